@@ -1,0 +1,49 @@
+/*
+ * class.h: class tables checked, described and compared.
+ *
+ * A class comes from a program's tables (class_check) or from the description that the coordinator keeps in the state
+ * (class_unpack). Rows are compared by their canonical text, one by one, by name; docs and units are not in it.
+ */
+#ifndef STOA_CLASS_H
+#define STOA_CLASS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/stoa.h"
+
+/*
+ * Check a class and, if it is right, number its rows (*method->index). On -EINVAL text says which class, which row and
+ * why. Idempotent. Limits: names of STOA_NAME_MAX bytes, 65535 attributes, 4096 methods.
+ */
+int class_check(const struct stoa_class *cls, char text[STOA_ERROR_MAX]);
+
+uint32_t class_n_methods(const struct stoa_class *cls);
+
+/* Index by name, or -ENOENT. Linear: for binding and tools, never per call. */
+int class_find_attr(const struct stoa_struct *s, const char *name);
+int class_find_method(const struct stoa_class *cls, const char *name);
+
+/*
+ * Resolve "a b position.x": indexes of the attributes, ascending, without duplicates; "*" is all; a prefix "position"
+ * stands for all of position.*. NULL or "" is none. On -EINVAL ret_bad points at the unknown word. Free ret_select.
+ */
+int class_select(const struct stoa_struct *s, const char *names, uint32_t **ret_select, uint32_t *ret_n,
+		 const char **ret_bad);
+
+/* Canonical texts, malloc'ed: "requests:u64", "m:f64[2][3] writable", "name:text[32]", "note:text"; for a method
+ * "record(bytes:u32) -> (n:u64) writes=requests,bytes" or "reader … reads=…". NULL when out of memory. */
+char *class_attr_text(const struct stoa_attr *attr);
+char *class_method_text(const struct stoa_class *cls, const struct stoa_method *method);
+uint64_t class_fingerprint(const char *text); /* FNV-1a, 64 bits */
+
+/* "f64[2][3]": the type alone, into text. Returns text. */
+const char *class_type_text(const struct stoa_attr *attr, char text[64]);
+
+/* Describe as a tpl image (with libtpl), malloc'ed, and back. The described class has no code: run is NULL; hooks is
+ * kept only as hooks->init_args and hooks->parts. -EBADMSG: not such an image. Free with class_free. */
+int class_pack(const struct stoa_class *cls, void **ret_image, size_t *ret_size);
+int class_unpack(const void *image, size_t size, struct stoa_class **ret);
+struct stoa_class *class_free(struct stoa_class *cls);
+
+#endif

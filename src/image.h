@@ -1,0 +1,68 @@
+/*
+ * image.h: structs as tpl images. This file owns the mapping of the type vocabulary onto tpl.
+ *
+ * A layout is compiled once from attributes; packing and unpacking then copy runs of bytes at known offsets, without
+ * allocation when every field is fixed. The bytes are those libtpl writes for the same format; tests hold them against
+ * it. An image from elsewhere is checked in private memory with image_check before it is unpacked.
+ *
+ * i8 u8 bool: c   i16: j   u16: v   i32: i   u32 f32: u   i64: I   u64: U   f64: f   char[N]: c#   array: X#
+ * text: B, with a leading byte (0: none, 1: text)   blob: B   array of text or blob: one B after the other
+ */
+#ifndef STOA_IMAGE_H
+#define STOA_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/stoa.h"
+
+struct image_field {
+	uint32_t offset; /* in the struct */
+	uint32_t at;     /* in the image; of variable layouts only where no text or blob comes before, else 0 */
+	uint32_t size;   /* bytes in the struct, and in the image if fixed */
+	uint32_t count;  /* elements: 1 for a scalar */
+	uint8_t kind;
+};
+
+struct image_run { /* bytes that are contiguous in struct and image */
+	uint32_t offset, at, size;
+};
+
+struct image_layout {
+	uint32_t n_fields, n_runs;
+	uint32_t head_size; /* magic, length, format, array lengths: the same in every image of this layout */
+	uint32_t size;      /* of the image, if fixed; the smallest, if variable */
+	bool variable;      /* has text or blobs */
+	const char *format;
+	unsigned char *head;
+	struct image_run *runs;      /* of a fixed layout */
+	struct image_field fields[]; /* in the order given */
+};
+
+/* Compile the layout of the attributes select[0..n) (NULL: the first n), in that order. -ENOMEM. Free it. */
+int image_layout_new(const struct stoa_attr *attrs, const uint32_t *select, uint32_t n, struct image_layout **ret);
+struct image_layout *image_layout_free(struct image_layout *layout);
+
+/* Bytes the image of this struct takes. */
+size_t image_size(const struct image_layout *layout, const void *from);
+
+/* Write the image; dst has image_size() bytes. Returns them. */
+size_t image_pack(const struct image_layout *layout, const void *from, void *dst);
+
+/* Is this exactly an image of this layout? 0 or -EBADMSG. Also refuses a bool that is neither 0 nor 1. */
+int image_check(const struct image_layout *layout, const void *image, size_t size);
+
+/*
+ * Take a checked image apart into the struct. Text and blobs are copied into library-owned memory (what the struct held
+ * before is freed: it must be zeroed or hold library-owned values); -ENOMEM.
+ */
+int image_unpack(const struct image_layout *layout, const void *image, void *to);
+
+/* The same without a copy: text and blobs point into the image. For arguments, which are const and short-lived. */
+void image_borrow(const struct image_layout *layout, const void *image, void *to);
+
+/* Free the text and blobs in the struct. */
+void image_fini(const struct image_layout *layout, void *of);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * value.h: library-owned text and blobs. Each has a hidden head in front of its bytes, with one mark: a kept value is
+ * the last good one of an object; the setters replace it without freeing it, so that a failed method can be undone.
+ */
+#ifndef STOA_VALUE_H
+#define STOA_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+void *value_new(const void *from, size_t n); /* a copy of n bytes and a NUL; NULL when out of memory */
+void value_keep(void *data);                 /* mark as kept; NULL is allowed */
+bool value_is_kept(const void *data);
+void value_free(void *data);                 /* kept or not; NULL is allowed */
+
+#endif
