@@ -1,0 +1,73 @@
+/*
+ * namespace.h: a namespace as its guardian and its coordinator hold it.
+ *
+ * The guardian makes or takes over the files, listens, and forks the coordinator, which inherits this struct. The
+ * coordinator alone writes the state (but for struct life) and alone talks to clients; what it learns of them it tells
+ * the guardian over the link (roster.h), so that the next coordinator, or the coordinator as next guardian, knows it too.
+ *
+ * lock: byte 0 of the file "lock" belongs to the guardian, byte 1 to the coordinator, both as POSIX record locks, which
+ * a forked child never inherits. A namespace is free when both are.
+ */
+#ifndef STOA_NAMESPACE_H
+#define STOA_NAMESPACE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "coordinator/roster.h"
+#include "src/layout.h"
+
+struct namespace {
+	char name[LAYOUT_NAME];
+	char above[PATH_MAX], dir[PATH_MAX];
+	int dir_fd, lock_fd;
+	int state_fd, ingress_fd;
+	struct space space;
+	uint64_t id; /* segment_head.namespace_id */
+	int listen_fd;   /* SOCK_SEQPACKET, non-blocking, CLOEXEC */
+	int doorbell_fd; /* eventfd, non-blocking: rings a sleeping coordinator */
+	int link_fd;     /* of this side: the guardian's or the coordinator's end */
+	struct roster roster;
+	const struct stoa_class **classes; /* ended by NULL; with the built-in ones; checked */
+	struct stoa_options options;       /* defaults filled in */
+	bool embedded; /* ends with its last user */
+};
+
+enum { LOCK_GUARDIAN, LOCK_COORDINATOR };
+
+/* lock.c. Take a byte; -EAGAIN: held, ret_pid by whom (may be NULL). Waits up to timeout ns. */
+int lock_take(int lock_fd, int byte, int64_t timeout, pid_t *ret_pid);
+
+/*
+ * namespace.c. Open the namespace for serving: directory (0700, owned by us, no symlink), lock bytes 0 and 1 (byte 1 is
+ * let go again), segments made, or taken over if they are whole and ours; damaged ones are renamed to
+ * "NAME.damaged-TIME", never deleted. Waits for a predecessor that is ending. -EEXIST: served; ret_pid is the pid of its
+ * coordinator or guardian. The thread's error tells the rest.
+ */
+int namespace_open(struct namespace *ns, const char *name, const struct stoa_class *const *classes,
+		   const struct stoa_options *options, pid_t *ret_pid);
+
+/* Remove the files (unless STOA_KEEP: then only the socket) and let go. Only the guardian, after its coordinator. */
+void namespace_end(struct namespace *ns);
+
+/* Close and free what this process holds, without touching the files. */
+void namespace_close(struct namespace *ns);
+
+/* guardian.c. Fork coordinators until one has ended the namespace; then 0, or the start's error. ready (may be NULL) is
+ * called once, when the first coordinator serves. Runs namespace_end. */
+int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data);
+
+/* coordinator.c. What the forked child runs; its return is the child's exit status. */
+enum coordinator_exit {
+	COORDINATOR_ENDED = 0,     /* drained or stopped: the namespace is to end */
+	COORDINATOR_FAILED = 64,   /* cannot start: told to the guardian with LINK_FAILED before */
+	COORDINATOR_ORPHANED = 65, /* never an exit status: the guardian is gone, become it */
+};
+enum coordinator_exit coordinator_run(struct namespace *ns);
+
+#define namespace_log(ns, priority, ...) namespace_log_((ns), (priority), __VA_ARGS__)
+void namespace_log_(const struct namespace *ns, int priority, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

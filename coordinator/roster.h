@@ -1,0 +1,62 @@
+/*
+ * roster.h: the clients and lanes of a namespace, with their descriptors, held alike by guardian and coordinator.
+ *
+ * The coordinator changes the roster and tells each change over the link before it answers the client; the guardian
+ * hears it. So whichever of the two dies, the other, and what it forks, still knows every client. Descriptors travel by
+ * SCM_RIGHTS. A client is a process: its connection, and a pidfd that it sent of itself.
+ */
+#ifndef STOA_ROSTER_H
+#define STOA_ROSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct roster_client {
+	bool used, read_only;
+	int conn_fd, pid_fd; /* pid_fd: -1 for a reader that sent none */
+	pid_t pid;
+	uid_t uid;
+};
+
+struct roster_lane {
+	bool used;
+	bool ending;   /* its owner is gone; free once committed has reached `until` */
+	uint64_t until;
+	uint32_t client; /* index in clients */
+	int event_fd;    /* readable: something for its event loop; -1: none */
+};
+
+struct roster {
+	struct roster_client *clients; /* grows */
+	uint32_t n_clients;
+	struct roster_lane *lanes; /* geometry.lanes + 1 of them */
+	uint32_t n_lanes;
+	uint32_t first_lane; /* lanes below were given by an earlier epoch and are not given again */
+};
+
+enum link_kind { LINK_CLIENT, LINK_CLIENT_GONE, LINK_LANE, LINK_LANE_ENDING, LINK_LANE_FREE, LINK_READY, LINK_FAILED };
+
+/* One change, as told over the link (SOCK_SEQPACKET); fds of LINK_CLIENT: conn, pidfd; of LINK_LANE: eventfd. */
+struct link_message {
+	enum link_kind kind;
+	uint32_t index;
+	struct roster_client client;
+	struct roster_lane lane;
+	int code;
+	char text[256]; /* LINK_FAILED: why */
+};
+
+int roster_init(struct roster *r, uint32_t max_lanes);
+void roster_fini(struct roster *r); /* closes every descriptor */
+
+/* Coordinator: change the roster and tell the guardian (link_fd). Takes the descriptors over on success. */
+int roster_add_client(struct roster *r, int link_fd, const struct roster_client *client, uint32_t *ret_index);
+int roster_drop_client(struct roster *r, int link_fd, uint32_t index);
+int roster_set_lane(struct roster *r, int link_fd, uint32_t index, enum link_kind kind, const struct roster_lane *lane);
+int roster_tell(int link_fd, enum link_kind kind, int code, const char *text); /* LINK_READY, LINK_FAILED */
+
+/* Guardian: take one message off the link and apply it. 1: taken (ret_message, may be NULL); 0: none; -EPIPE: closed. */
+int roster_hear(struct roster *r, int link_fd, struct link_message *ret_message);
+
+#endif

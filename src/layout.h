@@ -1,0 +1,281 @@
+/*
+ * layout.h: what lies where in the shared segments of a namespace.
+ *
+ * state    written by the coordinator (and, where said, the guardian); clients map it read-only
+ * ingress  the ring, the flags and the park words; clients map it read-write, so nothing in it is believed
+ * lane.N   one thread's command bytes with their replies; that thread and the coordinator map it
+ *
+ * Offsets, never pointers. What different parties write lies on different pairs of cache lines. A "tag" is a value of
+ * `committed`: what carries a tag counts from the moment `committed` reaches it; tag 0 is "nothing".
+ */
+#ifndef STOA_LAYOUT_H
+#define STOA_LAYOUT_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/stoa.h"
+
+#define LAYOUT_MAGIC UINT64_C(0x0a1a0d0a616f7473) /* "stoa\n\r\032\n": damage by text mode shows */
+#define LAYOUT_MAJOR 1                            /* another major does not interoperate */
+#define LAYOUT_MINOR 0                            /* an additive minor does */
+#define LAYOUT_PAGE 4096
+#define LAYOUT_LINE 128 /* two cache lines: the adjacent-line prefetcher makes pairs of them */
+#define LAYOUT_NAME (STOA_NAME_MAX + 1)
+
+enum segment_kind { SEGMENT_STATE = 1, SEGMENT_INGRESS, SEGMENT_LANE };
+
+struct segment_head {
+	uint64_t magic;
+	uint16_t major, minor;
+	uint32_t kind;
+	uint64_t limit;     /* bytes of the file and of its mapping; most of it a hole */
+	uint64_t namespace_id; /* random; the same in all segments of a namespace */
+};
+
+/* Chosen when the namespace is made. Both sides compute every offset from these five (layout_geometry). */
+struct geometry {
+	uint32_t queue;   /* slots of the ring, a power of two */
+	uint32_t lanes;   /* most lanes at a time */
+	uint32_t objects; /* most objects at a time */
+	uint32_t flags;   /* most attributes of all objects */
+	uint64_t state;   /* limit of the state segment */
+	/* computed */
+	uint64_t lanes_at, rejects_at, classes_at, objects_at, heap_at; /* in state */
+	uint64_t ring_at, parks_at, flags_at, ingress;                  /* in ingress, and its limit */
+};
+
+/* ---- state ------------------------------------------------------------------------------------------------ */
+
+enum life_phase { LIFE_STARTING, LIFE_SERVING, LIFE_CLOSING, LIFE_ENDED };
+
+/* Written by the guardian. */
+struct life {
+	_Atomic uint64_t epoch; /* one more at each start of a guardian: lanes of another epoch are void */
+	_Atomic uint32_t phase; /* enum life_phase; the coordinator sets SERVING and CLOSING */
+	_Atomic int32_t guardian, coordinator; /* pids, 0: none */
+	_Atomic uint32_t flags; /* STOA_KEEP, STOA_VERIFY */
+	_Atomic uint64_t restarts;
+	_Atomic int64_t started_ns;      /* CLOCK_REALTIME */
+	_Atomic uint64_t suspect;        /* ticket + 1 that ran when the coordinator died; 0: none */
+	_Atomic uint32_t suspect_crashes; /* deaths of its own making */
+	_Atomic uint32_t suspect_kills;   /* deaths from outside while it ran */
+	_Atomic uint32_t suspect_overran; /* the guardian ended it past its deadline */
+};
+
+/* The heartbeat: what the coordinator does, and since when. */
+struct pulse {
+	_Atomic int64_t beat_ns;  /* CLOCK_MONOTONIC of the last turn or idle beat */
+	_Atomic uint64_t running; /* ticket + 1 of the command whose method runs; 0: none */
+	_Atomic int64_t since_ns, deadline_ns; /* CLOCK_MONOTONIC start, and when the guardian ends it */
+	_Atomic uint32_t object, row;          /* of it; UINT32_MAX: none */
+	_Atomic uint32_t asleep;               /* parked: no beat is due before the idle beat */
+	_Atomic uint32_t threads;              /* lanes given out */
+};
+
+struct totals {
+	_Atomic uint64_t tag;
+	uint64_t applied, rejected, abandoned;
+};
+
+struct state_head {
+	struct segment_head head;
+	struct geometry geometry;
+	char name[LAYOUT_NAME];
+	alignas(LAYOUT_LINE) _Atomic uint64_t committed; /* commands committed: storing it is the commit */
+	alignas(LAYOUT_LINE) _Atomic uint64_t taken;     /* commands looked at: too late to cancel below it */
+	alignas(LAYOUT_LINE) struct pulse pulse;
+	alignas(LAYOUT_LINE) struct life life;
+	alignas(LAYOUT_LINE) struct totals totals[2];
+	alignas(LAYOUT_LINE) _Atomic uint64_t directory; /* grows whenever an object or class comes or goes */
+	_Atomic uint64_t heap_end;                       /* offset: blocks lie without gaps below it */
+	_Atomic uint64_t next_incarnation;
+	_Atomic uint32_t n_objects, n_classes;           /* entries ever used */
+};
+_Static_assert(sizeof(struct state_head) <= LAYOUT_PAGE, "the head of the state is one page");
+
+/* What the coordinator knows of a lane, beyond the lane's own word for it. Two cells, as everything committed. */
+struct lane_cell {
+	_Atomic uint64_t tag;
+	uint64_t seq;      /* the record that it takes next */
+	uint64_t rejected; /* of this lane's commands */
+	uint64_t unused;
+};
+struct lane_row {
+	struct lane_cell cells[2];
+	_Atomic int32_t pid; /* of its owner; 0: free */
+	uint32_t unused[15];
+};
+_Static_assert(sizeof(struct lane_row) == LAYOUT_LINE, "a lane's row is one line");
+
+#define REJECTS 256 /* the last ones are kept: rejection n at n % REJECTS */
+struct reject {
+	uint64_t number; /* of the rejection, from 1 */
+	uint64_t ticket;
+	int64_t time_ns; /* CLOCK_REALTIME */
+	int32_t code, pid;
+	uint32_t lane, origin;
+	char object[LAYOUT_NAME], class_name[LAYOUT_NAME], row[LAYOUT_NAME];
+	char text[STOA_ERROR_MAX];
+};
+
+struct class_entry {
+	_Atomic uint64_t image; /* offset of its description, a tpl image; 0: not there */
+	uint64_t image_size;
+	char name[LAYOUT_NAME];
+	uint64_t unused[6];
+};
+_Static_assert(sizeof(struct class_entry) == LAYOUT_LINE, "a class entry is one line");
+#define CLASSES_MAX 4096
+
+struct object_entry {
+	_Atomic uint64_t born; /* tag; 0: free */
+	_Atomic uint64_t body; /* offset of its body */
+	uint64_t unused[6];
+	char name[LAYOUT_NAME];
+};
+_Static_assert(sizeof(struct object_entry) == LAYOUT_LINE, "an object entry is one line");
+
+/* Two cells of a piece of an object's state; which is current is told by tag and `committed` (src/cell.h). */
+struct part {
+	_Atomic uint64_t tag[2];
+	_Atomic uint64_t cell[2]; /* offsets */
+};
+
+/* An object as proxies hold it. The memory of a body only ever becomes another body: its incarnation tells. */
+struct body {
+	_Atomic uint64_t incarnation; /* unique in the namespace; 0: none */
+	_Atomic uint64_t died;        /* tag; 0: alive */
+	uint64_t origin;              /* incarnation under which the object was created: a changed class keeps it */
+	uint32_t object, class_id;    /* its entry, its class's entry */
+	uint32_t flags_at, n_flags;   /* its flags: one per attribute, then one for "all writable" */
+	uint32_t n_parts, unused;
+	uint64_t unused2[2];
+	struct part parts[];
+};
+_Static_assert(sizeof(struct body) == 64, "a body's head is one cache line");
+
+/* Every block of the heap begins with its capacity; readers never look at it. */
+struct block {
+	uint64_t capacity; /* bytes behind this head */
+	uint64_t use;      /* enum block_use */
+};
+enum block_use { BLOCK_CELL = 1, BLOCK_BODY, BLOCK_CLASS };
+
+/* One version of a part: this head, one stamp per attribute in it, then the tpl image. */
+struct cell {
+	_Atomic uint64_t size; /* of the image */
+	uint64_t unused;
+};
+struct stamp {
+	uint64_t version;
+	int64_t time_ns;
+	uint32_t pid, client;
+};
+_Static_assert(sizeof(struct stamp) == 24, "a stamp is three words");
+
+/* ---- ingress ---------------------------------------------------------------------------------------------- */
+
+struct ingress_head {
+	struct segment_head head;
+	alignas(LAYOUT_LINE) _Atomic uint64_t tail;     /* a hint: the slots themselves say what is filled */
+	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* 1: the coordinator sleeps; ring its eventfd */
+	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot */
+	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose event loop watches objects */
+};
+_Static_assert(sizeof(struct ingress_head) <= LAYOUT_PAGE, "the head of the ingress is one page");
+
+/* ---- lane ------------------------------------------------------------------------------------------------- */
+
+#define LANE_UNIT 128u
+#define LANE_LIMIT (UINT64_C(64) << 20) /* of a lane: an offset has 19 bits of units */
+#define LANE_ARENA LAYOUT_PAGE          /* where records begin */
+#define LANES_MAX 8191                  /* a lane number has 13 bits; the last is special */
+
+struct lane_head {
+	struct segment_head head;
+	alignas(LAYOUT_LINE) _Atomic uint32_t answer; /* park word of its thread */
+};
+
+enum record_kind { RECORD_CALL = 1, RECORD_ASSIGN, RECORD_ASSIGN_ALL, RECORD_CREATE, RECORD_REMOVE, RECORD_MANY };
+
+/* A command's bytes; args_size bytes of arguments follow. The coordinator copies first, then checks, then uses. */
+struct record {
+	uint64_t seq;         /* one more than the lane's record before it: no record is taken twice */
+	uint64_t incarnation; /* of the object's body */
+	uint32_t object;      /* its entry */
+	uint32_t class_id;    /* the class, as bound, that row belongs to */
+	uint32_t row;         /* method, or attribute of RECORD_ASSIGN; RECORD_MANY: how many records follow */
+	uint32_t args_size;
+	uint32_t reply_at, reply_size; /* from here, bytes; 0: no answer wanted */
+	uint16_t kind, unused;
+	_Atomic uint32_t cancel; /* set by the owner; counts if set before `taken` passes */
+	uint64_t ticket;         /* the owner's notes: ticket, length in units, wanted still */
+	uint32_t units, held;
+};
+_Static_assert(sizeof(struct record) == 64, "a record's head is one cache line");
+
+struct reply {
+	uint64_t done; /* ticket + 1 */
+	int32_t status;
+	uint32_t size;   /* of the result image, or of the error's text */
+	uint32_t origin; /* enum stoa_origin */
+	uint32_t unused;
+};
+
+/* The arguments of RECORD_CREATE: this, then the image of what the init hook, or the state, takes. */
+struct create_args {
+	char object[LAYOUT_NAME];
+	char class_name[LAYOUT_NAME];
+	uint32_t excl, has_init;
+};
+
+/* ---- computing it ------------------------------------------------------------------------------------------ */
+
+#define LAYOUT_QUEUE_MIN 16u
+#define LAYOUT_QUEUE_MAX (1u << 22)
+
+/* Fill in the computed fields. -EINVAL: a count is out of range (text names the option and the range). */
+int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX]);
+
+/* What there is to reach by offset: the state and ingress segments as mapped here, with their geometry kept privately. */
+struct space {
+	struct geometry geometry;
+	struct state_head *state; /* read-only in clients */
+	struct ingress_head *ingress; /* read-only in read-only clients */
+};
+
+static inline void *space_state(const struct space *s, uint64_t at) { return (char *)s->state + at; }
+static inline struct lane_row *space_lane(const struct space *s, uint32_t i)
+{
+	return (struct lane_row *)space_state(s, s->geometry.lanes_at) + i;
+}
+static inline struct class_entry *space_class(const struct space *s, uint32_t i)
+{
+	return (struct class_entry *)space_state(s, s->geometry.classes_at) + i;
+}
+static inline struct object_entry *space_object(const struct space *s, uint32_t i)
+{
+	return (struct object_entry *)space_state(s, s->geometry.objects_at) + i;
+}
+static inline struct reject *space_reject(const struct space *s, uint64_t number)
+{
+	return (struct reject *)space_state(s, s->geometry.rejects_at) + number % REJECTS;
+}
+static inline _Atomic uint64_t *space_ring(const struct space *s)
+{
+	return (_Atomic uint64_t *)((char *)s->ingress + s->geometry.ring_at);
+}
+/* The park word of those who wait for object i to change, or for a command on it. */
+static inline _Atomic uint32_t *space_park(const struct space *s, uint32_t i)
+{
+	return (_Atomic uint32_t *)((char *)s->ingress + s->geometry.parks_at) + i;
+}
+static inline _Atomic uint64_t *space_flags(const struct space *s, uint32_t at)
+{
+	return (_Atomic uint64_t *)((char *)s->ingress + s->geometry.flags_at) + at;
+}
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * message.h: what clients and the coordinator say over the socket (SOCK_SEQPACKET: a message is whole or not there).
+ *
+ * A request is answered by one message with its id; asking again with the same id is harmless. The receiver gets the
+ * descriptors CLOEXEC. Everything in a message is the other side's word: check it.
+ */
+#ifndef STOA_MESSAGE_H
+#define STOA_MESSAGE_H
+
+#include <stdint.h>
+
+#include "src/layout.h"
+
+enum message_kind {
+	MESSAGE_HELLO = 1, /* flags; fd: pidfd of the sender. Answer: epoch in a; fds: state, ingress, doorbell */
+	MESSAGE_LANE,      /* a: tid; fd: eventfd. Answer: a lane, b seq; fd: lane */
+	MESSAGE_LANE_FREE, /* a: lane. No answer */
+	MESSAGE_INHERIT,   /* from a forked child over its parent's connection; fd: its own connection. No answer here */
+	MESSAGE_STOP,      /* a: enum stoa_stop. Answer: 0, then end of file when it is done */
+	MESSAGE_ANNOUNCE,  /* a: object: set the waiting bit of its park word for a read-only client. No answer */
+	MESSAGE_REFUSED,   /* answer to anything that cannot be done: status, text */
+};
+
+#define MESSAGE_FDS 4
+
+struct message {
+	uint64_t magic; /* LAYOUT_MAGIC */
+	uint16_t major, kind;
+	int32_t status;
+	uint64_t id;
+	uint32_t flags, n_fds;
+	uint64_t a, b;
+	char text[STOA_ERROR_MAX];
+};
+
+/* Send with n_fds descriptors (they stay the caller's). Never raises SIGPIPE. */
+int message_send(int socket, struct message *m, const int *fds);
+
+/* Receive one without waiting. 0; -EAGAIN: none; -EPIPE: closed; -EPROTO: not one of ours (its descriptors are closed).
+ * ret_fds[0..m->n_fds) belong to the caller. */
+int message_receive(int socket, struct message *ret, int ret_fds[MESSAGE_FDS]);
+
+#endif

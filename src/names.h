@@ -1,0 +1,21 @@
+/*
+ * names.h: which names are good, and where a namespace lives.
+ */
+#ifndef STOA_NAMES_H
+#define STOA_NAMES_H
+
+#include <limits.h>
+#include <stddef.h>
+
+/*
+ * Check a name of what ("namespace", "object"): 1 to STOA_NAME_MAX bytes of [A-Za-z0-9_-] — objects also ':' — with no
+ * leading '-'. No dot (OBJECT.ATTR is split at the first), no slash, no control characters. Sets the thread's error
+ * ("object name \"a/b\" has '/': letters, digits, '_', '-' and ':' are allowed") and returns -EINVAL.
+ */
+int names_check(const char *what, const char *name);
+
+/* The directory of a namespace, $STOA_DIR/NAME or /dev/shm/stoa-UID/NAME, and the one above it. -ENAMETOOLONG with the
+ * thread's error when the path, with "/socket", does not fit a socket address (sun_path, 108 bytes). */
+int names_dir(const char *name, char ret_above[PATH_MAX], char ret_dir[PATH_MAX]);
+
+#endif

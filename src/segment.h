@@ -1,0 +1,35 @@
+/*
+ * segment.h: the files of a namespace as mapped memory.
+ *
+ * A segment is a sparse file as long as its limit, mapped once at that length, so that growth needs no remapping. Pages
+ * are reserved before they are touched: a full tmpfs is an error then, never a SIGBUS. What another process can truncate
+ * is registered with the guard, which puts zero pages under a fault and marks the segment damaged.
+ */
+#ifndef STOA_SEGMENT_H
+#define STOA_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/layout.h"
+
+/* Make the file of this kind in dir_fd, O_EXCL, mode 0600, limit bytes long with the first page reserved, its head
+ * written. Returns the descriptor (CLOEXEC) or a negative errno with the thread's error. */
+int segment_create(int dir_fd, const char *file, enum segment_kind kind, uint64_t limit, uint64_t namespace_id);
+
+/* Map limit bytes of fd. NULL on failure, with errno set. Not inherited: not. Unmap with segment_unmap. */
+void *segment_map(int fd, uint64_t limit, bool writable);
+void segment_unmap(void *at, uint64_t limit);
+
+/* Does fd hold a whole segment of this kind and version? Reads with pread, so damage cannot hurt. ret_head is a private
+ * copy. -EPROTO with the thread's error, which says what is wrong. */
+int segment_check(int fd, const char *file, enum segment_kind kind, struct segment_head *ret_head);
+
+/* Reserve pages for [at, at + size) of fd. -ENOSPC with the thread's error. */
+int segment_reserve(int fd, uint64_t at, uint64_t size);
+
+/* Guard a mapping against truncation by others: after a fault in it, it reads as zeroes and the flag is set. */
+int segment_guard(void *at, uint64_t size, volatile int *damaged);
+void segment_unguard(void *at);
+
+#endif
