@@ -6,7 +6,9 @@
  * it. An image from elsewhere is checked in private memory with image_check before it is unpacked.
  *
  * i8 u8 bool: c   i16: j   u16: v   i32: i   u32 f32: u   i64: I   u64: U   f64: f   char[N]: c#   array: X#
- * text: B, with a leading byte (0: none, 1: text)   blob: B   array of text or blob: one B after the other
+ * text: B with its NUL, so that a method may borrow it as a string (empty: none)   blob: B (empty: none)
+ * array of text or blob: one B after the other   no attributes: the format ""
+ * X# has the number of all elements of all dimensions, c# of char[M][N] that of the bytes.
  */
 #ifndef STOA_IMAGE_H
 #define STOA_IMAGE_H
@@ -21,8 +23,9 @@ struct image_field {
 	uint32_t offset; /* in the struct */
 	uint32_t at;     /* in the image; of variable layouts only where no text or blob comes before, else 0 */
 	uint32_t size;   /* bytes in the struct, and in the image if fixed */
-	uint32_t count;  /* elements: 1 for a scalar */
+	uint32_t count;  /* elements: 1 for a scalar; char[N] is one element, so size / count is the element's size */
 	uint8_t kind;
+	bool pound; /* has its length in the head: a fixed array, or char[N] */
 };
 
 struct image_run { /* bytes that are contiguous in struct and image */
@@ -40,29 +43,39 @@ struct image_layout {
 	struct image_field fields[]; /* in the order given */
 };
 
-/* Compile the layout of the attributes select[0..n) (NULL: the first n), in that order. -ENOMEM. Free it. */
+/*
+ * Compile the layout of the attributes select[0..n) (NULL: the first n), in that order; they have passed class_check.
+ * -ENOMEM. Free it. A layout does not change afterwards: all threads may use it, and the attributes may go.
+ */
 int image_layout_new(const struct stoa_attr *attrs, const uint32_t *select, uint32_t n, struct image_layout **ret);
 struct image_layout *image_layout_free(struct image_layout *layout);
 
-/* Bytes the image of this struct takes. */
+/* Bytes the image of this struct takes. Over UINT32_MAX there is no such image: the caller refuses it. */
 size_t image_size(const struct image_layout *layout, const void *from);
 
-/* Write the image; dst has image_size() bytes. Returns them. */
+/* Write the image; dst has image_size() bytes. Returns them. Reads no more than N bytes of a char[N], NUL or not. */
 size_t image_pack(const struct image_layout *layout, const void *from, void *dst);
 
-/* Is this exactly an image of this layout? 0 or -EBADMSG. Also refuses a bool that is neither 0 nor 1. */
+/*
+ * Is this exactly an image of this layout? 0 or -EBADMSG. Also refuses a bool that is neither 0 nor 1, and text without
+ * its NUL. Withstands any bytes.
+ */
 int image_check(const struct image_layout *layout, const void *image, size_t size);
 
 /*
- * Take a checked image apart into the struct. Text and blobs are copied into library-owned memory (what the struct held
- * before is freed: it must be zeroed or hold library-owned values); -ENOMEM.
+ * Take a checked image apart into the struct; what the layout does not select stays. Text and blobs are set as by the
+ * public setters: copied, and what the struct held before is freed unless it is kept (value.h), so it must be zeroed or
+ * hold library-owned values. -ENOMEM: the values up to there are set.
  */
 int image_unpack(const struct image_layout *layout, const void *image, void *to);
 
-/* The same without a copy: text and blobs point into the image. For arguments, which are const and short-lived. */
+/*
+ * The same without a copy: text and blobs point into the image, at any alignment; text has its NUL there. For
+ * arguments, which are const and short-lived.
+ */
 void image_borrow(const struct image_layout *layout, const void *image, void *to);
 
-/* Free the text and blobs in the struct. */
+/* Free the text and blobs in the struct, kept or not, and zero them. */
 void image_fini(const struct image_layout *layout, void *of);
 
 #endif
