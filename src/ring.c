@@ -1,0 +1,140 @@
+/*
+ * ring.c: see ring.h for the contract. All of it runs on memory that any client may write.
+ */
+#include "src/ring.h"
+
+#include <errno.h>
+
+/* A liar may move the tail under us for ever; after so many rounds without progress the caller waits like on a full ring. */
+#define ROUNDS 1000
+
+static uint64_t first_empty(const struct space *s, uint64_t from)
+{
+	uint64_t end = from + s->geometry.queue;
+	while (from < end && ring_filled(s, from))
+		from++;
+	return from;
+}
+
+static bool ring_is_closed(uint64_t word)
+{
+	return ring_word_lane(word) == RING_LANE_SPECIAL && ring_word_units(word) == RING_CLOSED;
+}
+
+/* Returns false if the tail could not be right, after putting it right. Called with `committed` read after the tail. */
+static bool tail_plausible(const struct space *s, uint64_t tail, uint64_t committed)
+{
+	if (tail >= committed && tail <= committed + s->geometry.queue)
+		return true;
+	uint64_t right = tail < committed ? committed : first_empty(s, committed);
+	atomic_compare_exchange_strong_explicit(&s->ingress->tail, &tail, right, memory_order_relaxed,
+						memory_order_relaxed);
+	return false;
+}
+
+int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t *ret_ticket)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t t = atomic_load_explicit(&s->ingress->tail, memory_order_acquire);
+		uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
+		if (!tail_plausible(s, t, committed))
+			continue;
+		_Atomic uint64_t *slot = ring_slot(s, t);
+		uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
+		uint32_t lap = (uint32_t)(word >> 32), empty = ring_lap(s, t);
+		if (lap == empty && t >= committed + s->geometry.queue)
+			return -EAGAIN;
+		/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially consistent
+		 * with the read of the doorbell that follows (proxy/send.c, and coordinator.c's sleep). */
+		if (lap == empty && atomic_compare_exchange_strong(slot, &word, ring_word(empty + 1, lane, units))) {
+			atomic_compare_exchange_strong_explicit(&s->ingress->tail, &t, t + 1, memory_order_release,
+								memory_order_relaxed);
+			*ret_ticket = t;
+			return 0;
+		}
+		if ((uint32_t)(word >> 32) != empty + 1)
+			continue; /* t is old: the tail has moved on, or a lie the coordinator will mend */
+		if (ring_is_closed(word))
+			return -ESHUTDOWN;
+		/* Its producer has not moved the tail yet, and may be dead: help. */
+		atomic_compare_exchange_strong_explicit(&s->ingress->tail, &t, t + 1, memory_order_release,
+							memory_order_relaxed);
+	}
+	return -EAGAIN;
+}
+
+int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word)
+{
+	/* Acquire: pairs with the CAS in ring_publish. */
+	uint64_t word = atomic_load_explicit(ring_slot(s, head), memory_order_acquire);
+	if ((uint32_t)(word >> 32) != ring_lap(s, head) + 1)
+		return 0;
+	*ret_word = word;
+	return 1;
+}
+
+bool ring_mend(const struct space *s, uint64_t head)
+{
+	_Atomic uint64_t *slot = ring_slot(s, head);
+	uint32_t empty = ring_lap(s, head);
+	uint64_t word = atomic_load(slot);
+	if ((uint32_t)(word >> 32) == empty + 1)
+		return true;
+	/* With head == committed only "empty" and "filled for head" can be true of this slot. */
+	if ((uint32_t)(word >> 32) != empty)
+		atomic_compare_exchange_strong(slot, &word, ring_word(empty, 0, 0));
+	uint64_t tail = atomic_load_explicit(&s->ingress->tail, memory_order_relaxed);
+	if (tail <= head)
+		return ring_filled(s, head);
+	/* The tail passes only filled slots, so it lies. Anyone misled by it has filled a slot behind the hole. */
+	for (uint64_t t = head + 1; t < head + s->geometry.queue; t++)
+		if (ring_filled(s, t)) {
+			word = ring_word(empty, 0, 0);
+			uint64_t seen = atomic_load(slot);
+			if ((uint32_t)(seen >> 32) == empty)
+				atomic_compare_exchange_strong(slot, &seen,
+							       ring_word(empty + 1, RING_LANE_SPECIAL, RING_VOID));
+			return true;
+		}
+	atomic_compare_exchange_strong(&s->ingress->tail, &tail, head);
+	return ring_filled(s, head);
+}
+
+int ring_close(const struct space *s, uint64_t head, uint64_t *ret_end)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t end = first_empty(s, head), word;
+		if (end > head && ring_take(s, end - 1, &word) && ring_is_closed(word)) {
+			*ret_end = end - 1;
+			return 0;
+		}
+		if (end == head + s->geometry.queue)
+			return -EAGAIN;
+		word = ring_word(ring_lap(s, end), 0, 0);
+		uint64_t seen = atomic_load(ring_slot(s, end));
+		if ((seen >> 32) == (word >> 32) &&
+		    atomic_compare_exchange_strong(ring_slot(s, end), &seen,
+						   ring_word(ring_lap(s, end) + 1, RING_LANE_SPECIAL, RING_CLOSED))) {
+			*ret_end = end;
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+void ring_open(const struct space *s, uint64_t head)
+{
+	uint32_t empty = ring_lap(s, head);
+	uint64_t closed = ring_word(empty + 1, RING_LANE_SPECIAL, RING_CLOSED);
+	atomic_compare_exchange_strong(ring_slot(s, head), &closed, ring_word(empty, 0, 0));
+}
+
+uint64_t ring_queued(const struct space *s)
+{
+	uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
+	uint64_t end = first_empty(s, committed);
+	uint64_t word;
+	if (end > committed && ring_take(s, end - 1, &word) && ring_is_closed(word))
+		end--;
+	return end - committed;
+}

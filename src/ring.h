@@ -1,0 +1,73 @@
+/*
+ * ring.h: the one order of all commands: a lock-free multi-producer, single-consumer ring of 64-bit words.
+ *
+ * A word is lap (32 bits), lane (13), offset of the record in the lane (19, in units). The slot of ticket t is filled
+ * when its lap is t / N + 1 and free when it is t / N and t < committed + N: nobody releases a slot, `committed` does.
+ * Filling it is one CAS, so there is never a claim without a command. The tail is only a hint, and any client may have
+ * lied about it; the slots and `committed` decide.
+ *
+ *              publish   take, mend, close
+ *   publish    yes       yes                 any number of producers, of any process
+ *   take…      yes       no                  one consumer, the coordinator
+ *
+ * Linearisation point of publish: the CAS of the slot. Laps wrap after 2^32 · N commands: a producer would have to be
+ * stopped for exactly that many (models/lap: a short lap fails).
+ */
+#ifndef STOA_RING_H
+#define STOA_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/layout.h"
+
+#define RING_LANE_SPECIAL LANES_MAX /* no lane: the word is a void or the end */
+enum { RING_VOID = 0, RING_CLOSED = 1 };
+
+static inline uint32_t ring_lap(const struct space *s, uint64_t ticket)
+{
+	return (uint32_t)(ticket >> __builtin_ctz(s->geometry.queue));
+}
+static inline _Atomic uint64_t *ring_slot(const struct space *s, uint64_t ticket)
+{
+	return space_ring(s) + (ticket & (s->geometry.queue - 1));
+}
+static inline uint64_t ring_word(uint32_t lap, uint32_t lane, uint32_t units)
+{
+	return (uint64_t)lap << 32 | (uint64_t)lane << 19 | units;
+}
+static inline uint32_t ring_word_lane(uint64_t word) { return (uint32_t)(word >> 19) & 0x1fff; }
+static inline uint32_t ring_word_units(uint64_t word) { return (uint32_t)word & 0x7ffff; }
+
+/* Has the slot of this ticket been filled for it (or for a later one)? */
+static inline bool ring_filled(const struct space *s, uint64_t ticket)
+{
+	uint64_t w = atomic_load_explicit(ring_slot(s, ticket), memory_order_acquire);
+	return (int32_t)((uint32_t)(w >> 32) - ring_lap(s, ticket)) > 0;
+}
+
+/* Publish the record at `units` of `lane`. -EAGAIN: the ring is full; -ESHUTDOWN: it is closed. Never waits. */
+int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t *ret_ticket);
+
+/* Consumer: the word of ticket `head`, which must be committed. 1, or 0: none yet. */
+int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word);
+
+/*
+ * Consumer, about to sleep with nothing at head: undo what a lying client did to slot or tail. A hole in front of filled
+ * slots (a producer was misled by a forged tail) is filled with a void. Returns true if there is something to take now.
+ */
+bool ring_mend(const struct space *s, uint64_t head);
+
+/*
+ * Consumer: close the ring behind the last filled slot, by a CAS there as any command: nothing slips in behind. Nothing
+ * is published after it. -EAGAIN: it is full; take some first. Closing twice is harmless.
+ */
+int ring_close(const struct space *s, uint64_t head, uint64_t *ret_end);
+
+/* Consumer, at start: open it again if an earlier run closed it. */
+void ring_open(const struct space *s, uint64_t head);
+
+/* How many tickets from committed on are filled: what is queued. */
+uint64_t ring_queued(const struct space *s);
+
+#endif
