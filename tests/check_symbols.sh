@@ -1,0 +1,56 @@
+#!/bin/sh
+# check_symbols.sh: what the public headers declare with STOA_PUBLIC is what src/stoa.map lists, is what the library has.
+set -eu
+export LC_ALL=C
+library="$builddir/.libs/libstoa.so"
+if [ ! -e "$library" ]; then
+	echo "no shared library in this build"
+	exit 77
+fi
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# Without comments and directives; then each declaration's last word before its parenthesis, bracket or semicolon.
+find "$srcdir/include" -name '*.h' -exec cat {} + | awk '
+	{
+		text = text $0 "\n"
+	}
+	END {
+		while (match(text, /\/\*([^*]|\*+[^*\/])*\*+\//))
+			text = substr(text, 1, RSTART - 1) " " substr(text, RSTART + RLENGTH)
+		n = split(text, lines, "\n")
+		for (i = 1; i <= n; i++) {
+			if (lines[i] ~ /^[ \t]*#/) {
+				while (lines[i] ~ /\\$/)
+					i++
+				continue
+			}
+			code = code " " lines[i]
+		}
+		n = split(code, parts, /STOA_PUBLIC/)
+		for (i = 2; i <= n; i++) {
+			sub(/[;({=[].*/, "", parts[i])
+			sub(/[ \t]*$/, "", parts[i])
+			sub(/.*[^a-z0-9_]/, "", parts[i])
+			print parts[i]
+		}
+	}' | sort >"$tmp/headers"
+sed -n '/^global:/,/^local:/s/^[ \t]*\([a-z0-9_]*\);$/\1/p' "$srcdir/src/stoa.map" >"$tmp/map"
+${NM:-nm} -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort >"$tmp/library"
+
+bad=0
+if ! sort -c "$tmp/map"; then
+	echo "src/stoa.map is not sorted"
+	bad=1
+fi
+for other in map library; do
+	if ! diff -u --label headers --label $other "$tmp/headers" "$tmp/$other"; then
+		bad=1
+	fi
+done
+if [ ! -s "$tmp/headers" ]; then
+	echo "no public function found"
+	bad=1
+fi
+echo "$(wc -l <"$tmp/headers") public functions"
+exit $bad
