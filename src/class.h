@@ -14,9 +14,13 @@
 
 /*
  * Check a class and, if it is right, number its rows (*method->index). On -EINVAL text says which class, which row and
- * why. Idempotent. Limits: names of STOA_NAME_MAX bytes, 65535 attributes, 4096 methods.
+ * why. Idempotent. Limits: names of STOA_NAME_MAX bytes, 65535 attributes, 4096 methods, structs of 1 GiB. run may be
+ * NULL (a client need not have the code): who runs methods looks first. -ENOMEM: text is untouched.
  */
 int class_check(const struct stoa_class *cls, char text[STOA_ERROR_MAX]);
+
+/* The same for a description: hooks without functions are right. class_unpack has done this. */
+int class_check_described(const struct stoa_class *cls, char text[STOA_ERROR_MAX]);
 
 uint32_t class_n_methods(const struct stoa_class *cls);
 
@@ -31,8 +35,13 @@ int class_find_method(const struct stoa_class *cls, const char *name);
 int class_select(const struct stoa_struct *s, const char *names, uint32_t **ret_select, uint32_t *ret_n,
 		 const char **ret_bad);
 
-/* Canonical texts, malloc'ed: "requests:u64", "m:f64[2][3] writable", "name:text[32]", "note:text"; for a method
- * "record(bytes:u32) -> (n:u64) writes=requests,bytes" or "reader … reads=…". NULL when out of memory. */
+/*
+ * Canonical texts, malloc'ed: "requests:u64", "m:f64[2][3] writable", "name:text[32]", "note:text"; for a method
+ * "record(bytes:u32) -> (n:u64) writes=bytes,requests" or "reader total() -> (n:u64) reads=*". NULL when out of memory.
+ * What is written is listed by name, sorted, "*" too, so that no client overlooks an attribute that it does not know;
+ * a reader without .reads, or with "*", reads "*". Nothing written: no "writes=". text[32] is char[32], and text[3][]
+ * an array of three stoa_text.
+ */
 char *class_attr_text(const struct stoa_attr *attr);
 char *class_method_text(const struct stoa_class *cls, const struct stoa_method *method);
 uint64_t class_fingerprint(const char *text); /* FNV-1a, 64 bits */
@@ -40,8 +49,12 @@ uint64_t class_fingerprint(const char *text); /* FNV-1a, 64 bits */
 /* "f64[2][3]": the type alone, into text. Returns text. */
 const char *class_type_text(const struct stoa_attr *attr, char text[64]);
 
-/* Describe as a tpl image (with libtpl), malloc'ed, and back. The described class has no code: run is NULL; hooks is
- * kept only as hooks->init_args and hooks->parts. -EBADMSG: not such an image. Free with class_free. */
+/*
+ * Describe as a tpl image (with libtpl), malloc'ed, and back. The class has passed class_check. The described class has
+ * no code: run is NULL; hooks is kept only as hooks->init_args and hooks->parts. It passes class_check_described, and
+ * its rows are numbered. -EBADMSG: not such an image; withstands any bytes. Free with class_free what class_unpack gave;
+ * NULL is allowed, and returned.
+ */
 int class_pack(const struct stoa_class *cls, void **ret_image, size_t *ret_size);
 int class_unpack(const void *image, size_t size, struct stoa_class **ret);
 struct stoa_class *class_free(struct stoa_class *cls);
