@@ -391,24 +391,45 @@ STOA_PUBLIC void stoa_touch(uint32_t part); /* hooks: this part changed */
 #define STOA_OPTIONS(...) (&(struct stoa_options){ .size = sizeof(struct stoa_options), __VA_ARGS__ })
 
 /*
+ * What a stub takes. In C a wrong pointer is only a warning, and none at all from a system header, unless the parameter
+ * is a transparent union: then it is an error. Callers pass plain pointers, or NULL, either way. (gcc -Wpedantic tells
+ * each such call; __extension__ before the call silences it.)
+ */
+#ifdef __cplusplus
+#define STOA__POINTER(T, name) typedef T *name
+#define STOA__POINTEE(p) (p)
+#else
+#define STOA__POINTER(T, name)                                                                                         \
+	typedef union {                                                                                                \
+		T *pointer;                                                                                            \
+	} __attribute__((transparent_union)) name
+#define STOA__POINTEE(p) ((p).pointer)
+#endif
+
+/*
  * STOA_STUB(class, method, A, R): typed class_method_cast(), _call() and _submit(). For a header that others share.
  */
 #define STOA_STUB(cls, method, A, R)                                                                                   \
 	extern const struct stoa_method cls##_##method##_row;                                                          \
-	static inline __attribute__((unused)) int cls##_##method##_cast(struct stoa_proxy *proxy, const A *args,       \
-									int64_t timeout)                               \
+	STOA__POINTER(const A, cls##_##method##_stub_args);                                                            \
+	STOA__POINTER(R, cls##_##method##_stub_ret);                                                                   \
+	static inline __attribute__((unused)) int cls##_##method##_cast(                                               \
+		struct stoa_proxy *proxy, cls##_##method##_stub_args args, int64_t timeout)                            \
 	{                                                                                                              \
-		return stoa_cast(proxy, &cls##_##method##_row, args, timeout);                                         \
+		return stoa_cast(proxy, &cls##_##method##_row, STOA__POINTEE(args), timeout);                          \
 	}                                                                                                              \
-	static inline __attribute__((unused)) int cls##_##method##_call(struct stoa_proxy *proxy, const A *args,       \
-									R *ret, int64_t timeout)                       \
+	static inline __attribute__((unused)) int cls##_##method##_call(                                               \
+		struct stoa_proxy *proxy, cls##_##method##_stub_args args, cls##_##method##_stub_ret ret,              \
+		int64_t timeout)                                                                                       \
 	{                                                                                                              \
-		return stoa_call(proxy, &cls##_##method##_row, args, ret, timeout);                                    \
+		return stoa_call(proxy, &cls##_##method##_row, STOA__POINTEE(args), STOA__POINTEE(ret), timeout);      \
 	}                                                                                                              \
 	static inline __attribute__((unused)) int cls##_##method##_submit(                                             \
-		struct stoa_proxy *proxy, const A *args, R *ret, void *data, int64_t timeout)                          \
+		struct stoa_proxy *proxy, cls##_##method##_stub_args args, cls##_##method##_stub_ret ret, void *data,  \
+		int64_t timeout)                                                                                       \
 	{                                                                                                              \
-		return stoa_submit(proxy, &cls##_##method##_row, args, ret, data, timeout, NULL);                      \
+		return stoa_submit(proxy, &cls##_##method##_row, STOA__POINTEE(args), STOA__POINTEE(ret), data,        \
+				   timeout, NULL);                                                                     \
 	}                                                                                                              \
 	struct stoa_none
 
@@ -443,12 +464,23 @@ STOA_PUBLIC void stoa_touch(uint32_t part); /* hooks: this part changed */
 		 stoa_blob *: STOA_BLOB)
 #define STOA__M(T, member) (((T *)0)->member)
 
+/* An array decays when it is dereferenced and taken the address of again; a pointer stays what it is. */
+#define STOA__IS_POINTER(m) __builtin_types_compatible_p(__typeof__(&*STOA__STEP(m)), __typeof__(m))
+#define STOA__NO_POINTER(m, member)                                                                                    \
+	(0 * sizeof(struct {                                                                                           \
+		_Static_assert(!STOA__IS_POINTER(m) && !STOA__IS_POINTER(*STOA__STEP(m)) &&                            \
+				       !STOA__IS_POINTER(*STOA__STEP2(m)),                                             \
+			       "stoa: " #member " is a pointer; use stoa_text, stoa_blob or an array");                \
+		char unused;                                                                                           \
+	}))
+
 /* STOA_ATTR(struct tag, member, .unit = "m", .doc = "…", .writable = true): kind and sizes come from the C type. */
 #define STOA_ATTR(T, ...) STOA__ATTR(T, __VA_ARGS__, .unused = 0)
 #define STOA__ATTR(T, ...) STOA__ATTR_(T, __VA_ARGS__)
 #define STOA__ATTR_(T, member, ...)                                                                                    \
 	{                                                                                                              \
-		__VA_ARGS__, .name = #member, .offset = offsetof(T, member), .size = sizeof(STOA__M(T, member)),       \
+		__VA_ARGS__, .name = #member, .offset = offsetof(T, member),                                           \
+		.size = sizeof(STOA__M(T, member)) + STOA__NO_POINTER(STOA__M(T, member), member),                     \
 		.dims = { STOA__DIM0(STOA__M(T, member)), STOA__DIM1(STOA__M(T, member)),                              \
 			  STOA__DIM2(STOA__M(T, member)) },                                                            \
 		.rank = STOA__RANK(STOA__M(T, member)), .kind = STOA__KIND(STOA__M(T, member)),                        \
@@ -457,7 +489,7 @@ STOA_PUBLIC void stoa_touch(uint32_t part); /* hooks: this part changed */
 /* STOA_STRUCT(tag, STOA_ATTR(…), …): describes struct tag, of a state, of arguments or of a result, as tag_struct. */
 #define STOA_STRUCT(tag, ...)                                                                                          \
 	static const struct stoa_attr tag##_attrs[] = { __VA_ARGS__ };                                                 \
-	static const struct stoa_struct tag##_struct = {                                                               \
+	static const struct stoa_struct tag##_struct __attribute__((unused)) = {                                       \
 		.name = #tag,                                                                                          \
 		.size = sizeof(struct tag),                                                                            \
 		.align = _Alignof(struct tag),                                                                         \

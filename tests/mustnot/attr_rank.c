@@ -1,0 +1,30 @@
+/* attr_rank.c: an attribute has three dimensions at most. */
+#include <stoa.h>
+
+struct hits {
+	uint64_t requests;
+	double load[4];
+};
+struct hit {
+	uint32_t bytes;
+};
+struct other {
+	uint32_t bytes;
+};
+struct total {
+	uint64_t n;
+};
+struct named {
+#ifdef GOOD
+	int name[2][2][2];
+#else
+	int name[2][2][2][2];
+#endif
+};
+STOA_STRUCT(named, STOA_ATTR(struct named, name));
+
+int rank(void);
+int rank(void)
+{
+	return named_struct.attrs[0].rank;
+}

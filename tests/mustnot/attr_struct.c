@@ -1,0 +1,30 @@
+/* attr_struct.c: a struct is no attribute, its members are. */
+#include <stoa.h>
+
+struct hits {
+	uint64_t requests;
+	double load[4];
+};
+struct hit {
+	uint32_t bytes;
+};
+struct other {
+	uint32_t bytes;
+};
+struct total {
+	uint64_t n;
+};
+struct named {
+#ifdef GOOD
+	int name;
+#else
+	struct hit name;
+#endif
+};
+STOA_STRUCT(named, STOA_ATTR(struct named, name));
+
+int rank(void);
+int rank(void)
+{
+	return named_struct.attrs[0].rank;
+}

@@ -1,0 +1,28 @@
+/* get_array.c: an array is read into an array as long. */
+#include <stoa.h>
+
+struct hits {
+	uint64_t requests;
+	double load[4];
+};
+struct hit {
+	uint32_t bytes;
+};
+struct other {
+	uint32_t bytes;
+};
+struct total {
+	uint64_t n;
+};
+
+int get(struct stoa_proxy *proxy);
+int get(struct stoa_proxy *proxy)
+{
+#ifdef GOOD
+	double load[4];
+#else
+	double load[3];
+#endif
+
+	return STOA_GET(proxy, struct hits, load, &load, STOA_DEFAULT);
+}

@@ -1,0 +1,28 @@
+/* stub_call_args.c: the same of a call. */
+#include <stoa.h>
+
+struct hits {
+	uint64_t requests;
+	double load[4];
+};
+struct hit {
+	uint32_t bytes;
+};
+struct other {
+	uint32_t bytes;
+};
+struct total {
+	uint64_t n;
+};
+STOA_STUB(hits, record, struct hit, struct total);
+
+int record(struct stoa_proxy *proxy, const struct hit *hit, const struct other *other, struct total *total);
+int record(struct stoa_proxy *proxy, const struct hit *hit, const struct other *other, struct total *total)
+{
+	(void)hit, (void)other, (void)total;
+#ifdef GOOD
+	return hits_record_call(proxy, hit, total, STOA_DEFAULT);
+#else
+	return hits_record_call(proxy, other, total, STOA_DEFAULT);
+#endif
+}
