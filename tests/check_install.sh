@@ -3,9 +3,7 @@
 # the static library, and make uninstall takes all of it back.
 set -eu
 unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
-root="$builddir/tests/check_install.tmp"
-rm -rf "$root"
-mkdir -p "$root"
+root=$(mktemp -d) # not in the build directory, whose name may have blanks: libtool cannot install to such a place
 trap 'rm -rf "$root"' EXIT
 pkgconf=${PKG_CONFIG:-pkg-config}
 
