@@ -7,6 +7,7 @@
 #ifndef STOA_MESSAGE_H
 #define STOA_MESSAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "src/layout.h"
@@ -39,5 +40,9 @@ int message_send(int socket, struct message *m, const int *fds);
 /* Receive one without waiting. 0; -EAGAIN: none; -EPIPE: closed; -EPROTO: not one of ours (its descriptors are closed).
  * ret_fds[0..m->n_fds) belong to the caller. */
 int message_receive(int socket, struct message *ret, int ret_fds[MESSAGE_FDS]);
+
+/* The same for other bytes, always size of them, without a look at what they say: for coordinator/roster.h. */
+int message_send_bytes(int socket, const void *bytes, size_t size, const int *fds, uint32_t n_fds);
+int message_receive_bytes(int socket, void *bytes, size_t size, int ret_fds[MESSAGE_FDS], uint32_t *ret_n_fds);
 
 #endif

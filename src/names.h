@@ -5,6 +5,7 @@
 #define STOA_NAMES_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -17,5 +18,7 @@ int names_check(const char *what, const char *name);
 /* The directory of a namespace, $STOA_DIR/NAME or /dev/shm/stoa-UID/NAME, and the one above it. -ENAMETOOLONG with the
  * thread's error when the path, with "/socket", does not fit a socket address (sun_path, 108 bytes). */
 int names_dir(const char *name, char ret_above[PATH_MAX], char ret_dir[PATH_MAX]);
+
+bool names_dir_is_chosen(void); /* by $STOA_DIR: the directory above is the user's then, not ours to judge or remove */
 
 #endif

@@ -17,7 +17,7 @@
  * written. Returns the descriptor (CLOEXEC) or a negative errno with the thread's error. */
 int segment_create(int dir_fd, const char *file, enum segment_kind kind, uint64_t limit, uint64_t namespace_id);
 
-/* Map limit bytes of fd. NULL on failure, with errno set. Not inherited: not. Unmap with segment_unmap. */
+/* Map limit bytes of fd. NULL on failure, with errno set. A forked child has it too. Unmap with segment_unmap. */
 void *segment_map(int fd, uint64_t limit, bool writable);
 void segment_unmap(void *at, uint64_t limit);
 
@@ -28,7 +28,8 @@ int segment_check(int fd, const char *file, enum segment_kind kind, struct segme
 /* Reserve pages for [at, at + size) of fd. -ENOSPC with the thread's error. */
 int segment_reserve(int fd, uint64_t at, uint64_t size);
 
-/* Guard a mapping against truncation by others: after a fault in it, it reads as zeroes and the flag is set. */
+/* Guard a mapping against truncation by others: after a fault in it, it reads as zeroes and the flag is set. Any thread.
+ * A process that has reset its signal handlers guards again with its next call. Unguard before unmapping. */
 int segment_guard(void *at, uint64_t size, volatile int *damaged);
 void segment_unguard(void *at);
 

@@ -1,0 +1,257 @@
+/*
+ * segment.c: the files of a namespace made, checked, reserved and mapped, and the guard of what others can truncate.
+ *
+ * Lifetime of the guard's table: an entry belongs to who made its sequence number odd, and counts while that is even
+ * and `at` is set. The SIGBUS handler only reads it: the entry of the mapping that a thread faults in cannot change
+ * meanwhile, and any other that does is passed over.
+ */
+#include "src/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/error.h"
+
+/* ---- files ------------------------------------------------------------------------------------------------- */
+
+static int write_head(int fd, enum segment_kind kind, uint64_t limit, uint64_t namespace_id)
+{
+	struct segment_head head = {
+		.magic = LAYOUT_MAGIC,
+		.major = LAYOUT_MAJOR,
+		.minor = LAYOUT_MINOR,
+		.kind = kind,
+		.limit = limit,
+		.namespace_id = namespace_id,
+	};
+	ssize_t n = pwrite(fd, &head, sizeof(head), 0);
+	return n == sizeof(head) ? 0 : n < 0 ? -errno : -EIO;
+}
+
+/* Past RLIMIT_FSIZE, ftruncate would kill the process by SIGXFSZ. */
+static int set_size(int fd, uint64_t limit)
+{
+	struct rlimit most;
+	if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY && limit > most.rlim_cur)
+		return -EFBIG;
+	return ftruncate(fd, (off_t)limit) < 0 ? -errno : 0;
+}
+
+static int fill(int fd, enum segment_kind kind, uint64_t limit, uint64_t namespace_id)
+{
+	int r = fchmod(fd, 0600) < 0 ? -errno : 0; /* the umask may have taken bits */
+	r = r ? r : set_size(fd, limit);
+	r = r ? r : segment_reserve(fd, 0, LAYOUT_PAGE);
+	return r ? r : write_head(fd, kind, limit, namespace_id);
+}
+
+int segment_create(int dir_fd, const char *file, enum segment_kind kind, uint64_t limit, uint64_t namespace_id)
+{
+	int fd = openat(dir_fd, file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_set(-errno, "cannot make the file \"%s\": %s", file, strerror(errno));
+	int r = fill(fd, kind, limit, namespace_id);
+	if (r == 0)
+		return fd;
+	close(fd);
+	unlinkat(dir_fd, file, 0);
+	return error_set(r, "cannot make the file \"%s\" of %ju bytes: %s", file, (uintmax_t)limit, strerror(-r));
+}
+
+int segment_reserve(int fd, uint64_t at, uint64_t size)
+{
+	int r;
+	do
+		r = posix_fallocate(fd, (off_t)at, (off_t)size);
+	while (r == EINTR);
+	if (r == 0)
+		return 0;
+	return error_set(-r, "cannot reserve %ju bytes of shared memory: %s%s", (uintmax_t)size, strerror(r),
+			 r == ENOSPC ? "; make room in /dev/shm (or STOA_DIR), or enlarge it" : "");
+}
+
+static int refuse(const char *file, const char *why)
+{
+	return error_set(-EPROTO, "the file \"%s\" %s", file, why);
+}
+
+int segment_check(int fd, const char *file, enum segment_kind kind, struct segment_head *ret_head)
+{
+	struct segment_head head;
+	struct stat st;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return refuse(file, "is not a regular file");
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
+		return refuse(file, "is shorter than a segment's head");
+	if (head.magic != LAYOUT_MAGIC)
+		return refuse(file, "is not a segment of stoa");
+	if (head.major != LAYOUT_MAJOR)
+		return error_set(-EPROTO, "the file \"%s\" has layout %u.%u, this library %u.%u: use one version",
+				 file, head.major, head.minor, LAYOUT_MAJOR, LAYOUT_MINOR);
+	if (head.kind != kind)
+		return refuse(file, "is a segment of another kind");
+	if (head.limit < LAYOUT_PAGE || head.limit > INT64_MAX || (uint64_t)st.st_size != head.limit)
+		return error_set(-EPROTO, "the file \"%s\" has %jd bytes, its head says %ju", file,
+				 (intmax_t)st.st_size, (uintmax_t)head.limit);
+	*ret_head = head;
+	return 0;
+}
+
+/* ---- mappings ---------------------------------------------------------------------------------------------- */
+
+void *segment_map(int fd, uint64_t limit, bool writable)
+{
+	void *at = mmap(NULL, limit, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED | MAP_NORESERVE, fd, 0);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+void segment_unmap(void *at, uint64_t limit)
+{
+	if (at)
+		munmap(at, limit);
+}
+
+/* ---- the guard --------------------------------------------------------------------------------------------- */
+
+#define RANGES (LANES_MAX + 64) /* every lane there can be, and the other segments of some namespaces */
+
+struct range {
+	_Atomic uint32_t seq; /* odd: being changed */
+	_Atomic uintptr_t at; /* 0: free */
+	_Atomic uint64_t size;
+	volatile int *_Atomic damaged;
+};
+
+static struct range ranges[RANGES];
+static _Atomic uint32_t ranges_used; /* entries from here on were never used */
+static struct sigaction previous;
+
+/* The range that holds the address, in copies: 1; 0: none does. */
+static int find(uintptr_t address, uintptr_t *ret_at, uint64_t *ret_size, volatile int **ret_damaged)
+{
+	uint32_t n = atomic_load_explicit(&ranges_used, memory_order_acquire);
+	for (uint32_t i = 0; i < n; i++) {
+		struct range *r = &ranges[i];
+		uint32_t seq = atomic_load_explicit(&r->seq, memory_order_acquire); /* pairs with release() */
+		/* Whoever sees a field of release() sees in seq, read again below, that it was being changed. */
+		uintptr_t at = atomic_load_explicit(&r->at, memory_order_acquire);
+		uint64_t size = atomic_load_explicit(&r->size, memory_order_acquire);
+		volatile int *damaged = atomic_load_explicit(&r->damaged, memory_order_acquire);
+		if (seq & 1 || atomic_load_explicit(&r->seq, memory_order_relaxed) != seq)
+			continue;
+		if (at == 0 || address < at || address - at >= size)
+			continue;
+		*ret_at = at;
+		*ret_size = size;
+		*ret_damaged = damaged;
+		return 1;
+	}
+	return 0;
+}
+
+/* Not ours: what would have happened without us. */
+static void chain(int sig, siginfo_t *info, void *context)
+{
+	if (previous.sa_flags & SA_SIGINFO) {
+		previous.sa_sigaction(sig, info, context);
+	} else if (previous.sa_handler == SIG_IGN && info->si_code <= 0) {
+		return;
+	} else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+		previous.sa_handler(sig);
+	} else {
+		/* The fault repeats when we return; a signal that someone sent has to be sent again. */
+		struct sigaction dfl = { .sa_handler = SIG_DFL };
+		sigaction(sig, &dfl, NULL);
+		if (info->si_code <= 0)
+			raise(sig);
+	}
+}
+
+static void handle(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t at;
+	uint64_t size;
+	volatile int *damaged;
+	int saved = errno;
+	if (info->si_code == BUS_ADRERR && find((uintptr_t)info->si_addr, &at, &size, &damaged) &&
+	    mmap((void *)at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		 0) != MAP_FAILED)
+		*damaged = 1;
+	else
+		chain(sig, info, context);
+	errno = saved;
+}
+
+/*
+ * Ours goes in when none was there, or the process has reset its handlers since. A handler that the program put over
+ * ours stays: it may chain to ours, and to chain back would be a circle.
+ */
+static int install(void)
+{
+	static atomic_bool installed;
+	struct sigaction now, old;
+	if (sigaction(SIGBUS, NULL, &now) < 0)
+		return -errno;
+	bool has_handler = now.sa_flags & SA_SIGINFO || (now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN);
+	if (has_handler && atomic_load(&installed))
+		return 0;
+	struct sigaction ours = { .sa_sigaction = handle, .sa_mask = now.sa_mask };
+	ours.sa_flags = SA_SIGINFO | (now.sa_flags & SA_ONSTACK); /* where the handler that we chain to belongs */
+	if (sigaction(SIGBUS, &ours, &old) < 0)
+		return -errno;
+	if (!(old.sa_flags & SA_SIGINFO) || old.sa_sigaction != handle)
+		previous = old;
+	atomic_store(&installed, true);
+	return 0;
+}
+
+/* Make the entry ours to change, if it is free (at == 0) or holds at. */
+static bool claim(struct range *r, uintptr_t at)
+{
+	uint32_t seq = atomic_load_explicit(&r->seq, memory_order_acquire);
+	if (seq & 1 || atomic_load_explicit(&r->at, memory_order_relaxed) != at)
+		return false;
+	return atomic_compare_exchange_strong_explicit(&r->seq, &seq, seq + 1, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+static void release(struct range *r, uintptr_t at, uint64_t size, volatile int *damaged)
+{
+	atomic_store_explicit(&r->at, at, memory_order_release);
+	atomic_store_explicit(&r->size, size, memory_order_release);
+	atomic_store_explicit(&r->damaged, damaged, memory_order_release);
+	atomic_fetch_add_explicit(&r->seq, 1, memory_order_release); /* pairs with find() */
+}
+
+int segment_guard(void *at, uint64_t size, volatile int *damaged)
+{
+	int r = install();
+	if (r < 0)
+		return error_set(r, "cannot handle SIGBUS: %s", strerror(-r));
+	for (uint32_t i = 0; i < RANGES; i++) {
+		if (!claim(&ranges[i], 0))
+			continue;
+		uint32_t used = atomic_load(&ranges_used);
+		while (used <= i && !atomic_compare_exchange_weak(&ranges_used, &used, i + 1)) {}
+		release(&ranges[i], (uintptr_t)at, size, damaged);
+		return 0;
+	}
+	return error_set(-ENFILE, "%d mappings are guarded already, the most there can be", RANGES);
+}
+
+void segment_unguard(void *at)
+{
+	uint32_t n = atomic_load(&ranges_used);
+	for (uint32_t i = 0; at && i < n; i++)
+		if (claim(&ranges[i], (uintptr_t)at)) {
+			release(&ranges[i], 0, 0, NULL);
+			return;
+		}
+}
