@@ -5,6 +5,8 @@
  * coordinator alone writes the state (but for struct life) and alone talks to clients; what it learns of them it tells
  * the guardian over the link (roster.h), so that the next coordinator, or the coordinator as next guardian, knows it too.
  *
+ * Order of a guardian's life: namespace_open, guardian_run (which ends or closes the namespace).
+ *
  * lock: byte 0 of the file "lock" belongs to the guardian, byte 1 to the coordinator, both as POSIX record locks, which
  * a forked child never inherits. A namespace is free when both are.
  */
@@ -32,18 +34,25 @@ struct namespace {
 	const struct stoa_class **classes; /* ended by NULL; with the built-in ones; checked */
 	struct stoa_options options;       /* defaults filled in */
 	bool embedded; /* ends with its last user */
+	bool made;     /* by this start: a start that fails removes it again */
 };
 
-enum { LOCK_GUARDIAN, LOCK_COORDINATOR };
+enum { LOCK_GUARDIAN, LOCK_COORDINATOR, LOCK_BOTH };
 
-/* lock.c. Take a byte; -EAGAIN: held, ret_pid by whom (may be NULL). Waits up to timeout ns. */
+/* lock.c. Open the file "lock", making it if need be, once in a process: -EDEADLK if it is open here already. */
+int lock_open(int dir_fd);
+void lock_close(int lock_fd); /* lets go of both bytes */
+
+/* Take a byte, or both or none; -EAGAIN: held, ret_pid by whom (may be NULL; 0: unknown). Waits up to timeout ns. */
 int lock_take(int lock_fd, int byte, int64_t timeout, pid_t *ret_pid);
+void lock_drop(int lock_fd, int byte);
 
 /*
  * namespace.c. Open the namespace for serving: directory (0700, owned by us, no symlink), lock bytes 0 and 1 (byte 1 is
- * let go again), segments made, or taken over if they are whole and ours; damaged ones are renamed to
- * "NAME.damaged-TIME", never deleted. Waits for a predecessor that is ending. -EEXIST: served; ret_pid is the pid of its
- * coordinator or guardian. The thread's error tells the rest.
+ * let go again), segments made, or taken over if they are whole and ours; damaged ones are moved to
+ * "NAME.damaged-TIME-PID" beside it, never deleted. Waits for a predecessor that is ending (then -EBUSY). -EEXIST:
+ * served; ret_pid (may be NULL) is the pid of its guardian or coordinator. The thread's error tells the rest. With
+ * options.uids the directory can be searched, and its socket reached, by others; nothing else in it can.
  */
 int namespace_open(struct namespace *ns, const char *name, const struct stoa_class *const *classes,
 		   const struct stoa_options *options, pid_t *ret_pid);

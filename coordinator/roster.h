@@ -35,7 +35,16 @@ struct roster {
 	uint32_t first_lane; /* lanes below were given by an earlier epoch and are not given again */
 };
 
-enum link_kind { LINK_CLIENT, LINK_CLIENT_GONE, LINK_LANE, LINK_LANE_ENDING, LINK_LANE_FREE, LINK_READY, LINK_FAILED };
+enum link_kind {
+	LINK_NONE, /* heard, and not understood */
+	LINK_CLIENT,
+	LINK_CLIENT_GONE,
+	LINK_LANE,
+	LINK_LANE_ENDING,
+	LINK_LANE_FREE,
+	LINK_READY,
+	LINK_FAILED,
+};
 
 /* One change, as told over the link (SOCK_SEQPACKET); fds of LINK_CLIENT: conn, pidfd; of LINK_LANE: eventfd. */
 struct link_message {
@@ -47,10 +56,14 @@ struct link_message {
 	char text[256]; /* LINK_FAILED: why */
 };
 
-int roster_init(struct roster *r, uint32_t max_lanes);
+int roster_init(struct roster *r, uint32_t max_lanes); /* makes max_lanes + 1 of them */
 void roster_fini(struct roster *r); /* closes every descriptor */
 
-/* Coordinator: change the roster and tell the guardian (link_fd). Takes the descriptors over on success. */
+/*
+ * Coordinator: change the roster and tell the guardian (link_fd; -1: there is none). Takes the descriptors over on
+ * success. -EAGAIN: the guardian does not listen; nothing was added. What takes away (GONE, ENDING, FREE) always works.
+ * An ending lane's event_fd is closed. LINK_LANE_FREE needs no lane (NULL).
+ */
 int roster_add_client(struct roster *r, int link_fd, const struct roster_client *client, uint32_t *ret_index);
 int roster_drop_client(struct roster *r, int link_fd, uint32_t index);
 int roster_set_lane(struct roster *r, int link_fd, uint32_t index, enum link_kind kind, const struct roster_lane *lane);

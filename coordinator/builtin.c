@@ -1,0 +1,11 @@
+/*
+ * builtin.c: the list of the built-in classes. Each has its own file here, and its public header in include/stoa/.
+ */
+#include "coordinator/builtin.h"
+
+#include "include/stoa/counter.h"
+
+const struct stoa_class *const builtin_classes[] = {
+	&counter_class,
+	NULL,
+};
