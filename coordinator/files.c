@@ -1,0 +1,447 @@
+/*
+ * files.c: what lies in the directory of a namespace, made and removed in an order that a kill cannot confuse.
+ *
+ * The file "state" is the namespace: it is renamed into place last, when all else is there, and removed after all else.
+ * So what lies beside no state, or beside one that ended without STOA_KEEP, is half made or half removed, and replaced.
+ * What is neither that nor whole is damaged, and set aside for its owner to look at.
+ */
+#include "coordinator/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/names.h"
+#include "src/segment.h"
+
+/* ---- directories ------------------------------------------------------------------------------------------- */
+
+static int check_dir(int fd, const char *path)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return error_set(-errno, "cannot look at the directory %s: %s", path, strerror(errno));
+	if (st.st_uid != geteuid())
+		return error_set(-EACCES, "the directory %s belongs to user %u, not to user %u: not used", path,
+				 (unsigned)st.st_uid, (unsigned)geteuid());
+	if (st.st_mode & 022)
+		return error_set(-EACCES, "the directory %s can be written by others (mode %04o): not used; "
+				 "see what is in it, then chmod 0700",
+				 path, st.st_mode & 07777);
+	return 0;
+}
+
+static int open_dir(int at_fd, const char *file, const char *path, bool strict)
+{
+	int fd = openat(at_fd, file, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (strict ? O_NOFOLLOW : 0));
+	if (fd < 0 && errno == ENOENT)
+		return -EAGAIN;
+	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+		return error_set(-EACCES, "%s is not a directory, or a symbolic link: not used; remove it", path);
+	if (fd < 0)
+		return error_set(-errno, "cannot open the directory %s: %s", path, strerror(errno));
+	int r = strict ? check_dir(fd, path) : 0;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int make_dir(int at_fd, const char *file, const char *path)
+{
+	if (mkdirat(at_fd, file, 0700) == 0 || errno == EEXIST)
+		return 0;
+	return error_set(-errno, "cannot make the directory %s: %s", path, strerror(errno));
+}
+
+/* Others get to the socket, and no further, if options.uids names them. */
+static void set_mode(const struct namespace *ns, int fd, bool shared)
+{
+	struct stat st;
+	if (ns->options.n_uids > 0)
+		fchmod(fd, 0711);
+	else if (fstat(fd, &st) == 0 && (st.st_mode & 0777) != 0700 && !(shared && (st.st_mode & 0777) == 0711))
+		fchmod(fd, 0700);
+}
+
+static int open_above(const struct namespace *ns)
+{
+	bool chosen = names_dir_is_chosen();
+	int r = make_dir(AT_FDCWD, ns->above, ns->above);
+	int fd = r ? r : open_dir(AT_FDCWD, ns->above, ns->above, !chosen);
+	if (fd >= 0 && !chosen)
+		set_mode(ns, fd, true);
+	return fd;
+}
+
+int files_open(struct namespace *ns)
+{
+	int above_fd = open_above(ns);
+	if (above_fd < 0)
+		return above_fd;
+	int fd = make_dir(above_fd, ns->name, ns->dir);
+	if (fd == 0)
+		fd = open_dir(above_fd, ns->name, ns->dir, true);
+	else if (fd == -ENOENT) /* the one above was removed meanwhile */
+		fd = -EAGAIN;
+	close(above_fd);
+	if (fd < 0)
+		return fd;
+	set_mode(ns, fd, false);
+	ns->dir_fd = fd;
+	return 0;
+}
+
+bool files_in_place(const struct namespace *ns)
+{
+	struct stat dir, dir_there, lock, lock_there;
+	return fstat(ns->dir_fd, &dir) == 0 && stat(ns->dir, &dir_there) == 0 && fstat(ns->lock_fd, &lock) == 0 &&
+	       fstatat(ns->dir_fd, "lock", &lock_there, AT_SYMLINK_NOFOLLOW) == 0 && dir.st_dev == dir_there.st_dev &&
+	       dir.st_ino == dir_there.st_ino && lock.st_dev == lock_there.st_dev && lock.st_ino == lock_there.st_ino;
+}
+
+/* ---- all files of a kind ----------------------------------------------------------------------------------- */
+
+static const char *const singles[] = { "socket", "state.new", "ingress.new", "ingress", "state" }; /* state last */
+
+/* Call each for every lane file. The directory stream has a descriptor of its own: closing it leaves dir_fd open. */
+static void each_lane(int dir_fd, void (*each)(int dir_fd, const char *file, int to_fd), int to_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	while (dir && (entry = readdir(dir)))
+		if (strncmp(entry->d_name, "lane.", 5) == 0)
+			each(dir_fd, entry->d_name, to_fd);
+	if (dir)
+		closedir(dir);
+}
+
+static void remove_one(int dir_fd, const char *file, int unused)
+{
+	(void)unused;
+	unlinkat(dir_fd, file, 0);
+}
+
+static void remove_segments(int dir_fd)
+{
+	each_lane(dir_fd, remove_one, -1);
+	for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]); i++)
+		remove_one(dir_fd, singles[i], -1);
+}
+
+void files_remove(struct namespace *ns, bool all)
+{
+	unlinkat(ns->dir_fd, "socket", 0);
+	if (!all)
+		return;
+	remove_segments(ns->dir_fd);
+	unlinkat(ns->dir_fd, "lock", 0);
+	rmdir(ns->dir); /* what else lies there is not ours, and stays */
+	if (!names_dir_is_chosen())
+		rmdir(ns->above);
+}
+
+static void move_one(int dir_fd, const char *file, int to_fd)
+{
+	renameat(dir_fd, file, to_fd, file);
+}
+
+/* Rename what is damaged into NAME.damaged-TIME-PID beside the namespace's directory: no namespace has a dot in it. */
+static int set_aside(struct namespace *ns)
+{
+	char file[LAYOUT_NAME + 48];
+	struct stoa_error why;
+	stoa_last_error(&why);
+	intmax_t time = clock_real() / 1000000000;
+	snprintf(file, sizeof(file), "%s.damaged-%jd-%d", ns->name, time, (int)getpid());
+	int above_fd = openat(ns->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = above_fd < 0 ? -errno : make_dir(above_fd, file, file);
+	int to_fd = r ? r : open_dir(above_fd, file, file, true);
+	if (above_fd >= 0)
+		close(above_fd);
+	if (to_fd < 0)
+		return error_set(to_fd, "namespace \"%s\" is damaged, and its files cannot be set aside: %s", ns->name,
+				 strerror(-to_fd));
+	each_lane(ns->dir_fd, move_one, to_fd);
+	move_one(ns->dir_fd, "ingress", to_fd);
+	move_one(ns->dir_fd, "state", to_fd);
+	close(to_fd);
+	namespace_log(ns, LOG_WARNING, "namespace %s is damaged: %s; its files are now in %s/%s, it starts anew",
+		      ns->name, why.text, ns->above, file);
+	return 0;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------ */
+
+static void close_segments(struct namespace *ns)
+{
+	segment_unmap(ns->space.state, ns->space.geometry.state);
+	segment_unmap(ns->space.ingress, ns->space.geometry.ingress);
+	ns->space.state = NULL;
+	ns->space.ingress = NULL;
+	if (ns->state_fd >= 0)
+		close(ns->state_fd);
+	if (ns->ingress_fd >= 0)
+		close(ns->ingress_fd);
+	ns->state_fd = ns->ingress_fd = -1;
+}
+
+static int map_both(struct namespace *ns)
+{
+	ns->space.state = segment_map(ns->state_fd, ns->space.geometry.state, true);
+	if (ns->space.state)
+		ns->space.ingress = segment_map(ns->ingress_fd, ns->space.geometry.ingress, true);
+	if (ns->space.ingress)
+		return 0;
+	return error_set(-errno, "cannot map namespace \"%s\" (%ju and %ju bytes of address space): %s", ns->name,
+			 (uintmax_t)ns->space.geometry.state, (uintmax_t)ns->space.geometry.ingress, strerror(errno));
+}
+
+static int new_id(uint64_t *ret_id)
+{
+	do
+		if (getrandom(ret_id, sizeof(*ret_id), 0) != sizeof(*ret_id))
+			return error_set(-errno, "cannot get a random number: %s", strerror(errno));
+	while (*ret_id == 0);
+	return 0;
+}
+
+/* Pages that are used from the start, and the first one of each table that grows. */
+static int reserve_first(const struct namespace *ns)
+{
+	const struct geometry *g = &ns->space.geometry;
+	int r = segment_reserve(ns->state_fd, g->lanes_at, LAYOUT_PAGE);
+	r = r ? r : segment_reserve(ns->state_fd, g->rejects_at, g->classes_at - g->rejects_at);
+	r = r ? r : segment_reserve(ns->state_fd, g->classes_at, LAYOUT_PAGE);
+	r = r ? r : segment_reserve(ns->state_fd, g->objects_at, LAYOUT_PAGE);
+	r = r ? r : segment_reserve(ns->ingress_fd, 0, g->parks_at);
+	r = r ? r : segment_reserve(ns->ingress_fd, g->parks_at, LAYOUT_PAGE);
+	return r ? r : segment_reserve(ns->ingress_fd, g->flags_at, LAYOUT_PAGE);
+}
+
+static int create_both(struct namespace *ns)
+{
+	int fd = segment_create(ns->dir_fd, "ingress.new", SEGMENT_INGRESS, ns->space.geometry.ingress, ns->id);
+	if (fd < 0)
+		return fd;
+	ns->ingress_fd = fd;
+	fd = segment_create(ns->dir_fd, "state.new", SEGMENT_STATE, ns->space.geometry.state, ns->id);
+	if (fd < 0)
+		return fd;
+	ns->state_fd = fd;
+	return 0;
+}
+
+static void start_life(const struct namespace *ns, uint64_t epoch)
+{
+	struct life *life = &ns->space.state->life;
+	atomic_store(&life->phase, LIFE_STARTING);
+	atomic_store(&life->guardian, getpid());
+	atomic_store(&life->coordinator, 0);
+	atomic_store(&life->flags, ns->options.flags & (STOA_KEEP | STOA_VERIFY));
+	atomic_store(&life->restarts, 0);
+	atomic_store(&life->started_ns, clock_real());
+	atomic_store(&life->epoch, epoch);
+}
+
+static void fill_state(const struct namespace *ns)
+{
+	struct state_head *state = ns->space.state;
+	state->geometry = ns->space.geometry;
+	memcpy(state->name, ns->name, sizeof(state->name));
+	atomic_store(&state->heap_end, ns->space.geometry.heap_at);
+	atomic_store(&state->next_incarnation, 1);
+	start_life(ns, 1);
+}
+
+static int put_in_place(const struct namespace *ns)
+{
+	if (renameat(ns->dir_fd, "ingress.new", ns->dir_fd, "ingress") == 0 &&
+	    renameat(ns->dir_fd, "state.new", ns->dir_fd, "state") == 0)
+		return 0;
+	return error_set(-errno, "cannot rename the segments in %s into place: %s", ns->dir, strerror(errno));
+}
+
+static int make(struct namespace *ns)
+{
+	remove_segments(ns->dir_fd); /* of a start or an end that was killed half-way */
+	int r = new_id(&ns->id);
+	r = r ? r : create_both(ns);
+	r = r ? r : reserve_first(ns);
+	r = r ? r : map_both(ns);
+	if (r == 0) {
+		fill_state(ns);
+		r = put_in_place(ns);
+	}
+	if (r < 0)
+		remove_segments(ns->dir_fd);
+	ns->made = r == 0;
+	return r;
+}
+
+/* ---- taking over ------------------------------------------------------------------------------------------- */
+
+/* The outcomes of looking at what is there, beside 0 (whole) and an error that ends the start. */
+enum { NOTHING = 1, DAMAGED };
+
+static int open_segment(struct namespace *ns, const char *file, enum segment_kind kind, int *ret_fd,
+			struct segment_head *ret_head)
+{
+	int fd = openat(ns->dir_fd, file, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return NOTHING;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		return error_set(-errno, "cannot open %s/%s: %s", ns->dir, file, strerror(errno));
+	if (fd < 0) {
+		error_set(-EPROTO, "the file \"%s\" cannot be opened (%s)", file, strerror(errno));
+		return DAMAGED;
+	}
+	*ret_fd = fd;
+	if (segment_check(fd, file, kind, ret_head) == 0)
+		return 0;
+	/* Another version's namespace is not damaged: only a user can say whether it may go. */
+	struct segment_head head;
+	bool other = pread(fd, &head, sizeof(head), 0) == sizeof(head) && head.magic == LAYOUT_MAGIC &&
+		     head.major != LAYOUT_MAJOR;
+	return other ? -EPROTO : DAMAGED;
+}
+
+static bool read_head(int state_fd, struct state_head *ret_head)
+{
+	struct segment_head checked;
+	return segment_check(state_fd, "state", SEGMENT_STATE, &checked) == 0 &&
+	       pread(state_fd, ret_head, sizeof(*ret_head), 0) == sizeof(*ret_head);
+}
+
+bool files_exist(int dir_fd)
+{
+	return faccessat(dir_fd, "state", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool files_peek(int dir_fd, struct state_head *ret_head)
+{
+	int fd = openat(dir_fd, "state", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool whole = read_head(fd, ret_head);
+	close(fd);
+	return whole;
+}
+
+static bool is_ended(const struct state_head *head)
+{
+	return atomic_load(&head->life.phase) == LIFE_ENDED && !(atomic_load(&head->life.flags) & STOA_KEEP);
+}
+
+static int damaged(const char *why)
+{
+	error_set(-EPROTO, "%s", why);
+	return DAMAGED;
+}
+
+/* Do the two segments belong together, and is everything where it would be put today? */
+static int check_both(struct namespace *ns, const struct state_head *state, const struct segment_head *ingress)
+{
+	struct geometry g = state->geometry;
+	struct stat st;
+	char text[STOA_ERROR_MAX];
+	if (fstat(ns->state_fd, &st) < 0 || st.st_uid != geteuid())
+		return damaged("the file \"state\" belongs to another user");
+	if (state->head.namespace_id != ingress->namespace_id || ingress->namespace_id == 0)
+		return damaged("the files \"state\" and \"ingress\" are of different namespaces");
+	if (layout_geometry(&g, text) < 0 || memcmp(&g, &state->geometry, sizeof(g)) != 0)
+		return damaged("the limits in the file \"state\" do not go together");
+	if (state->head.limit != g.state || ingress->limit != g.ingress)
+		return damaged("the length of a segment is not what the limits say");
+	ns->space.geometry = g;
+	ns->id = ingress->namespace_id;
+	return 0;
+}
+
+static int look(struct namespace *ns)
+{
+	struct segment_head state, ingress;
+	struct state_head head;
+	int r = open_segment(ns, "state", SEGMENT_STATE, &ns->state_fd, &state);
+	if (r)
+		return r;
+	if (!read_head(ns->state_fd, &head))
+		return DAMAGED;
+	if (is_ended(&head))
+		return NOTHING;
+	r = open_segment(ns, "ingress", SEGMENT_INGRESS, &ns->ingress_fd, &ingress);
+	if (r == NOTHING)
+		return damaged("the file \"ingress\" is missing");
+	return r ? r : check_both(ns, &head, &ingress);
+}
+
+/* The limits that a namespace was made with win over today's options. */
+static void adopt_limits(struct namespace *ns)
+{
+	const struct geometry *g = &ns->space.geometry;
+	ns->options.max_queue = g->queue;
+	ns->options.max_threads = g->lanes;
+	ns->options.max_objects = g->objects;
+	ns->options.max_attrs = g->flags;
+	ns->options.max_state = g->state;
+}
+
+static int take_over(struct namespace *ns)
+{
+	int r = map_both(ns);
+	if (r < 0)
+		return r;
+	remove_one(ns->dir_fd, "state.new", -1);
+	remove_one(ns->dir_fd, "ingress.new", -1);
+	adopt_limits(ns);
+	memcpy(ns->space.state->name, ns->name, sizeof(ns->name)); /* the directory may have been renamed */
+	start_life(ns, atomic_load(&ns->space.state->life.epoch) + 1);
+	return 0;
+}
+
+int files_prepare(struct namespace *ns)
+{
+	int r = look(ns);
+	if (r == 0)
+		return take_over(ns);
+	close_segments(ns);
+	if (r == DAMAGED)
+		r = set_aside(ns);
+	return r < 0 ? r : make(ns);
+}
+
+/* ---- socket ------------------------------------------------------------------------------------------------ */
+
+static int bind_socket(struct namespace *ns)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", ns->dir);
+	if (n >= (int)sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	unlinkat(ns->dir_fd, "socket", 0); /* a dead predecessor's: we hold the lock */
+	if (bind(ns->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	/* Whoever reaches the socket before this was let into the directory, and is asked who he is. */
+	if (fchmodat(ns->dir_fd, "socket", ns->options.n_uids > 0 ? 0666 : 0600, 0) < 0)
+		return -errno;
+	return listen(ns->listen_fd, 511) < 0 ? -errno : 0;
+}
+
+int files_listen(struct namespace *ns)
+{
+	ns->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r = ns->listen_fd < 0 ? -errno : bind_socket(ns);
+	return r < 0 ? error_set(r, "cannot listen on %s/socket: %s", ns->dir, strerror(-r)) : 0;
+}

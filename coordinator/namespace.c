@@ -1,0 +1,204 @@
+/*
+ * namespace.c: a namespace opened for serving, and closed or ended.
+ *
+ * Whoever holds a byte of the lock has the files to himself; a starter takes both bytes at once or none, so that he
+ * never stands in the way of a coordinator that is about to become its own guardian. The lock is only worth something
+ * while its path leads to it: that is checked once it is held.
+ */
+#include "coordinator/namespace.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "coordinator/files.h"
+#include "coordinator/options.h"
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/names.h"
+#include "src/segment.h"
+
+#define LOCK_SLICE STOA_MS(30) /* a killed process lets go of its lock only when its memory is torn down */
+
+void namespace_log_(const struct namespace *ns, int priority, const char *format, ...)
+{
+	char text[2 * STOA_ERROR_MAX];
+	if (!ns->options.log)
+		return;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	ns->options.log(ns->options.data, priority, text);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void close_lock(struct namespace *ns)
+{
+	if (ns->lock_fd >= 0)
+		lock_close(ns->lock_fd);
+	ns->lock_fd = -1;
+	close_fd(&ns->dir_fd);
+}
+
+/* ---- the lock ---------------------------------------------------------------------------------------------- */
+
+static int served(const struct namespace *ns, pid_t pid, pid_t *ret_pid)
+{
+	if (ret_pid)
+		*ret_pid = pid;
+	return error_set(-EEXIST, "namespace \"%s\" is served already, by pid %d; "
+			 "attach to it, or start with STOA_JOIN", ns->name, (int)pid);
+}
+
+/* Somebody holds the lock. 0: he is ending, or has not begun. -EEXIST: he serves. */
+static int judge(const struct namespace *ns, pid_t holder, pid_t *ret_pid)
+{
+	struct state_head head;
+	if (!files_peek(ns->dir_fd, &head))
+		return 0;
+	uint32_t phase = atomic_load(&head.life.phase);
+	if (phase != LIFE_STARTING && phase != LIFE_SERVING)
+		return 0;
+	pid_t pid = atomic_load(&head.life.guardian);
+	return served(ns, holder > 0 ? holder : pid, ret_pid);
+}
+
+/* 0: held. -EAGAIN: the lock that we waited for is not the namespace's any more. */
+static int lock_both(struct namespace *ns, int64_t deadline, pid_t *ret_pid)
+{
+	pid_t holder = 0;
+	for (;;) {
+		int r = lock_take(ns->lock_fd, LOCK_BOTH, LOCK_SLICE, &holder);
+		if (r == 0)
+			return files_in_place(ns) ? 0 : -EAGAIN;
+		if (r != -EAGAIN)
+			return error_set(r, "cannot lock %s/lock: %s", ns->dir, strerror(-r));
+		r = judge(ns, holder, ret_pid);
+		if (r < 0)
+			return r;
+		if (clock_now() >= deadline)
+			return error_set(-EBUSY, "namespace \"%s\" is ending, but pid %d still holds it after %jd ms",
+					 ns->name, (int)holder, (intmax_t)(ns->options.timeout / 1000000));
+	}
+}
+
+static int open_lock(struct namespace *ns, pid_t *ret_pid)
+{
+	int fd = lock_open(ns->dir_fd);
+	if (fd == -ENOENT)
+		return -EAGAIN;
+	if (fd == -EDEADLK)
+		return served(ns, getpid(), ret_pid);
+	if (fd < 0)
+		return error_set(fd, "cannot open %s/lock: %s", ns->dir, strerror(-fd));
+	ns->lock_fd = fd;
+	return 0;
+}
+
+/* Directory and lock; anew when an ending predecessor removed them under us. */
+static int take(struct namespace *ns, pid_t *ret_pid)
+{
+	int64_t deadline = clock_deadline(ns->options.timeout);
+	for (;;) {
+		int r = files_open(ns);
+		r = r ? r : open_lock(ns, ret_pid);
+		r = r ? r : lock_both(ns, deadline, ret_pid);
+		if (r == 0)
+			return 0;
+		close_lock(ns);
+		if (r != -EAGAIN)
+			return r;
+		if (clock_now() >= deadline)
+			return error_set(-EBUSY, "namespace \"%s\": %s is removed again and again", ns->name, ns->dir);
+	}
+}
+
+/* ---- opening and closing ----------------------------------------------------------------------------------- */
+
+static int open_doorbell(struct namespace *ns)
+{
+	ns->doorbell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (ns->doorbell_fd < 0)
+		return error_set(-errno, "cannot make an eventfd: %s", strerror(errno));
+	return 0;
+}
+
+static int open_roster(struct namespace *ns)
+{
+	int r = roster_init(&ns->roster, ns->space.geometry.lanes);
+	return r < 0 ? error_set(r, "no memory for %u lanes", ns->space.geometry.lanes) : 0;
+}
+
+static int prepare(struct namespace *ns, const char *name, const struct stoa_class *const *classes,
+		   const struct stoa_options *options)
+{
+	*ns = (struct namespace){ .dir_fd = -1, .lock_fd = -1, .state_fd = -1, .ingress_fd = -1 };
+	ns->listen_fd = ns->doorbell_fd = ns->link_fd = -1;
+	int r = names_check("namespace", name);
+	if (r < 0)
+		return r;
+	strcpy(ns->name, name);
+	r = names_dir(name, ns->above, ns->dir);
+	r = r ? r : options_take(ns, options);
+	return r ? r : options_take_classes(ns, classes);
+}
+
+int namespace_open(struct namespace *ns, const char *name, const struct stoa_class *const *classes,
+		   const struct stoa_options *options, pid_t *ret_pid)
+{
+	int r = prepare(ns, name, classes, options);
+	r = r ? r : take(ns, ret_pid);
+	if (r < 0) {
+		namespace_close(ns);
+		return r;
+	}
+	r = files_prepare(ns);
+	r = r ? r : open_roster(ns);
+	r = r ? r : open_doorbell(ns);
+	r = r ? r : files_listen(ns);
+	if (r < 0) {
+		files_remove(ns, ns->made || !files_exist(ns->dir_fd));
+		namespace_close(ns);
+		return r;
+	}
+	lock_drop(ns->lock_fd, LOCK_COORDINATOR);
+	return 0;
+}
+
+void namespace_end(struct namespace *ns)
+{
+	atomic_store(&ns->space.state->life.phase, LIFE_ENDED);
+	atomic_store(&ns->space.state->life.coordinator, 0);
+	if (files_in_place(ns)) /* else someone removed it, and what is there now is another's */
+		files_remove(ns, !(ns->options.flags & STOA_KEEP));
+	namespace_close(ns);
+}
+
+void namespace_close(struct namespace *ns)
+{
+	close_fd(&ns->listen_fd);
+	close_fd(&ns->doorbell_fd);
+	close_fd(&ns->link_fd);
+	close_fd(&ns->state_fd);
+	close_fd(&ns->ingress_fd);
+	segment_unmap(ns->space.state, ns->space.geometry.state);
+	segment_unmap(ns->space.ingress, ns->space.geometry.ingress);
+	ns->space.state = NULL;
+	ns->space.ingress = NULL;
+	roster_fini(&ns->roster);
+	free(ns->classes);
+	ns->classes = NULL;
+	close_lock(ns); /* last: then the namespace is free */
+}
