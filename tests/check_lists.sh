@@ -1,6 +1,6 @@
 #!/bin/sh
-# check_lists.sh: Makefile.am names every file of ours (what it does not name is not in a tarball), and its lists of one
-# name a line are sorted.
+# check_lists.sh: Makefile.am names every file of ours (what it does not name is not in a tarball) and none that is not
+# there, and its lists of one name a line are sorted.
 set -eu
 cd "$srcdir"
 
@@ -12,6 +12,12 @@ for file in $(find bench coordinator examples include man proxy scripts src test
 	# a program without a list of sources has one, of its own name
 	if ! grep -qE "(^|[[:blank:]=/)])(${file}|${file%.c})([[:blank:]]|\$)" Makefile.am; then
 		echo "Makefile.am does not name $file"
+		bad=1
+	fi
+done
+for file in $(sed -n 's,^\t\([a-z]*/[^ ]*\).*,\1,p' Makefile.am); do
+	if [ ! -f "$file" ] && [ ! -f "$file.c" ]; then
+		echo "Makefile.am names $file, which is not there"
 		bad=1
 	fi
 done

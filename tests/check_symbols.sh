@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_symbols.sh: what the public headers declare with STOA_PUBLIC is what src/stoa.map lists, is what the library has.
+# check_symbols.sh: what the public headers declare with STOA_PUBLIC is what src/stoa.map lists, and what the library has.
 set -eu
 export LC_ALL=C
 library="$builddir/.libs/libstoa.so"
@@ -10,7 +10,7 @@ fi
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# Without comments and directives; then each declaration's last word before its parenthesis, bracket or semicolon.
+# Without comments and directives; then each declaration's last words before its parenthesis, commas or semicolon.
 find "$srcdir/include" -name '*.h' -exec cat {} + | awk '
 	{
 		text = text $0 "\n"
@@ -30,9 +30,12 @@ find "$srcdir/include" -name '*.h' -exec cat {} + | awk '
 		n = split(code, parts, /STOA_PUBLIC/)
 		for (i = 2; i <= n; i++) {
 			sub(/[;({=[].*/, "", parts[i])
-			sub(/[ \t]*$/, "", parts[i])
-			sub(/.*[^a-z0-9_]/, "", parts[i])
-			print parts[i]
+			m = split(parts[i], names, /,/)
+			for (j = 1; j <= m; j++) {
+				sub(/[ \t]*$/, "", names[j])
+				sub(/.*[^a-z0-9_]/, "", names[j])
+				print names[j]
+			}
 		}
 	}' | sort >"$tmp/headers"
 sed -n '/^global:/,/^local:/s/^[ \t]*\([a-z0-9_]*\);$/\1/p' "$srcdir/src/stoa.map" >"$tmp/map"
@@ -49,8 +52,8 @@ for other in map library; do
 	fi
 done
 if [ ! -s "$tmp/headers" ]; then
-	echo "no public function found"
+	echo "no public symbol found"
 	bad=1
 fi
-echo "$(wc -l <"$tmp/headers") public functions"
+echo "$(wc -l <"$tmp/headers") public symbols"
 exit $bad
