@@ -225,7 +225,9 @@ size_t image_pack(const struct image_layout *layout, const void *from, void *dst
 
 	memcpy(p, layout->head, layout->head_size);
 	if (!layout->variable) {
-		for (const struct image_run *run = layout->runs; run < layout->runs + layout->n_runs; run++)
+		const struct image_run *run = layout->runs;
+
+		for (uint32_t i = 0; i < layout->n_runs; i++, run++)
 			copy(p + run->at, (const char *)from + run->offset, run->size);
 		return layout->size;
 	}
@@ -354,9 +356,10 @@ static int field_take(const struct image_field *f, const unsigned char **at, cha
 static int take_all(const struct image_layout *l, const unsigned char *image, void *to, take_fn *take)
 {
 	const unsigned char *at = image + l->head_size;
+	const struct image_run *run = l->runs;
 	int r = 0;
 
-	for (const struct image_run *run = l->runs; run < l->runs + l->n_runs; run++)
+	for (uint32_t i = 0; i < l->n_runs; i++, run++)
 		copy((char *)to + run->offset, image + run->at, run->size);
 	for (uint32_t i = 0; l->variable && r == 0 && i < l->n_fields; i++)
 		r = field_take(&l->fields[i], &at, (char *)to + l->fields[i].offset, take);

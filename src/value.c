@@ -32,7 +32,7 @@ static struct value *value_of(const void *data)
 
 void *value_new(const void *from, size_t n)
 {
-	struct value *v = n < SIZE_MAX - sizeof(*v) ? malloc(sizeof(*v) + n + 1) : NULL;
+	struct value *v = n < UINT32_MAX ? malloc(sizeof(*v) + n + 1) : NULL; /* an image cannot carry more */
 
 	if (!v)
 		return NULL;

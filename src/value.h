@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void *value_new(const void *from, size_t n); /* a copy of n bytes and a NUL; NULL when out of memory */
+void *value_new(const void *from, size_t n); /* a copy of n bytes and a NUL; NULL: no memory, or 4 GiB */
 void value_keep(void *data);                 /* mark as kept; NULL is allowed */
 bool value_is_kept(const void *data);
 void value_free(void *data);                 /* kept or not; NULL is allowed */
