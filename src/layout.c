@@ -25,7 +25,7 @@ static int check(const char *option, uint64_t value, uint64_t min, uint64_t max,
 int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX])
 {
 	if (check("max_queue", g->queue, LAYOUT_QUEUE_MIN, LAYOUT_QUEUE_MAX, text) ||
-	    check("max_threads", g->lanes, 1, LANES_MAX, text) ||
+	    check("max_threads", g->lanes, 1, THREADS_MAX, text) ||
 	    check("max_objects", g->objects, 1, 1u << 24, text) || check("max_attrs", g->flags, 1, 1u << 30, text))
 		return -EINVAL;
 	if (g->queue & (g->queue - 1)) {
@@ -34,7 +34,7 @@ int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX])
 	}
 	uint64_t at = 0;
 	place(&at, LAYOUT_PAGE);
-	g->lanes_at = place(&at, (uint64_t)(g->lanes + 1) * sizeof(struct lane_row));
+	g->lanes_at = place(&at, 2 * (uint64_t)g->lanes * sizeof(struct lane_row));
 	g->rejects_at = place(&at, REJECTS * sizeof(struct reject));
 	g->classes_at = place(&at, CLASSES_MAX * sizeof(struct class_entry));
 	g->objects_at = place(&at, (uint64_t)g->objects * sizeof(struct object_entry));

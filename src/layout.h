@@ -38,7 +38,7 @@ struct segment_head {
 /* Chosen when the namespace is made. Both sides compute every offset from these five (layout_geometry). */
 struct geometry {
 	uint32_t queue;   /* slots of the ring, a power of two */
-	uint32_t lanes;   /* most lanes at a time */
+	uint32_t lanes;   /* most lanes at a time; there are twice as many, half for odd and half for even epochs */
 	uint32_t objects; /* most objects at a time */
 	uint32_t flags;   /* most attributes of all objects */
 	uint64_t state;   /* limit of the state segment */
@@ -89,10 +89,12 @@ struct state_head {
 	alignas(LAYOUT_LINE) struct pulse pulse;
 	alignas(LAYOUT_LINE) struct life life;
 	alignas(LAYOUT_LINE) struct totals totals[2];
-	alignas(LAYOUT_LINE) _Atomic uint64_t directory; /* grows whenever an object or class comes or goes */
+	alignas(LAYOUT_LINE) _Atomic uint64_t directory; /* grows whenever an object or class comes or goes … */
+	_Atomic uint64_t directory_tag;                  /* … and the tag from which the newest change counts */
 	_Atomic uint64_t heap_end;                       /* offset: blocks lie without gaps below it */
 	_Atomic uint64_t next_incarnation;
 	_Atomic uint32_t n_objects, n_classes;           /* entries ever used */
+	_Atomic uint32_t flags_end;                      /* flags ever given out; a body keeps its own for its successors */
 };
 _Static_assert(sizeof(struct state_head) <= LAYOUT_PAGE, "the head of the state is one page");
 
@@ -150,7 +152,7 @@ struct body {
 	_Atomic uint64_t died;        /* tag; 0: alive */
 	uint64_t origin;              /* incarnation under which the object was created: a changed class keeps it */
 	uint32_t object, class_id;    /* its entry, its class's entry */
-	uint32_t flags_at, n_flags;   /* its flags: one per attribute, then one for "all writable" */
+	uint32_t flags_at, n_flags;   /* room for its flags: one for "all writable", then one per attribute; 0: none yet */
 	uint32_t n_parts, unused;
 	uint64_t unused2[2];
 	struct part parts[];
@@ -160,8 +162,12 @@ _Static_assert(sizeof(struct body) == 64, "a body's head is one cache line");
 /* Every block of the heap begins with its capacity; readers never look at it. */
 struct block {
 	uint64_t capacity; /* bytes behind this head */
-	uint64_t use;      /* enum block_use */
+	uint64_t self;     /* offset of those bytes: tells a block from bytes that look like one */
+	uint32_t use;      /* enum block_use */
+	uint32_t claimed;  /* at recovery: something refers to it */
+	uint64_t unused[5];
 };
+_Static_assert(sizeof(struct block) == 64, "what follows a block's head is aligned to 64");
 enum block_use { BLOCK_CELL = 1, BLOCK_BODY, BLOCK_CLASS };
 
 /* One version of a part: this head, one stamp per attribute in it, then the tpl image. */
@@ -193,6 +199,7 @@ _Static_assert(sizeof(struct ingress_head) <= LAYOUT_PAGE, "the head of the ingr
 #define LANE_LIMIT (UINT64_C(64) << 20) /* of a lane: an offset has 19 bits of units */
 #define LANE_ARENA LAYOUT_PAGE          /* where records begin */
 #define LANES_MAX 8191                  /* a lane number has 13 bits; the last is special */
+#define THREADS_MAX (LANES_MAX / 2)
 
 struct lane_head {
 	struct segment_head head;
@@ -222,7 +229,7 @@ struct reply {
 	int32_t status;
 	uint32_t size;   /* of the result image, or of the error's text */
 	uint32_t origin; /* enum stoa_origin */
-	uint32_t unused;
+	uint32_t failed; /* RECORD_MANY: which of them */
 };
 
 /* The arguments of RECORD_CREATE: this, then the image of what the init hook, or the state, takes. */
@@ -248,6 +255,7 @@ struct space {
 };
 
 static inline void *space_state(const struct space *s, uint64_t at) { return (char *)s->state + at; }
+static inline uint32_t space_lanes(const struct space *s) { return 2 * s->geometry.lanes; }
 static inline struct lane_row *space_lane(const struct space *s, uint32_t i)
 {
 	return (struct lane_row *)space_state(s, s->geometry.lanes_at) + i;

@@ -1,0 +1,281 @@
+/*
+ * classes.c: see classes.h.
+ */
+#include "coordinator/classes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/class.h"
+#include "src/error.h"
+#include "src/segment.h"
+
+static void server_class_free(struct server_class *cls)
+{
+	if (!cls)
+		return;
+	for (uint32_t i = 0; cls->methods && i < cls->n_methods; i++) {
+		image_layout_free(cls->methods[i].args);
+		image_layout_free(cls->methods[i].ret);
+		free(cls->methods[i].writes);
+		free(cls->methods[i].reads);
+	}
+	for (uint32_t i = 0; cls->attr_images && i < cls->code->state->n_attrs; i++)
+		image_layout_free(cls->attr_images[i]);
+	free(cls->methods);
+	free(cls->attr_images);
+	free(cls->writables);
+	image_layout_free(cls->writable);
+	image_layout_free(cls->init);
+	part_plan_free(cls->plan);
+	free(cls);
+}
+
+static int struct_layout(const struct stoa_struct *s, struct image_layout **ret)
+{
+	return image_layout_new(s ? s->attrs : NULL, NULL, s ? s->n_attrs : 0, ret);
+}
+
+static int method_init(const struct namespace *ns, const struct stoa_class *code, const struct stoa_method *row,
+		       struct server_method *m)
+{
+	const char *bad;
+	m->row = row;
+	m->deadline = row->deadline ? row->deadline : ns->options.deadline;
+	int r = struct_layout(row->args, &m->args);
+	r = r ? r : struct_layout(row->ret, &m->ret);
+	r = r ? r : class_select(code->state, row->writes, &m->writes, &m->n_writes, &bad);
+	r = r ? r : class_select(code->state, row->reads ? row->reads : "*", &m->reads, &m->n_reads, &bad);
+	if (r == 0)
+		m->ret_max = row->ret_max ? row->ret_max : m->ret->variable ? 64 << 10 : m->ret->size;
+	return r;
+}
+
+static int select_writables(struct server_class *cls)
+{
+	const struct stoa_struct *state = cls->code->state;
+	cls->writables = malloc((state->n_attrs + 1) * sizeof(uint32_t));
+	if (!cls->writables)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < state->n_attrs; i++)
+		if (state->attrs[i].writable)
+			cls->writables[cls->n_writables++] = i;
+	return image_layout_new(state->attrs, cls->writables, cls->n_writables, &cls->writable);
+}
+
+static int server_class_new(const struct namespace *ns, const struct stoa_class *code, struct server_class **ret)
+{
+	struct server_class *cls = calloc(1, sizeof *cls);
+	if (!cls)
+		return -ENOMEM;
+	cls->code = code;
+	cls->n_methods = class_n_methods(code);
+	cls->methods = calloc(cls->n_methods + 1, sizeof *cls->methods);
+	cls->attr_images = calloc(code->state->n_attrs + 1, sizeof *cls->attr_images);
+	int r = cls->methods && cls->attr_images ? part_plan_new(code, &cls->plan) : -ENOMEM;
+	for (uint32_t i = 0; r == 0 && i < cls->n_methods; i++)
+		r = method_init(ns, code, code->methods[i], &cls->methods[i]);
+	r = r ? r : select_writables(cls);
+	r = r ? r : struct_layout(code->hooks && code->hooks->init ? code->hooks->init_args : code->state, &cls->init);
+	if (r < 0) {
+		server_class_free(cls);
+		return r;
+	}
+	*ret = cls;
+	return 0;
+}
+
+/* ---- descriptions in the state ---- */
+
+static int add_description(struct coordinator *c, struct stoa_class *described)
+{
+	struct server_description *more =
+		realloc(c->descriptions, (c->n_descriptions + 1) * sizeof *c->descriptions);
+	if (!more)
+		return -ENOMEM;
+	c->descriptions = more;
+	c->descriptions[c->n_descriptions++] = (struct server_description){ .described = described };
+	return 0;
+}
+
+static int load_description(struct coordinator *c, uint32_t id)
+{
+	const struct class_entry *e = space_class(c->space, id);
+	uint64_t at = atomic_load_explicit(&e->image, memory_order_acquire);
+	struct stoa_class *described = NULL;
+	int r = heap_claim(&c->heap, BLOCK_CLASS, at);
+	if (r == 0 && e->image_size > heap_capacity(&c->heap, at))
+		r = error_set(-EPROTO, "the description of class number %u is longer than its block", id);
+	r = r ? r : class_unpack(space_state(c->space, at), e->image_size, &described);
+	r = r ? r : add_description(c, described);
+	if (r < 0)
+		class_free(described);
+	return r;
+}
+
+/* Publish a description; `directory` tells clients to look again. The entry counts once n_classes says so. */
+static int publish_description(struct coordinator *c, const char *name, const void *image, size_t size, uint32_t *ret_id)
+{
+	uint32_t id = c->n_descriptions;
+	struct stoa_class *described = NULL;
+	uint64_t at;
+	if (id == CLASSES_MAX)
+		return error_set(-ENOSPC, "%d class descriptions are in this namespace; start it anew", CLASSES_MAX);
+	struct class_entry *e = space_class(c->space, id);
+	int r = segment_reserve(c->ns->state_fd, (char *)e - (char *)c->space->state, sizeof *e);
+	r = r ? r : heap_new(&c->heap, BLOCK_CLASS, size, &at);
+	r = r ? r : class_unpack(image, size, &described);
+	r = r ? r : add_description(c, described);
+	if (r < 0) {
+		class_free(described);
+		return r;
+	}
+	memcpy(space_state(c->space, at), image, size);
+	snprintf(e->name, sizeof e->name, "%s", name);
+	e->image_size = size;
+	atomic_store_explicit(&e->image, at, memory_order_release);
+	atomic_store_explicit(&c->space->state->n_classes, id + 1, memory_order_release);
+	atomic_fetch_add_explicit(&c->space->state->directory, 1, memory_order_release);
+	*ret_id = id;
+	return 0;
+}
+
+static bool same_description(const struct coordinator *c, uint32_t id, const void *image, size_t size)
+{
+	const struct class_entry *e = space_class(c->space, id);
+	return e->image_size == size && memcmp(space_state(c->space, atomic_load(&e->image)), image, size) == 0;
+}
+
+static int bind_class(struct coordinator *c, const struct stoa_class *code)
+{
+	struct server_class *cls;
+	void *image;
+	size_t size;
+	int r = server_class_new(c->ns, code, &cls);
+	if (r < 0)
+		return r;
+	HASH_ADD_KEYPTR(hh, c->classes, code->name, strlen(code->name), cls);
+	r = class_pack(code, &image, &size);
+	if (r < 0)
+		return r;
+	uint32_t id = 0;
+	while (id < c->n_descriptions && !same_description(c, id, image, size))
+		id++;
+	if (id == c->n_descriptions)
+		r = publish_description(c, code->name, image, size, &id);
+	free(image);
+	cls->id = id;
+	return r;
+}
+
+/* ---- old rows to new ones ---- */
+
+static bool same_text(char *a, char *b)
+{
+	bool same = a && b && strcmp(a, b) == 0;
+	free(a);
+	free(b);
+	return same;
+}
+
+static int bind_rows(struct server_description *d)
+{
+	const struct stoa_class *old = d->described, *new = d->current->code;
+	uint32_t n = class_n_methods(old);
+	d->methods = malloc((n + 1) * sizeof(int32_t));
+	d->attrs = malloc((old->state->n_attrs + 1) * sizeof(int32_t));
+	if (!d->methods || !d->attrs)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		int k = class_find_method(new, old->methods[i]->name);
+		d->methods[i] = k >= 0 && same_text(class_method_text(old, old->methods[i]),
+						    class_method_text(new, new->methods[k])) ? k : -1;
+	}
+	for (uint32_t i = 0; i < old->state->n_attrs; i++) {
+		int k = class_find_attr(new->state, old->state->attrs[i].name);
+		d->attrs[i] = k >= 0 && same_text(class_attr_text(&old->state->attrs[i]),
+						  class_attr_text(&new->state->attrs[k])) ? k : -1;
+	}
+	return 0;
+}
+
+int classes_load(struct coordinator *c)
+{
+	uint32_t n = atomic_load(&c->space->state->n_classes);
+	int r = n <= CLASSES_MAX ? 0 : error_set(-EPROTO, "the state says that it has %u classes", n);
+	for (uint32_t id = 0; r == 0 && id < n; id++)
+		r = load_description(c, id);
+	for (const struct stoa_class **code = c->ns->classes; r == 0 && *code; code++)
+		r = bind_class(c, *code);
+	for (uint32_t id = 0; r == 0 && id < c->n_descriptions; id++) {
+		struct server_description *d = &c->descriptions[id];
+		d->current = classes_find(c, d->described->name);
+		if (d->current && d->current->id != id)
+			r = bind_rows(d);
+	}
+	return r;
+}
+
+void classes_fini(struct coordinator *c)
+{
+	struct server_class *cls, *next;
+	HASH_ITER(hh, c->classes, cls, next) {
+		HASH_DEL(c->classes, cls);
+		server_class_free(cls);
+	}
+	for (uint32_t i = 0; i < c->n_descriptions; i++) {
+		class_free(c->descriptions[i].described);
+		free(c->descriptions[i].methods);
+		free(c->descriptions[i].attrs);
+	}
+	free(c->descriptions);
+}
+
+struct server_class *classes_find(const struct coordinator *c, const char *name)
+{
+	struct server_class *cls;
+	HASH_FIND_STR(c->classes, name, cls);
+	return cls;
+}
+
+const struct server_method *classes_method(const struct coordinator *c, const struct server_class *cls,
+					   uint32_t class_id, uint32_t row)
+{
+	if (class_id != cls->id) {
+		if (class_id >= c->n_descriptions || c->descriptions[class_id].current != cls ||
+		    row >= class_n_methods(c->descriptions[class_id].described))
+			return NULL;
+		row = (uint32_t)c->descriptions[class_id].methods[row];
+	}
+	return row < cls->n_methods ? &cls->methods[row] : NULL;
+}
+
+int32_t classes_attr(const struct coordinator *c, const struct server_class *cls, uint32_t class_id, uint32_t attr)
+{
+	if (class_id != cls->id) {
+		if (class_id >= c->n_descriptions || c->descriptions[class_id].current != cls ||
+		    attr >= c->descriptions[class_id].described->state->n_attrs)
+			return -1;
+		attr = (uint32_t)c->descriptions[class_id].attrs[attr];
+	}
+	return attr < cls->code->state->n_attrs ? (int32_t)attr : -1;
+}
+
+const struct image_layout *classes_attr_image(struct server_class *cls, uint32_t attr)
+{
+	if (!cls->attr_images[attr])
+		image_layout_new(cls->code->state->attrs, &attr, 1, &cls->attr_images[attr]);
+	return cls->attr_images[attr];
+}
+
+const char *classes_row_name(const struct coordinator *c, uint32_t class_id, uint32_t row, bool is_attr)
+{
+	if (class_id >= c->n_descriptions)
+		return "?";
+	const struct stoa_class *cls = c->descriptions[class_id].described;
+	if (is_attr)
+		return row < cls->state->n_attrs ? cls->state->attrs[row].name : "*";
+	return row < class_n_methods(cls) ? cls->methods[row]->name : "?";
+}

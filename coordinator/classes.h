@@ -1,0 +1,28 @@
+/*
+ * classes.h: the classes of this coordinator, and the descriptions in the state that commands and objects refer to.
+ * A description is never changed or removed: a class that changes gets a new one, and the rows of the old are bound to
+ * those of the new by name, where their canonical text is the same.
+ */
+#ifndef STOA_CLASSES_H
+#define STOA_CLASSES_H
+
+#include "coordinator/coordinator.h"
+
+/* Read the descriptions in the state, then bind the program's classes to theirs, adding what is new. */
+int classes_load(struct coordinator *c);
+void classes_fini(struct coordinator *c);
+
+struct server_class *classes_find(const struct coordinator *c, const char *name); /* NULL: no code for it */
+
+/* The method or attribute that row of a command's class means today. NULL or -1: it is gone, or has changed. */
+const struct server_method *classes_method(const struct coordinator *c, const struct server_class *cls,
+					   uint32_t class_id, uint32_t row);
+int32_t classes_attr(const struct coordinator *c, const struct server_class *cls, uint32_t class_id, uint32_t attr);
+
+/* The image layout of one attribute's value. NULL when out of memory. */
+const struct image_layout *classes_attr_image(struct server_class *cls, uint32_t attr);
+
+/* The name of a command's row, for messages. */
+const char *classes_row_name(const struct coordinator *c, uint32_t class_id, uint32_t row, bool is_attr);
+
+#endif

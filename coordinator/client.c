@@ -1,0 +1,399 @@
+/*
+ * client.c: see client.h.
+ */
+#include "coordinator/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "coordinator/lanes.h"
+#include "src/error.h"
+#include "src/message.h"
+#include "src/park.h"
+#include "src/ring.h"
+
+/* What an epoll event is about: kind above, index or descriptor below. */
+enum { ON_LISTEN, ON_DOORBELL, ON_LINK, ON_SIGNAL, ON_NEW, ON_CONN, ON_PID };
+
+static int watch(struct coordinator *c, int fd, uint32_t kind, uint32_t index)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = (uint64_t)kind << 32 | index };
+	return fd < 0 || epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0 || errno == EEXIST ? 0 : -errno;
+}
+
+static int client_watch(struct coordinator *c, uint32_t i)
+{
+	const struct roster_client *client = &c->ns->roster.clients[i];
+	int r = watch(c, client->conn_fd, ON_CONN, i);
+	r = r ? r : watch(c, client->pid_fd, ON_PID, i);
+	if (r == 0 && !client->read_only) {
+		c->n_users++;
+		c->had_user = true;
+	}
+	return r;
+}
+
+static int open_read_only(const struct coordinator *c, const char *file)
+{
+	int fd = openat(c->ns->dir_fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? error_set(-errno, "cannot open %s/%s: %s", c->ns->dir, file, strerror(errno)) : fd;
+}
+
+int client_init(struct coordinator *c)
+{
+	const struct namespace *ns = c->ns;
+	sigset_t stop;
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	c->signal_fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (c->epoll_fd < 0 || c->signal_fd < 0)
+		return error_set(-errno, "cannot make the coordinator's descriptors: %s", strerror(errno));
+	if ((c->state_ro_fd = open_read_only(c, "state")) < 0)
+		return c->state_ro_fd;
+	if ((c->ingress_ro_fd = open_read_only(c, "ingress")) < 0)
+		return c->ingress_ro_fd;
+	int r = watch(c, ns->listen_fd, ON_LISTEN, 0);
+	r = r ? r : watch(c, ns->doorbell_fd, ON_DOORBELL, 0);
+	r = r ? r : watch(c, ns->link_fd, ON_LINK, 0);
+	r = r ? r : watch(c, c->signal_fd, ON_SIGNAL, 0);
+	for (uint32_t i = 0; r == 0 && i < ns->roster.n_clients; i++)
+		if (ns->roster.clients[i].used)
+			r = client_watch(c, i);
+	for (uint32_t i = 0; i < ns->roster.n_lanes; i++)
+		c->n_ending += ns->roster.lanes[i].used && ns->roster.lanes[i].ending;
+	return r;
+}
+
+void client_fini(struct coordinator *c)
+{
+	int fds[] = { c->epoll_fd, c->signal_fd, c->state_ro_fd, c->ingress_ro_fd };
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* ---- lanes of clients ---- */
+
+static void lane_end(struct coordinator *c, uint32_t i)
+{
+	struct roster *r = &c->ns->roster;
+	struct roster_lane lane = r->lanes[i];
+	atomic_fetch_and(&c->space->ingress->watchers[i / 64], ~(UINT64_C(1) << i % 64));
+	lane.ending = true;
+	lane.until = c->head + ring_queued(c->space);
+	roster_set_lane(r, c->ns->link_fd, i, LINK_LANE_ENDING, &lane);
+	c->n_ending++;
+}
+
+static void forget_old_epoch(struct coordinator *c)
+{
+	uint32_t first = c->ns->roster.first_lane ? 0 : c->space->geometry.lanes;
+	for (uint32_t i = first; i < first + c->space->geometry.lanes; i++)
+		if (atomic_load(&space_lane(c->space, i)->pid))
+			lanes_forget(c, i);
+	c->old_until = UINT64_MAX;
+}
+
+static void pulse_threads(struct coordinator *c)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < c->ns->roster.n_lanes; i++)
+		n += c->ns->roster.lanes[i].used && !c->ns->roster.lanes[i].ending;
+	atomic_store_explicit(&c->space->state->pulse.threads, n, memory_order_relaxed);
+}
+
+void client_reap(struct coordinator *c)
+{
+	struct roster *r = &c->ns->roster;
+	if (c->head >= c->old_until)
+		forget_old_epoch(c);
+	for (uint32_t i = 0; c->n_ending && i < r->n_lanes; i++)
+		if (r->lanes[i].used && r->lanes[i].ending && c->head >= r->lanes[i].until) {
+			lanes_forget(c, i);
+			roster_set_lane(r, c->ns->link_fd, i, LINK_LANE_FREE, NULL);
+			c->n_ending--;
+		}
+}
+
+static void client_gone(struct coordinator *c, uint32_t i)
+{
+	struct roster *r = &c->ns->roster;
+	if (i >= r->n_clients || !r->clients[i].used)
+		return;
+	for (uint32_t k = 0; k < r->n_lanes; k++)
+		if (r->lanes[k].used && !r->lanes[k].ending && r->lanes[k].client == i)
+			lane_end(c, k);
+	if (!r->clients[i].read_only)
+		c->n_users--;
+	/* The descriptors may be open elsewhere too (the guardian has them): closing them does not take them out. */
+	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].conn_fd, NULL);
+	if (r->clients[i].pid_fd >= 0)
+		epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].pid_fd, NULL);
+	roster_drop_client(r, c->ns->link_fd, i);
+	client_reap(c);
+	pulse_threads(c);
+}
+
+/* ---- answering ---- */
+
+static int answer(int fd, const struct message *to, enum message_kind kind, uint64_t a, uint64_t b, const int *fds,
+		  uint32_t n_fds)
+{
+	struct message m = { .kind = kind, .id = to->id, .a = a, .b = b, .n_fds = n_fds };
+	return message_send(fd, &m, fds);
+}
+
+static int refuse(int fd, const struct message *to, int code, const char *text)
+{
+	struct message m = { .kind = MESSAGE_REFUSED, .id = to->id, .status = code };
+	snprintf(m.text, sizeof m.text, "%s", text);
+	return message_send(fd, &m, NULL);
+}
+
+static int refuse_last(int fd, const struct message *to, int code)
+{
+	struct stoa_error e;
+	stoa_last_error(&e);
+	return refuse(fd, to, code, e.code == code ? e.text : stoa_strerror(code));
+}
+
+static bool may_enter(const struct coordinator *c, uid_t uid)
+{
+	bool ok = uid == geteuid() || uid == 0;
+	for (uint32_t i = 0; i < c->ns->options.n_uids && !ok; i++)
+		ok = c->ns->options.uids[i] == uid;
+	return ok;
+}
+
+/* Is this a pidfd of that process? Its fdinfo says so. */
+static bool is_pidfd_of(int fd, pid_t pid)
+{
+	char path[64], line[256];
+	long of = 0;
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	FILE *f = fopen(path, "re");
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "Pid: %ld", &of) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return of != 0 && of == pid;
+}
+
+static int on_hello(struct coordinator *c, int fd, const struct message *m, const int *fds)
+{
+	struct ucred cred;
+	socklen_t size = sizeof cred;
+	char text[STOA_ERROR_MAX];
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+		return -errno;
+	bool read_only = m->flags & STOA_READ_ONLY;
+	if (!may_enter(c, cred.uid)) {
+		snprintf(text, sizeof text, "namespace %s does not admit user %u; its coordinator's option uids does", c->ns->name,
+			 cred.uid);
+		return refuse(fd, m, -EACCES, text);
+	}
+	if (m->n_fds != 1 || !is_pidfd_of(fds[0], cred.pid))
+		return refuse(fd, m, -EBADMSG, "the client sent no pidfd of itself");
+	struct roster_client client = { .used = true, .read_only = read_only, .conn_fd = fd, .pid_fd = dup(fds[0]),
+					.pid = cred.pid, .uid = cred.uid };
+	uint32_t index;
+	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	int r = roster_add_client(&c->ns->roster, c->ns->link_fd, &client, &index);
+	if (r < 0) {
+		close(client.pid_fd);
+		return r;
+	}
+	client_watch(c, index);
+	int out[] = { c->state_ro_fd, read_only ? c->ingress_ro_fd : c->ns->ingress_fd, c->ns->doorbell_fd };
+	answer(fd, m, MESSAGE_HELLO, atomic_load(&c->space->state->life.epoch), 0, out, read_only ? 2 : 3);
+	return 1;
+}
+
+static int lane_find(struct coordinator *c, uint32_t *ret_lane)
+{
+	const struct roster *r = &c->ns->roster;
+	client_reap(c);
+	for (uint32_t i = r->first_lane; i < r->first_lane + c->space->geometry.lanes; i++)
+		if (!r->lanes[i].used) {
+			*ret_lane = i;
+			return 0;
+		}
+	return error_set(-EMFILE, "all %u threads of namespace %s are attached; start it with a larger max_threads",
+			 c->space->geometry.lanes, c->ns->name);
+}
+
+static void on_lane(struct coordinator *c, uint32_t client, const struct message *m, const int *fds)
+{
+	const struct roster_client *from = &c->ns->roster.clients[client];
+	uint32_t index = 0;
+	uint64_t seq = 0;
+	int conn = from->conn_fd;
+	int r = from->read_only ? error_set(-EACCES, "a read-only client has no lane") : lane_find(c, &index);
+	int fd = r < 0 ? r : lanes_give(c, index, from->pid, &seq);
+	if (fd < 0) {
+		refuse_last(conn, m, fd);
+		return;
+	}
+	struct roster_lane lane = { .used = true, .client = client, .event_fd = m->n_fds == 1 ? dup(fds[0]) : -1 };
+	r = roster_set_lane(&c->ns->roster, c->ns->link_fd, index, LINK_LANE, &lane);
+	if (r < 0) {
+		lanes_forget(c, index);
+		refuse(conn, m, r, "the guardian does not answer; try again");
+		if (lane.event_fd >= 0)
+			close(lane.event_fd);
+	} else {
+		answer(conn, m, MESSAGE_LANE, index, seq, &fd, 1);
+		pulse_threads(c);
+	}
+	close(fd);
+}
+
+static void on_lane_free(struct coordinator *c, uint32_t client, const struct message *m)
+{
+	const struct roster *r = &c->ns->roster;
+	if (m->a < r->n_lanes && r->lanes[m->a].used && !r->lanes[m->a].ending && r->lanes[m->a].client == client) {
+		lane_end(c, (uint32_t)m->a);
+		client_reap(c);
+		pulse_threads(c);
+	}
+}
+
+static void on_stop(struct coordinator *c, uint32_t client, const struct message *m)
+{
+	const struct roster_client *from = &c->ns->roster.clients[client];
+	if (from->uid != geteuid() && from->uid != 0) {
+		refuse(from->conn_fd, m, -EACCES, "only the coordinator's own user may stop it");
+		return;
+	}
+	if (c->stopping < 0 || m->a == STOA_NOW)
+		c->stopping = m->a == STOA_NOW ? STOA_NOW : STOA_DRAIN;
+	answer(from->conn_fd, m, MESSAGE_STOP, 0, 0, NULL, 0);
+}
+
+/* A read-only client is about to sleep on an object: set the bit that it cannot, and let it look once more. */
+static void on_announce(struct coordinator *c, const struct message *m)
+{
+	if (m->a >= atomic_load(&c->space->state->n_objects))
+		return;
+	_Atomic uint32_t *word = space_park(c->space, (uint32_t)m->a);
+	park_announce(word, PARK_FUTEX);
+	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static void watch_new(struct coordinator *c, int fd)
+{
+	if (watch(c, fd, ON_NEW, (uint32_t)fd) < 0)
+		close(fd);
+}
+
+static void on_conn(struct coordinator *c, uint32_t i)
+{
+	struct message m;
+	int fds[MESSAGE_FDS];
+	int r = i < c->ns->roster.n_clients && c->ns->roster.clients[i].used
+			? message_receive(c->ns->roster.clients[i].conn_fd, &m, fds) : -EAGAIN;
+	if (r == -EPIPE || r == -EPROTO || (r == 0 && m.kind == MESSAGE_BYE))
+		client_gone(c, i);
+	if (r < 0)
+		return;
+	if (m.kind == MESSAGE_LANE)
+		on_lane(c, i, &m, fds);
+	else if (m.kind == MESSAGE_LANE_FREE)
+		on_lane_free(c, i, &m);
+	else if (m.kind == MESSAGE_STOP)
+		on_stop(c, i, &m);
+	else if (m.kind == MESSAGE_ANNOUNCE)
+		on_announce(c, &m);
+	uint32_t kept = 0;
+	if (m.kind == MESSAGE_INHERIT && m.n_fds == 1)
+		watch_new(c, fds[kept++]);
+	while (kept < m.n_fds)
+		close(fds[kept++]);
+}
+
+/* A connection that has not said hello. */
+static void on_new(struct coordinator *c, int fd)
+{
+	struct message m;
+	int fds[MESSAGE_FDS];
+	int r = message_receive(fd, &m, fds);
+	if (r == -EAGAIN)
+		return;
+	int taken = r == 0 && m.kind == MESSAGE_HELLO ? on_hello(c, fd, &m, fds) : 0;
+	for (uint32_t i = 0; r == 0 && i < m.n_fds; i++)
+		close(fds[i]);
+	if (taken <= 0)
+		close(fd);
+}
+
+static void on_listen(struct coordinator *c)
+{
+	int fd;
+	while ((fd = accept4(c->ns->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+		watch_new(c, fd);
+	if (errno == EMFILE || errno == ENFILE)
+		namespace_log(c->ns, LOG_WARNING, "cannot accept a client: %s", strerror(errno));
+}
+
+static void on_signal(struct coordinator *c)
+{
+	struct signalfd_siginfo info;
+	if (read(c->signal_fd, &info, sizeof info) == sizeof info && c->stopping < 0)
+		c->stopping = STOA_DRAIN;
+}
+
+static int on_link(struct coordinator *c)
+{
+	char byte;
+	ssize_t n = recv(c->ns->link_fd, &byte, sizeof byte, MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ? -EPIPE : 0;
+}
+
+int client_poll(struct coordinator *c, int timeout)
+{
+	struct epoll_event events[64];
+	uint64_t rung;
+	int r = 0, n = epoll_wait(c->epoll_fd, events, sizeof events / sizeof *events, timeout);
+	for (int i = 0; i < n; i++) {
+		uint32_t index = (uint32_t)events[i].data.u64;
+		switch (events[i].data.u64 >> 32) {
+		case ON_LISTEN:
+			on_listen(c);
+			break;
+		case ON_DOORBELL:
+			if (read(c->ns->doorbell_fd, &rung, sizeof rung) < 0)
+				break; /* somebody forked from us read it */
+			break;
+		case ON_LINK:
+			r = on_link(c);
+			break;
+		case ON_SIGNAL:
+			on_signal(c);
+			break;
+		case ON_NEW:
+			on_new(c, (int)index);
+			break;
+		case ON_CONN:
+			on_conn(c, index);
+			break;
+		case ON_PID:
+			client_gone(c, index);
+			break;
+		}
+	}
+	client_reap(c);
+	return r;
+}

@@ -1,0 +1,443 @@
+/*
+ * command.c: see command.h. A single call or assignment is a list of one job; RECORD_MANY is a list of several, all or
+ * nothing: every job runs, then all are kept or all are undone, then the answers are written.
+ */
+#include "coordinator/command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/classes.h"
+#include "coordinator/lanes.h"
+#include "coordinator/objects.h"
+#include "coordinator/run.h"
+#include "src/error.h"
+#include "src/names.h"
+#include "src/ring.h"
+
+#define CRASHES_MAX 2 /* of its own making: then a command is rejected */
+#define KILLS_MAX 8   /* from outside, while it ran */
+
+struct job {
+	const struct record *record;
+	const char *args;
+	struct object *object;
+	const struct server_method *method; /* NULL: an assignment */
+	const uint32_t *attrs;
+	const struct image_layout *layout; /* of the value */
+	uint32_t n_attrs, one;
+	size_t ret_at; /* in c->ret */
+};
+
+/* The command in hand. */
+struct command {
+	struct record record; /* our copy */
+	char *base;           /* the record in its lane */
+	uint32_t lane;
+	struct job jobs[STEPS_MAX];
+	uint32_t n_jobs, failed;
+};
+
+/* ---- outcomes ---- */
+
+int outcome_set(struct coordinator *c, int code, const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(c->outcome.text, sizeof c->outcome.text, format, ap);
+	va_end(ap);
+	c->outcome.status = code;
+	c->outcome.origin = STOA_FROM_LIBRARY;
+	return code;
+}
+
+int outcome_library(struct coordinator *c, int code)
+{
+	struct stoa_error e;
+	stoa_last_error(&e);
+	return outcome_set(c, code, "%s", e.code == code ? e.text : stoa_strerror(code));
+}
+
+int scratch(unsigned char **buffer, size_t *room, size_t size)
+{
+	if (size <= *room)
+		return 0;
+	size_t more = size < 4096 ? 4096 : size + size / 2;
+	unsigned char *p = realloc(*buffer, more);
+	if (!p)
+		return error_set(-ENOMEM, "no memory for a command of %zu bytes", size);
+	*buffer = p;
+	*room = more;
+	return 0;
+}
+
+static void reject_record(struct coordinator *c, uint32_t lane, const struct command *cmd)
+{
+	struct reject *e = space_reject(c->space, ++c->rejected);
+	const struct record *r = cmd ? &cmd->record : NULL;
+	bool named = r && r->kind >= RECORD_CALL && r->kind <= RECORD_ASSIGN_ALL;
+	if (r && r->kind == RECORD_MANY && cmd->failed < cmd->n_jobs) {
+		r = cmd->jobs[cmd->failed].record;
+		named = true;
+	}
+	const struct object *o = named && r->object < c->room_objects ? c->objects[r->object] : NULL;
+	memset(e, 0, sizeof *e);
+	e->number = c->rejected;
+	e->ticket = c->ticket;
+	e->time_ns = c->now_ns;
+	e->code = c->outcome.status;
+	e->origin = c->outcome.origin;
+	e->lane = lane;
+	e->pid = c->caller.pid;
+	snprintf(e->object, sizeof e->object, "%s", o ? o->name : "");
+	if (named && r->class_id < c->n_descriptions) {
+		snprintf(e->class_name, sizeof e->class_name, "%s", c->descriptions[r->class_id].described->name);
+		snprintf(e->row, sizeof e->row, "%s",
+			 classes_row_name(c, r->class_id, r->row, r->kind != RECORD_CALL));
+	}
+	snprintf(e->text, sizeof e->text, "%s", c->outcome.text[0] ? c->outcome.text : stoa_strerror(c->outcome.status));
+}
+
+/* A word that leads to no command of an honest client. */
+static enum command_result reject_word(struct coordinator *c, uint32_t lane, const char *why)
+{
+	c->caller = (struct stoa_client){ .client = lane };
+	outcome_set(c, -EBADMSG, "%s", why);
+	reject_record(c, lane, NULL);
+	return COMMAND_DONE;
+}
+
+/* ---- answers ---- */
+
+static struct reply *reply_head(const struct command *cmd, const struct record *r)
+{
+	return r->reply_size ? (struct reply *)(cmd->base + r->reply_at) : NULL;
+}
+
+static void reply_write(struct coordinator *c, const struct command *cmd, const struct record *r, int status,
+			size_t size)
+{
+	struct reply *head = reply_head(cmd, r);
+	if (head)
+		*head = (struct reply){ .done = c->ticket + 1, .status = status, .size = (uint32_t)size,
+					.origin = c->outcome.origin, .failed = cmd->failed };
+}
+
+static void reply_error(struct coordinator *c, const struct command *cmd)
+{
+	const struct record *r = &cmd->record;
+	size_t room = r->reply_size ? r->reply_size - sizeof(struct reply) : 0, n = strlen(c->outcome.text);
+	if (room)
+		memcpy(reply_head(cmd, r) + 1, c->outcome.text, n < room ? n : room);
+	reply_write(c, cmd, r, c->outcome.status, n < room ? n : room);
+}
+
+static void reply_results(struct coordinator *c, const struct command *cmd)
+{
+	for (uint32_t i = 0; i < cmd->n_jobs; i++) {
+		const struct job *j = &cmd->jobs[i];
+		struct reply *head = reply_head(cmd, j->record);
+		size_t n = head && j->method ? image_pack(j->method->ret, c->ret + j->ret_at, head + 1) : 0;
+		reply_write(c, cmd, j->record, 0, n);
+	}
+	if (cmd->n_jobs != 1 || cmd->jobs[0].record != &cmd->record)
+		reply_write(c, cmd, &cmd->record, 0, 0);
+}
+
+/* ---- checking what came ---- */
+
+/* Where the record says its arguments and its answer are: inside of `room` bytes from the record on? */
+static bool record_fits(const struct record *r, uint64_t room)
+{
+	uint64_t args_end = sizeof *r + (uint64_t)r->args_size;
+	return args_end <= room && (r->reply_size == 0 || (r->reply_size >= sizeof(struct reply) && r->reply_at % 8 == 0 &&
+							     r->reply_at >= args_end && (uint64_t)r->reply_at + r->reply_size <= room));
+}
+
+static int job_bind(struct coordinator *c, struct job *j)
+{
+	const struct record *r = j->record;
+	struct object *o = j->object = objects_get(c, r->object, r->incarnation);
+	if (!o)
+		return outcome_set(c, -ESTALE, "the object was removed");
+	if (object_touch(c, o) < 0)
+		return outcome_set(c, -ENOMEM, "no memory");
+	if (!o->cls)
+		return outcome_set(c, -ENOSYS, "the coordinator has no code for the class of object %s", o->name);
+	if (r->kind == RECORD_CALL) {
+		j->method = classes_method(c, o->cls, r->class_id, r->row);
+		if (!j->method || !j->method->row->run)
+			return outcome_set(c, -EPROTO, "class %s of object %s has no such method any more, or a different one",
+					   o->cls->code->name, o->name);
+		j->layout = j->method->args;
+	} else if (r->kind == RECORD_ASSIGN) {
+		int32_t attr = classes_attr(c, o->cls, r->class_id, r->row);
+		if (attr < 0)
+			return outcome_set(c, -EPROTO, "class %s of object %s has no such attribute any more, or a different "
+					   "one", o->cls->code->name, o->name);
+		if (!o->cls->code->state->attrs[attr].writable)
+			return outcome_set(c, -EPERM, "attribute %s of object %s is not writable",
+					   o->cls->code->state->attrs[attr].name, o->name);
+		j->one = (uint32_t)attr;
+		j->attrs = &j->one;
+		j->n_attrs = 1;
+		j->layout = classes_attr_image(o->cls, j->one);
+	} else {
+		j->attrs = o->cls->writables;
+		j->n_attrs = o->cls->n_writables;
+		j->layout = o->cls->writable;
+	}
+	if (!j->layout)
+		return outcome_set(c, -ENOMEM, "no memory");
+	if (image_check(j->layout, j->args, r->args_size) < 0)
+		return outcome_set(c, -EBADMSG, "the %u argument bytes for object %s are no image of \"%s\"", r->args_size,
+				   o->name, j->layout->format);
+	return 0;
+}
+
+static bool is_job(uint32_t kind)
+{
+	return kind == RECORD_CALL || kind == RECORD_ASSIGN || kind == RECORD_ASSIGN_ALL;
+}
+
+/* The records inside RECORD_MANY, in c->bytes: record and arguments, each padded to 8. */
+static int many_bind(struct coordinator *c, struct command *cmd)
+{
+	const struct record *main = &cmd->record;
+	uint64_t at = 0, room = (uint64_t)main->reply_at + main->reply_size;
+	if (main->row > STEPS_MAX)
+		return outcome_set(c, -EINVAL, "%u commands at once; at most %d", main->row, STEPS_MAX);
+	for (uint32_t i = 0; i < main->row; i++) {
+		struct job *j = &cmd->jobs[i];
+		const struct record *r = (const struct record *)(c->bytes + at);
+		*j = (struct job){ .record = r, .args = (const char *)(r + 1) };
+		cmd->failed = i;
+		if (at + sizeof *r > main->args_size || r->args_size > main->args_size - at - sizeof *r || !is_job(r->kind))
+			return outcome_set(c, -EBADMSG, "the command is not well formed");
+		cmd->n_jobs = i + 1;
+		if (r->reply_size && (r->reply_at < main->reply_at || r->reply_size < sizeof(struct reply) ||
+				      r->reply_at % 8 || (uint64_t)r->reply_at + r->reply_size > room))
+			return outcome_set(c, -EBADMSG, "the command is not well formed");
+		int res = job_bind(c, j);
+		if (res < 0)
+			return res;
+		at += (sizeof *r + r->args_size + 7) & ~UINT64_C(7);
+	}
+	return 0;
+}
+
+/* ---- running ---- */
+
+static int ret_room(struct coordinator *c, struct command *cmd)
+{
+	size_t size = 0;
+	for (uint32_t i = 0; i < cmd->n_jobs; i++) {
+		cmd->jobs[i].ret_at = size;
+		if (cmd->jobs[i].method)
+			size += (cmd->jobs[i].method->row->ret ? cmd->jobs[i].method->row->ret->size + 15u : 15u) & ~15u;
+	}
+	int r = scratch(&c->ret, &c->ret_room, size + 1);
+	if (r == 0)
+		memset(c->ret, 0, size);
+	return r;
+}
+
+static int job_run(struct coordinator *c, const struct command *cmd, const struct job *j)
+{
+	if (!j->method)
+		return run_assign(c, j->object, j->attrs, j->n_attrs, j->layout, j->args);
+	const struct stoa_struct *args = j->method->row->args;
+	int r = scratch(&c->args, &c->args_room, (args ? args->size : 0) + 1);
+	if (r < 0)
+		return outcome_library(c, r);
+	memset(c->args, 0, args ? args->size : 0);
+	image_borrow(j->layout, j->args, c->args);
+	r = run_method(c, j->object, j->method, c->args, c->ret + j->ret_at);
+	if (r < 0)
+		return r;
+	size_t n = image_size(j->method->ret, c->ret + j->ret_at);
+	const struct reply *head = reply_head(cmd, j->record);
+	if (head && n > j->record->reply_size - sizeof *head)
+		return outcome_set(c, -EMSGSIZE, "the result of method %s has %zu bytes, over its limit of %u (.ret_max)",
+				   j->method->row->name, n, j->method->ret_max);
+	return 0;
+}
+
+static int jobs_run(struct coordinator *c, struct command *cmd)
+{
+	int r = ret_room(c, cmd);
+	if (r < 0)
+		return outcome_library(c, r);
+	for (uint32_t i = 0; r == 0 && i < cmd->n_jobs; i++) {
+		cmd->failed = i;
+		r = job_run(c, cmd, &cmd->jobs[i]);
+	}
+	int settled = run_settle(c, r == 0);
+	r = r ? r : settled;
+	if (r == 0)
+		reply_results(c, cmd);
+	for (uint32_t i = 0; i < cmd->n_jobs; i++)
+		if (cmd->jobs[i].method)
+			image_fini(cmd->jobs[i].method->ret, c->ret + cmd->jobs[i].ret_at);
+	return r;
+}
+
+static int command_create(struct coordinator *c, struct command *cmd)
+{
+	struct create_args *a = (struct create_args *)c->bytes;
+	if (cmd->record.args_size < sizeof *a)
+		return outcome_set(c, -EBADMSG, "the command is not well formed");
+	a->object[LAYOUT_NAME - 1] = a->class_name[LAYOUT_NAME - 1] = '\0';
+	int r = names_check("object", a->object);
+	if (r < 0)
+		return outcome_library(c, r);
+	struct server_class *cls = classes_find(c, a->class_name);
+	if (!cls)
+		return outcome_set(c, -ENOENT, "the coordinator has no class %s", a->class_name);
+	struct object *o = objects_find(c, a->object);
+	if (o && (a->excl || o->cls != cls))
+		return outcome_set(c, -EEXIST, "object %s is there already, of class %s", o->name,
+				   c->descriptions[o->class_id].described->name);
+	if (o)
+		return 0;
+	const char *image = (const char *)(a + 1);
+	if (a->has_init && image_check(cls->init, image, cmd->record.args_size - sizeof *a) < 0)
+		return outcome_set(c, -EBADMSG, "the first state of object %s is no image of \"%s\"", a->object,
+				   cls->init->format);
+	struct stamp stamp = { .version = c->ticket + 1, .time_ns = c->now_ns, .pid = (uint32_t)c->caller.pid,
+			       .client = c->caller.client };
+	c->outcome.text[0] = '\0';
+	r = objects_create(c, a->object, cls, a->has_init ? image : NULL, &stamp, &o);
+	if (r < 0)
+		return c->outcome.text[0] ? (c->outcome.status = r) : outcome_library(c, r);
+	c->directory_changed = true;
+	return object_touch(c, o);
+}
+
+static int command_remove(struct coordinator *c, const struct command *cmd)
+{
+	struct object *o = objects_get(c, cmd->record.object, cmd->record.incarnation);
+	if (!o)
+		return outcome_set(c, -ESTALE, "the object was removed");
+	objects_remove(c, o, c->ticket + 1);
+	c->directory_changed = true;
+	return object_touch(c, o);
+}
+
+/* A command at whose hands the coordinator died too often, or that ran past its deadline. */
+static int check_suspect(struct coordinator *c)
+{
+	const struct life *life = &c->space->state->life;
+	if (atomic_load_explicit(&life->suspect, memory_order_relaxed) != c->ticket + 1)
+		return 0;
+	if (atomic_load(&life->suspect_overran))
+		return outcome_set(c, -ETIME, "the method ran past its deadline and was ended");
+	if (atomic_load(&life->suspect_crashes) >= CRASHES_MAX)
+		return outcome_set(c, -EFAULT, "the method crashed the coordinator, %d times", CRASHES_MAX);
+	if (atomic_load(&life->suspect_kills) >= KILLS_MAX)
+		return outcome_set(c, -EFAULT, "the coordinator was killed %d times while the method ran", KILLS_MAX);
+	return 0;
+}
+
+static int command_bind(struct coordinator *c, struct command *cmd)
+{
+	struct record *r = &cmd->record;
+	cmd->n_jobs = cmd->failed = 0;
+	if (r->kind == RECORD_MANY)
+		return many_bind(c, cmd);
+	if (!is_job(r->kind))
+		return r->kind == RECORD_CREATE || r->kind == RECORD_REMOVE
+			       ? 0 : outcome_set(c, -EBADMSG, "the command is of unknown kind %u", r->kind);
+	cmd->jobs[0] = (struct job){ .record = r, .args = (const char *)c->bytes };
+	cmd->n_jobs = 1;
+	return job_bind(c, &cmd->jobs[0]);
+}
+
+/* Must what came before in this turn be committed first? Commands on the directory, and those only undone from cells. */
+static bool needs_first(const struct command *cmd)
+{
+	if (cmd->record.kind == RECORD_CREATE || cmd->record.kind == RECORD_REMOVE)
+		return true;
+	for (uint32_t i = 0; i < cmd->n_jobs; i++)
+		if (cmd->jobs[i].object && cmd->jobs[i].object->cls && run_needs_commit(cmd->jobs[i].object))
+			return true;
+	return false;
+}
+
+static void command_finish(struct coordinator *c, const struct command *cmd, int status)
+{
+	if (status == 0) {
+		c->applied++;
+		return;
+	}
+	if (!c->outcome.text[0])
+		snprintf(c->outcome.text, sizeof c->outcome.text, "%s", stoa_strerror(status));
+	reply_error(c, cmd);
+	if (c->stopping == STOA_NOW) {
+		c->abandoned++;
+		return;
+	}
+	c->lanes[cmd->lane].rejected++;
+	reject_record(c, cmd->lane, cmd);
+}
+
+static void caller_set(struct coordinator *c, uint32_t lane)
+{
+	const struct roster *r = &c->ns->roster;
+	c->caller = (struct stoa_client){ .client = lane, .pid = atomic_load_explicit(&space_lane(c->space, lane)->pid,
+										     memory_order_relaxed) };
+	if (lane < r->n_lanes && r->lanes[lane].used && r->lanes[lane].client < r->n_clients) {
+		c->caller.pid = r->clients[r->lanes[lane].client].pid;
+		c->caller.uid = r->clients[r->lanes[lane].client].uid;
+	}
+}
+
+/* Copy the record and its arguments out of the lane. False: it is not the lane's next command. */
+static bool command_copy(struct coordinator *c, struct command *cmd, const struct server_lane *lane, uint64_t at)
+{
+	if (at < LANE_ARENA || at > LANE_LIMIT - sizeof cmd->record)
+		return false;
+	cmd->base = (char *)lane->base + at;
+	memcpy(&cmd->record, cmd->base, sizeof cmd->record);
+	if (cmd->record.seq != lane->seq || !record_fits(&cmd->record, LANE_LIMIT - at) ||
+	    scratch(&c->bytes, &c->bytes_room, cmd->record.args_size + 8) < 0)
+		return false;
+	memcpy(c->bytes, cmd->base + sizeof cmd->record, cmd->record.args_size);
+	return !lane->damaged;
+}
+
+enum command_result command_run(struct coordinator *c, uint64_t word, bool first)
+{
+	static struct command cmd; /* large; one command at a time */
+	cmd.lane = ring_word_lane(word);
+	if (cmd.lane == RING_LANE_SPECIAL)
+		return reject_word(c, cmd.lane, "a client damaged the queue here");
+	struct server_lane *lane = lanes_get(c, cmd.lane);
+	if (!lane)
+		return reject_word(c, cmd.lane, "the lane of this command is not attached");
+	if (!command_copy(c, &cmd, lane, (uint64_t)ring_word_units(word) * LANE_UNIT))
+		return reject_word(c, cmd.lane, "this is not the next command of its lane");
+	caller_set(c, cmd.lane);
+	c->outcome.status = 0;
+	c->outcome.text[0] = '\0';
+	int r = command_bind(c, &cmd);
+	if (!first && needs_first(&cmd))
+		return COMMAND_ALONE;
+	lane->seq++;
+	lane_touch(c, lane);
+	if (c->stopping == STOA_NOW)
+		r = outcome_set(c, -ECANCELED, "the coordinator was stopped before the command was applied");
+	else if (r == 0 && cmd.record.cancel)
+		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
+	r = r ? r : check_suspect(c);
+	if (r == 0)
+		r = cmd.record.kind == RECORD_CREATE ? command_create(c, &cmd)
+		  : cmd.record.kind == RECORD_REMOVE ? command_remove(c, &cmd) : jobs_run(c, &cmd);
+	if (r == 0 && cmd.n_jobs == 0)
+		reply_write(c, &cmd, &cmd.record, 0, 0);
+	command_finish(c, &cmd, r);
+	return needs_first(&cmd) ? COMMAND_LAST : COMMAND_DONE;
+}

@@ -1,0 +1,19 @@
+/*
+ * command.h: one command, from the ring's word to its answer. Nothing in a lane is believed: the record and its arguments
+ * are copied, then checked, then used; only the lane's next record is taken, so a forged word replays nothing.
+ */
+#ifndef STOA_COMMAND_H
+#define STOA_COMMAND_H
+
+#include "coordinator/coordinator.h"
+
+enum command_result {
+	COMMAND_DONE,    /* applied, rejected or abandoned, and counted */
+	COMMAND_ALONE,   /* not run: it must be the first of its turn */
+	COMMAND_LAST,    /* done, and its turn must end here */
+};
+
+/* c->ticket is the command's. first: nothing has run in this turn yet. */
+enum command_result command_run(struct coordinator *c, uint64_t word, bool first);
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * commit.c: see commit.h.
+ */
+#include "coordinator/commit.h"
+
+#include <unistd.h>
+
+#include "coordinator/command.h"
+#include "coordinator/lanes.h"
+#include "coordinator/objects.h"
+#include "src/clock.h"
+#include "src/park.h"
+#include "src/ring.h"
+
+#define BATCH 128u /* bounds how long the first answer of a turn waits for the last */
+
+void commit_load(struct coordinator *c)
+{
+	uint64_t best = 0;
+	for (uint8_t k = 0; k < 2; k++) {
+		struct totals *t = &c->space->state->totals[k];
+		uint64_t tag = atomic_load(&t->tag);
+		if (tag > c->head)
+			atomic_store(&t->tag, tag = 0);
+		if (tag && tag >= best) {
+			best = tag;
+			c->totals_current = k;
+			c->applied = t->applied;
+			c->rejected = t->rejected;
+			c->abandoned = t->abandoned;
+		}
+	}
+}
+
+static void totals_write(struct coordinator *c, uint64_t tag)
+{
+	struct totals *t = &c->space->state->totals[!c->totals_current];
+	atomic_store_explicit(&t->tag, tag, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	t->applied = c->applied;
+	t->rejected = c->rejected;
+	t->abandoned = c->abandoned;
+}
+
+/* ---- waking ---- */
+
+void commit_wake_lane(struct coordinator *c, uint32_t lane)
+{
+	struct lane_head *head = c->lanes[lane].base;
+	int fd = lane < c->ns->roster.n_lanes && c->ns->roster.lanes[lane].used ? c->ns->roster.lanes[lane].event_fd : -1;
+	uint64_t one = 1;
+	if (head && park_wake(&head->answer) & PARK_EVENT && fd >= 0 && write(fd, &one, sizeof one) < 0)
+		return; /* its counter is full: it is readable already */
+}
+
+/* Event loops that watch some object: their lanes say so in the bitmap, and whether they sleep in their own word. */
+static void wake_watchers(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < space_lanes(c->space); i += 64) {
+		uint64_t bits = atomic_load(&c->space->ingress->watchers[i / 64]);
+		for (; bits; bits &= bits - 1) {
+			uint32_t lane = i + (uint32_t)__builtin_ctzll(bits);
+			if (lanes_get(c, lane))
+				commit_wake_lane(c, lane);
+		}
+	}
+}
+
+static void wake_touched(struct coordinator *c)
+{
+	uint32_t bits = 0;
+	for (uint32_t i = 0; i < c->n_touched; i++)
+		bits |= park_wake(space_park(c->space, c->touched[i]->index));
+	if (bits & PARK_EVENT)
+		wake_watchers(c);
+	for (uint32_t i = 0; i < c->n_lanes_touched; i++)
+		commit_wake_lane(c, c->lanes_touched[i]);
+	park_wake(&c->space->ingress->room);
+}
+
+void commit_wake_all(struct coordinator *c)
+{
+	uint32_t n = atomic_load(&c->space->state->n_objects);
+	for (uint32_t i = 0; i < n; i++)
+		park_wake(space_park(c->space, i));
+	for (uint32_t i = 0; i < space_lanes(c->space); i++)
+		if (i < c->ns->roster.n_lanes && c->ns->roster.lanes[i].used && lanes_get(c, i))
+			commit_wake_lane(c, i);
+	park_wake(&c->space->ingress->room);
+}
+
+/* ---- the turn ---- */
+
+static void directory_changes(struct coordinator *c, uint64_t tag)
+{
+	struct state_head *state = c->space->state;
+	atomic_store_explicit(&state->directory_tag, tag, memory_order_relaxed);
+	atomic_fetch_add_explicit(&state->directory, 1, memory_order_release);
+	c->directory_changed = false;
+}
+
+static void write_all(struct coordinator *c, uint64_t tag)
+{
+	for (uint32_t i = 0; i < c->n_touched; i++)
+		object_write(c, c->touched[i], tag);
+	lanes_write(c, tag);
+	totals_write(c, tag);
+	atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_read(CLOCK_MONOTONIC_COARSE), memory_order_relaxed);
+}
+
+static void settle_all(struct coordinator *c)
+{
+	wake_touched(c);
+	lanes_written(c);
+	for (uint32_t i = 0; i < c->n_touched; i++) {
+		struct object *o = c->touched[i];
+		object_written(o);
+		o->queued = false;
+		if (o->removed)
+			objects_bury(c, o);
+	}
+	c->n_touched = 0;
+	c->totals_current = !c->totals_current;
+}
+
+static void commit(struct coordinator *c, uint64_t end)
+{
+	write_all(c, end);
+	/* The commit. Release: pairs with every acquire of `committed`; whoever sees end sees all of the turn. */
+	atomic_store_explicit(&c->space->state->committed, end, memory_order_release);
+	/* Pairs with park_announce: either the sleeper sees the new `committed`, or we see its bit. */
+	atomic_thread_fence(memory_order_seq_cst);
+	c->head = end;
+	settle_all(c);
+}
+
+/* After a death, commands run one by one until the suspect is passed: it takes no innocent ones down with it. */
+static uint32_t batch_limit(const struct coordinator *c)
+{
+	return atomic_load_explicit(&c->space->state->life.suspect, memory_order_relaxed) > c->head ? 1 : BATCH;
+}
+
+uint32_t commit_turn(struct coordinator *c)
+{
+	uint64_t words[BATCH], limit = batch_limit(c), n = 0;
+	while (n < limit && !(c->closed && c->head + n == c->end) && ring_take(c->space, c->head + n, &words[n]))
+		n++;
+	if (n == 0)
+		return 0;
+	/* Pairs with the owner's cancel, then look at `taken` (proxy/await.c): one of the two is seen by the other. */
+	atomic_store_explicit(&c->space->state->taken, c->head + n, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	c->now_ns = clock_real();
+	uint32_t done = 0;
+	enum command_result r = COMMAND_DONE;
+	while (done < n && r == COMMAND_DONE) {
+		c->ticket = c->head + done;
+		r = command_run(c, words[done], done == 0);
+		done += r != COMMAND_ALONE;
+	}
+	if (c->directory_changed)
+		directory_changes(c, c->head + done);
+	commit(c, c->head + done);
+	return done;
+}

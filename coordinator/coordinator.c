@@ -1,0 +1,186 @@
+/*
+ * coordinator.c: the coordinator's life: recover, serve, sleep, stop.
+ */
+#include "coordinator/coordinator.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "coordinator/classes.h"
+#include "coordinator/client.h"
+#include "coordinator/commit.h"
+#include "coordinator/lanes.h"
+#include "coordinator/objects.h"
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/park.h"
+#include "src/ring.h"
+#include "src/segment.h"
+
+#define IDLE_BEAT_MS 500   /* an idle coordinator wakes twice a second to say that it lives */
+#define POLL_TURNS 256     /* a busy one looks at its descriptors every so many turns … */
+#define SPIN_NS 20000      /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
+#define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
+
+struct coordinator *coordinator_self;
+
+/* ---- start ---- */
+
+static int recover(struct coordinator *c)
+{
+	static volatile int ingress_damaged;
+	struct state_head *state = c->space->state;
+	c->head = atomic_load(&state->committed);
+	c->verify = c->ns->options.flags & STOA_VERIFY;
+	c->old_until = UINT64_MAX;
+	int r = segment_guard(c->space->ingress, c->space->geometry.ingress, &ingress_damaged);
+	r = r ? r : heap_init(&c->heap, c->space, c->ns->state_fd);
+	r = r ? r : classes_load(c);
+	r = r ? r : objects_load(c);
+	r = r ? r : lanes_load(c);
+	if (r < 0)
+		return r;
+	commit_load(c);
+	ring_open(c->space, c->head);
+	if (atomic_load(&state->life.restarts) == 0)
+		c->old_until = c->head + ring_queued(c->space);
+	return client_init(c);
+}
+
+static void forget(struct coordinator *c)
+{
+	client_fini(c);
+	lanes_fini(c);
+	objects_fini(c);
+	classes_fini(c);
+	heap_fini(&c->heap);
+	free(c->touched);
+	free(c->touched_parts);
+	free(c->bytes);
+	free(c->args);
+	free(c->ret);
+}
+
+/* ---- stopping ---- */
+
+/* The ring is closed behind what was accepted; that is applied, or abandoned, and then it is over. */
+static bool stop(struct coordinator *c)
+{
+	struct state_head *state = c->space->state;
+	if (!c->closed) {
+		atomic_store(&state->life.phase, LIFE_CLOSING);
+		c->closed = ring_close(c->space, c->head, &c->end) == 0;
+		if (c->closed)
+			namespace_log(c->ns, LOG_INFO, "stopping: %ju commands to %s", (uintmax_t)(c->end - c->head),
+				      c->stopping == STOA_NOW ? "abandon" : "apply");
+	}
+	return c->closed && c->head == c->end;
+}
+
+/* An embedded coordinator ends with its last user. */
+static void check_users(struct coordinator *c, int64_t started)
+{
+	if (!c->ns->embedded || c->stopping >= 0 || c->n_users > 0)
+		return;
+	if (c->had_user || clock_now() - started > (int64_t)FIRST_USER_MS * 1000000)
+		c->stopping = STOA_DRAIN;
+}
+
+/* ---- serving ---- */
+
+static bool spin(const struct coordinator *c)
+{
+	uint64_t word;
+	int64_t end = clock_now() + SPIN_NS;
+	do {
+		for (int i = 0; i < 16; i++) {
+			if (ring_take(c->space, c->head, &word))
+				return true;
+			park_pause();
+		}
+	} while (clock_now() < end);
+	return false;
+}
+
+/*
+ * Sleep until the doorbell, a descriptor or the idle beat. The doorbell word is set before the last look at the ring, and
+ * a producer looks at it after its CAS, all sequentially consistent: one of the two sees the other. The eventfd stays
+ * readable until it is read, so a ring before epoll_wait is not lost.
+ */
+static int doze(struct coordinator *c)
+{
+	struct pulse *pulse = &c->space->state->pulse;
+	int r = 0;
+	atomic_store(&c->space->ingress->doorbell, 1);
+	if (ring_mend(c->space, c->head) && !(c->closed && c->head == c->end)) {
+		atomic_store(&c->space->ingress->doorbell, 0);
+		return client_poll(c, 0);
+	}
+	atomic_store_explicit(&pulse->asleep, 1, memory_order_release);
+	r = client_poll(c, IDLE_BEAT_MS);
+	atomic_store_explicit(&pulse->asleep, 0, memory_order_release);
+	atomic_store(&c->space->ingress->doorbell, 0);
+	atomic_store_explicit(&pulse->beat_ns, clock_now(), memory_order_relaxed);
+	return r;
+}
+
+static enum coordinator_exit serve(struct coordinator *c)
+{
+	int64_t started = clock_now();
+	uint32_t turns = 0;
+	for (int r = 0; r == 0;) {
+		if (commit_turn(c)) {
+			if (++turns % POLL_TURNS == 0)
+				r = client_poll(c, 0);
+			continue;
+		}
+		check_users(c, started);
+		if (c->stopping >= 0) {
+			if (stop(c))
+				return COORDINATOR_ENDED;
+			continue;
+		}
+		if (!spin(c))
+			r = doze(c);
+	}
+	return COORDINATOR_ORPHANED;
+}
+
+enum coordinator_exit coordinator_run(struct namespace *ns)
+{
+	struct coordinator *c = calloc(1, sizeof *c);
+	pid_t holder = 0;
+	int r = c ? lock_take(ns->lock_fd, LOCK_COORDINATOR, ns->options.timeout, &holder) : -ENOMEM;
+	if (r < 0) {
+		roster_tell(ns->link_fd, LINK_FAILED, r, r == -ENOMEM ? "no memory" : "another coordinator serves the namespace");
+		free(c);
+		return COORDINATOR_FAILED;
+	}
+	c->ns = ns;
+	c->space = &ns->space;
+	c->stopping = -1;
+	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = -1;
+	coordinator_self = c;
+	r = recover(c);
+	if (r < 0) {
+		struct stoa_error e;
+		stoa_last_error(&e);
+		roster_tell(ns->link_fd, LINK_FAILED, r, e.code == r ? e.text : stoa_strerror(r));
+		return COORDINATOR_FAILED;
+	}
+	struct life *life = &ns->space.state->life;
+	atomic_store_explicit(&ns->space.state->pulse.beat_ns, clock_now(), memory_order_relaxed);
+	atomic_store(&life->phase, LIFE_SERVING);
+	commit_wake_all(c);
+	roster_tell(ns->link_fd, LINK_READY, 0, "");
+	enum coordinator_exit end = serve(c);
+	coordinator_self = NULL;
+	forget(c);
+	free(c);
+	return end;
+}

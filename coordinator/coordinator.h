@@ -1,0 +1,151 @@
+/*
+ * coordinator.h: the coordinator's own memory. All of it is rebuilt from the state at each start (recover.c).
+ *
+ * A turn (commit.c) takes a batch off the ring, runs each command (command.c, run.c), writes the parts that changed,
+ * then the lanes' and the totals' cells, and stores `committed`. Nothing that a turn wrote counts before that.
+ */
+#ifndef STOA_COORDINATOR_H
+#define STOA_COORDINATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "coordinator/heap.h"
+#include "coordinator/namespace.h"
+#include "src/image.h"
+#include "src/part.h"
+
+/* A method as it is run here. */
+struct server_method {
+	const struct stoa_method *row;
+	struct image_layout *args, *ret;
+	uint32_t *writes, *reads;
+	uint32_t n_writes, n_reads;
+	int64_t deadline;
+	uint32_t ret_max;
+};
+
+/* A class that this coordinator has code for. */
+struct server_class {
+	const struct stoa_class *code;
+	uint32_t id; /* its description's entry in the state */
+	struct class_plan *plan;
+	struct server_method *methods;
+	uint32_t n_methods;
+	struct image_layout **attr_images; /* of single attributes, made when first assigned */
+	struct image_layout *writable, *init;
+	uint32_t *writables, n_writables;
+	UT_hash_handle hh; /* by name */
+};
+
+/* A description in the state, by entry: what commands and bodies refer to. */
+struct server_description {
+	struct stoa_class *described;
+	struct server_class *current;  /* code of that name; NULL: none */
+	int32_t *methods, *attrs;      /* its rows → those of current; -1: gone or changed; NULL: the same */
+};
+
+struct object {
+	uint32_t index; /* of its entry */
+	char name[LAYOUT_NAME];
+	struct server_class *cls; /* NULL: no code: it can be read, not called */
+	uint32_t class_id;
+	uint64_t body_at, incarnation;
+	struct body *body;
+	void *mirror; /* the live struct */
+	void *shadow; /* the mirror as the last good command left it */
+	struct stamp *stamps; /* by the plan's order */
+	uint8_t *current;     /* part → its committed cell */
+	uint8_t *dirty;       /* part → changed in this turn */
+	uint32_t *dirty_parts, n_dirty;
+	stoa_blob *packed;    /* hooks: parts as packed by the command in hand */
+	bool queued;          /* in the turn's list of objects to wake or write */
+	bool removed;
+	UT_hash_handle hh; /* by name */
+};
+
+struct server_lane {
+	void *base; /* NULL: not mapped */
+	volatile int damaged; /* its owner truncated it */
+	uint64_t seq, rejected;
+	uint8_t current; /* cell of its row */
+	bool queued;     /* in the turn's list */
+};
+
+/* One method, or assignment, run but not settled: what it may have changed. */
+struct step {
+	struct object *object;
+	const uint32_t *attrs; /* declared, ascending */
+	uint32_t n_attrs, one; /* one: of a single assignment */
+	uint32_t touched_from, touched_to; /* in touched_parts */
+	bool assigned; /* a new version even where the bytes are the same */
+};
+
+#define STEPS_MAX 256
+
+/* What a command came to, on its way to the answer or the record of rejections. */
+struct outcome {
+	int status;
+	enum stoa_origin origin;
+	char text[STOA_ERROR_MAX];
+};
+
+struct coordinator {
+	struct namespace *ns;
+	const struct space *space;
+	struct heap heap;
+	int epoll_fd, signal_fd, state_ro_fd, ingress_ro_fd; /* read-only ones are for clients */
+
+	struct server_class *classes;
+	struct server_description *descriptions;
+	uint32_t n_descriptions;
+	struct object **objects; /* by entry */
+	struct object *by_name;
+	uint32_t n_objects, room_objects;
+	uint32_t *free_entries, n_free_entries;
+
+	struct server_lane *lanes;
+	bool verify;
+	uint32_t n_users; /* clients that can write */
+	bool had_user;
+	uint32_t n_ending;     /* lanes whose owner is gone */
+	uint64_t old_until;    /* when `committed` is here, lanes of the epoch before are done with; UINT64_MAX: they are */
+	int stopping; /* -1: no; else enum stoa_stop */
+	uint64_t end; /* of the ring, once closed */
+	bool closed;
+
+	/* the turn */
+	uint64_t head;   /* == committed between turns */
+	uint64_t ticket; /* of the command in hand */
+	int64_t now_ns;  /* CLOCK_REALTIME of the turn */
+	uint64_t applied, rejected, abandoned;
+	uint8_t totals_current;
+	struct object **touched; /* objects with commands in this turn */
+	uint32_t n_touched, room_touched;
+	bool directory_changed;
+	uint32_t *lanes_touched, n_lanes_touched;
+	struct step steps[STEPS_MAX];
+	uint32_t n_steps;
+	struct outcome outcome;
+	struct stoa_client caller; /* of the command in hand */
+
+	/* scratch, grown as needed, never per command in the steady state */
+	unsigned char *bytes, *args, *ret;
+	size_t bytes_room, args_room, ret_room;
+	uint32_t *touched_parts, n_touched_parts, room_touched_parts; /* named by stoa_touch */
+};
+
+/* Put the command's failure into c->outcome and return code. */
+int outcome_set(struct coordinator *c, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same with the thread's error, which the library has set with this code. */
+int outcome_library(struct coordinator *c, int code);
+
+/* Make *buffer at least size bytes. -ENOMEM. */
+int scratch(unsigned char **buffer, size_t *room, size_t size);
+
+/* The coordinator of this process while coordinator_run runs; NULL in clients. */
+extern struct coordinator *coordinator_self;
+
+#endif

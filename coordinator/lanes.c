@@ -1,0 +1,154 @@
+/*
+ * lanes.c: see lanes.h.
+ */
+#include "coordinator/lanes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "src/error.h"
+#include "src/segment.h"
+
+static void lane_file(uint32_t lane, char name[32]) { snprintf(name, 32, "lane.%u", lane); }
+
+/* The newest committed cell of each lane; what was tagged above `committed` is blanked. */
+static void lane_load(struct coordinator *c, uint32_t i)
+{
+	struct lane_row *row = space_lane(c->space, i);
+	uint64_t best = 0;
+	for (uint8_t k = 0; k < 2; k++) {
+		uint64_t tag = atomic_load(&row->cells[k].tag);
+		if (tag > c->head)
+			atomic_store(&row->cells[k].tag, tag = 0);
+		if (tag && tag >= best) {
+			best = tag;
+			c->lanes[i].current = k;
+			c->lanes[i].seq = row->cells[k].seq;
+			c->lanes[i].rejected = row->cells[k].rejected;
+		}
+	}
+}
+
+static uint64_t row_at(const struct coordinator *c, uint32_t lane)
+{
+	return (uint64_t)((char *)space_lane(c->space, lane) - (char *)c->space->state);
+}
+
+int lanes_load(struct coordinator *c)
+{
+	uint32_t n = space_lanes(c->space);
+	c->lanes = calloc(n, sizeof *c->lanes);
+	c->lanes_touched = calloc(n, sizeof *c->lanes_touched);
+	if (!c->lanes || !c->lanes_touched)
+		return -ENOMEM;
+	int r = segment_reserve(c->ns->state_fd, row_at(c, 0), (uint64_t)n * sizeof(struct lane_row));
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		lane_load(c, i);
+	return r;
+}
+
+void lanes_fini(struct coordinator *c)
+{
+	for (uint32_t i = 0; c->lanes && i < space_lanes(c->space); i++)
+		if (c->lanes[i].base) {
+			segment_unguard(c->lanes[i].base);
+			segment_unmap(c->lanes[i].base, LANE_LIMIT);
+		}
+	free(c->lanes);
+	free(c->lanes_touched);
+}
+
+static int lane_map(struct coordinator *c, uint32_t i)
+{
+	struct server_lane *lane = &c->lanes[i];
+	struct segment_head head;
+	char name[32];
+	lane_file(i, name);
+	int fd = openat(c->ns->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	int r = segment_check(fd, name, SEGMENT_LANE, &head);
+	if (r == 0 && (head.namespace_id != c->ns->id || head.limit != LANE_LIMIT))
+		r = -EPROTO;
+	void *base = r == 0 ? segment_map(fd, LANE_LIMIT, true) : NULL;
+	if (r == 0 && !base)
+		r = -errno;
+	close(fd);
+	if (r < 0)
+		return r;
+	lane->damaged = 0;
+	r = segment_guard(base, LANE_LIMIT, &lane->damaged);
+	if (r < 0) {
+		segment_unmap(base, LANE_LIMIT);
+		return r;
+	}
+	lane->base = base;
+	return 0;
+}
+
+struct server_lane *lanes_get(struct coordinator *c, uint32_t lane)
+{
+	if (lane >= space_lanes(c->space) || (!c->lanes[lane].base && lane_map(c, lane) < 0))
+		return NULL;
+	return &c->lanes[lane];
+}
+
+void lanes_forget(struct coordinator *c, uint32_t lane)
+{
+	char name[32];
+	if (c->lanes[lane].base) {
+		segment_unguard(c->lanes[lane].base);
+		segment_unmap(c->lanes[lane].base, LANE_LIMIT);
+		c->lanes[lane].base = NULL;
+	}
+	lane_file(lane, name);
+	unlinkat(c->ns->dir_fd, name, 0);
+	atomic_store(&space_lane(c->space, lane)->pid, 0);
+}
+
+int lanes_give(struct coordinator *c, uint32_t lane, pid_t pid, uint64_t *ret_seq)
+{
+	char name[32];
+	lane_file(lane, name);
+	lanes_forget(c, lane);
+	int fd = segment_create(c->ns->dir_fd, name, SEGMENT_LANE, LANE_LIMIT, c->ns->id);
+	if (fd < 0)
+		return fd;
+	atomic_store(&space_lane(c->space, lane)->pid, pid);
+	*ret_seq = c->lanes[lane].seq;
+	return fd;
+}
+
+void lane_touch(struct coordinator *c, struct server_lane *lane)
+{
+	if (!lane->queued) {
+		lane->queued = true;
+		c->lanes_touched[c->n_lanes_touched++] = (uint32_t)(lane - c->lanes);
+	}
+}
+
+void lanes_write(struct coordinator *c, uint64_t tag)
+{
+	for (uint32_t i = 0; i < c->n_lanes_touched; i++) {
+		const struct server_lane *lane = &c->lanes[c->lanes_touched[i]];
+		struct lane_cell *cell = &space_lane(c->space, c->lanes_touched[i])->cells[!lane->current];
+		/* Tag first: clients read these cells too (stoa_sync), as cells of parts are read. */
+		atomic_store_explicit(&cell->tag, tag, memory_order_relaxed);
+		atomic_thread_fence(memory_order_release);
+		cell->seq = lane->seq;
+		cell->rejected = lane->rejected;
+	}
+}
+
+void lanes_written(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < c->n_lanes_touched; i++) {
+		struct server_lane *lane = &c->lanes[c->lanes_touched[i]];
+		lane->current = !lane->current;
+		lane->queued = false;
+	}
+	c->n_lanes_touched = 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * lanes.h: the coordinator's view of the lanes: mapped on first use, with the committed sequence number of each.
+ */
+#ifndef STOA_LANES_H
+#define STOA_LANES_H
+
+#include "coordinator/coordinator.h"
+
+int lanes_load(struct coordinator *c);
+void lanes_fini(struct coordinator *c);
+
+/* The lane, mapped, or NULL: nobody has it, or its file is no lane. */
+struct server_lane *lanes_get(struct coordinator *c, uint32_t lane);
+
+/* The lane's owner is gone and its commands are done: unmap it, delete its file. */
+void lanes_forget(struct coordinator *c, uint32_t lane);
+
+/* Make the file of a lane that is given out: its descriptor, and the sequence number that its owner goes on from. */
+int lanes_give(struct coordinator *c, uint32_t lane, pid_t pid, uint64_t *ret_seq);
+
+/* This lane has a command in this turn. */
+void lane_touch(struct coordinator *c, struct server_lane *lane);
+
+/* End of the turn: write the cells of the lanes touched, tagged; after the commit make them current. */
+void lanes_write(struct coordinator *c, uint64_t tag);
+void lanes_written(struct coordinator *c);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * objects.h: objects as the coordinator holds them: entry and body in the state, mirror and shadow here.
+ *
+ * Invariant between commands: mirror and shadow are equal in every attribute. Between turns both equal the committed
+ * cells. Changes of the directory (create, remove) are turns of their own.
+ */
+#ifndef STOA_OBJECTS_H
+#define STOA_OBJECTS_H
+
+#include "coordinator/coordinator.h"
+
+/* At start: blank what was not committed, take over every live object, bring it to its class's present form. */
+int objects_load(struct coordinator *c);
+void objects_fini(struct coordinator *c);
+
+struct object *objects_find(const struct coordinator *c, const char *name);
+/* The live object that a command means. NULL: it was removed. */
+struct object *objects_get(const struct coordinator *c, uint32_t index, uint64_t incarnation);
+
+/* Make an object whose first state is image (of cls->init), checked; it counts when this turn commits. */
+int objects_create(struct coordinator *c, const char *name, struct server_class *cls, const void *image,
+		   const struct stamp *stamp, struct object **ret);
+/* Mark it dead as of this turn's end; objects_bury frees what it had, after the commit. */
+void objects_remove(struct coordinator *c, struct object *o, uint64_t tag);
+void objects_bury(struct coordinator *c, struct object *o);
+
+/* Attribute attr, or this part, was changed by the command in hand. */
+void object_changed(struct object *o, uint32_t attr, const struct stamp *stamp);
+void object_part_changed(struct object *o, uint32_t part);
+/* Make room for what a part has become (hooks: pack it). -ENOSPC: the command must fail. */
+int object_prepare(struct coordinator *c, struct object *o, uint32_t part);
+/* This object has a command in this turn: whoever sleeps on it is woken at its end. */
+int object_touch(struct coordinator *c, struct object *o);
+
+/* Write the changed parts into their idle cells, tagged; after the commit make them the current ones. */
+void object_write(struct coordinator *c, struct object *o, uint64_t tag);
+void object_written(struct object *o);
+
+/* Make the mirror anew from the committed cells: how a class with hooks is undone. */
+int object_rebuild(struct coordinator *c, struct object *o);
+
+static inline bool object_has_hooks(const struct object *o)
+{
+	return o->cls->code->hooks && o->cls->code->hooks->pack;
+}
+
+#endif

@@ -1,0 +1,325 @@
+/*
+ * run.c: see run.h. Also what methods call back: stoa_fail, stoa_caller, stoa_time_ns, stoa_touch.
+ */
+#include "coordinator/run.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "coordinator/objects.h"
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/value.h"
+
+#define ALWAYS_CHECKED 4096u /* bytes of an object up to which undeclared writes are always looked for */
+
+/* ---- attributes of mirror and shadow ---- */
+
+static bool is_variable(const struct stoa_attr *a) { return a->kind == STOA_TEXT || a->kind == STOA_BLOB; }
+
+static bool attr_same(const struct object *o, const struct stoa_attr *a)
+{
+	return memcmp((char *)o->mirror + a->offset, (char *)o->shadow + a->offset, a->size) == 0;
+}
+
+/* Text and blobs that are in `from` but not in `to` are freed: they were replaced, or are undone. */
+static void values_drop(const struct stoa_attr *a, char *from, const char *to, bool keep)
+{
+	for (uint32_t at = 0; at < a->size; at += sizeof(stoa_text)) {
+		stoa_text *f = (stoa_text *)(from + a->offset + at);
+		const stoa_text *t = (const stoa_text *)(to + a->offset + at);
+		if (f->data != t->data)
+			value_free(f->data);
+		if (keep)
+			value_keep(t->data);
+	}
+}
+
+static void attr_keep(struct object *o, const struct stoa_attr *a)
+{
+	if (is_variable(a))
+		values_drop(a, o->shadow, o->mirror, true);
+	memcpy((char *)o->shadow + a->offset, (char *)o->mirror + a->offset, a->size);
+}
+
+static void attr_undo(struct object *o, const struct stoa_attr *a)
+{
+	if (is_variable(a))
+		values_drop(a, o->mirror, o->shadow, false);
+	memcpy((char *)o->mirror + a->offset, (char *)o->shadow + a->offset, a->size);
+}
+
+/* ---- steps ---- */
+
+static struct step *step_add(struct coordinator *c, struct object *o, const uint32_t *attrs, uint32_t n)
+{
+	struct step *s = &c->steps[c->n_steps++];
+	*s = (struct step){ .object = o, .attrs = attrs, .n_attrs = n };
+	return s;
+}
+
+static bool step_declares(const struct step *s, uint32_t attr)
+{
+	uint32_t low = 0, high = s->n_attrs;
+	while (low < high) {
+		uint32_t mid = (low + high) / 2;
+		if (s->attrs[mid] < attr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < s->n_attrs && s->attrs[low] == attr;
+}
+
+/* An attribute of the object that differs from its shadow though no step so far declares it; -1: none. */
+static int32_t undeclared_write(const struct coordinator *c, const struct object *o)
+{
+	const struct stoa_struct *state = o->cls->code->state;
+	for (uint32_t i = 0; i < state->n_attrs; i++) {
+		bool declared = false;
+		for (uint32_t k = 0; k < c->n_steps && !declared; k++)
+			declared = c->steps[k].object == o && step_declares(&c->steps[k], i);
+		if (!declared && !attr_same(o, &state->attrs[i]))
+			return (int32_t)i;
+	}
+	return -1;
+}
+
+/* Pack the hooks' parts that this step touched. */
+static int prepare_touched(struct coordinator *c, const struct step *s)
+{
+	const struct class_plan *plan = s->object->cls->plan;
+	int r = 0;
+	for (uint32_t i = s->touched_from; r == 0 && i < s->touched_to; i++) {
+		uint32_t k = plan->n_attr_parts + c->touched_parts[i];
+		if (k >= plan->n_parts)
+			return error_set(-EINVAL, "class %s touched part %u; it has %u", s->object->cls->code->name,
+					 c->touched_parts[i], plan->n_parts - plan->n_attr_parts);
+		r = object_prepare(c, s->object, k);
+		object_part_changed(s->object, k);
+	}
+	return r;
+}
+
+/* Room in the cells for what a step made longer: the last thing that can fail. */
+static int step_prepare(struct coordinator *c, const struct step *s)
+{
+	const struct stoa_struct *state = s->object->cls->code->state;
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < s->n_attrs; i++) {
+		const struct stoa_attr *a = &state->attrs[s->attrs[i]];
+		uint32_t k = s->object->cls->plan->part_of[s->attrs[i]];
+		if (is_variable(a) ? s->assigned || !attr_same(s->object, a) : !s->object->body->parts[k].cell[!s->object->current[k]])
+			r = object_prepare(c, s->object, k);
+	}
+	return r == 0 ? prepare_touched(c, s) : r;
+}
+
+static void step_keep(const struct step *s, const struct stamp *stamp)
+{
+	const struct stoa_struct *state = s->object->cls->code->state;
+	for (uint32_t i = 0; i < s->n_attrs; i++) {
+		const struct stoa_attr *a = &state->attrs[s->attrs[i]];
+		if (!s->assigned && attr_same(s->object, a))
+			continue;
+		attr_keep(s->object, a);
+		object_changed(s->object, s->attrs[i], stamp);
+	}
+}
+
+static void step_undo(struct coordinator *c, const struct step *s)
+{
+	const struct stoa_struct *state = s->object->cls->code->state;
+	if (object_has_hooks(s->object)) {
+		object_rebuild(c, s->object);
+		return;
+	}
+	bool all = state->size <= ALWAYS_CHECKED || c->verify;
+	for (uint32_t i = 0; i < (all ? state->n_attrs : s->n_attrs); i++) {
+		const struct stoa_attr *a = &state->attrs[all ? i : s->attrs[i]];
+		if (!attr_same(s->object, a))
+			attr_undo(s->object, a);
+	}
+}
+
+int run_settle(struct coordinator *c, bool ok)
+{
+	struct stamp stamp = { .version = c->ticket + 1, .time_ns = c->now_ns, .pid = (uint32_t)c->caller.pid,
+			       .client = c->caller.client };
+	int r = 0;
+	for (uint32_t i = 0; ok && r == 0 && i < c->n_steps; i++)
+		r = step_prepare(c, &c->steps[i]);
+	if (r < 0)
+		outcome_library(c, r);
+	for (uint32_t i = 0; i < c->n_steps; i++) {
+		if (ok && r == 0)
+			step_keep(&c->steps[i], &stamp);
+		else
+			step_undo(c, &c->steps[i]);
+	}
+	c->n_steps = 0;
+	c->n_touched_parts = 0;
+	return r;
+}
+
+bool run_needs_commit(const struct object *o) { return object_has_hooks(o) && o->n_dirty; }
+
+/* ---- running ---- */
+
+/* Note what runs: the guardian ends it at its deadline, and tells the next coordinator at a death. */
+static void pulse_start(struct coordinator *c, const struct object *o, const struct server_method *m)
+{
+	struct pulse *p = &c->space->state->pulse;
+	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
+	atomic_store_explicit(&p->since_ns, now, memory_order_relaxed);
+	atomic_store_explicit(&p->deadline_ns, now + m->deadline, memory_order_relaxed);
+	atomic_store_explicit(&p->object, o->index, memory_order_relaxed);
+	atomic_store_explicit(&p->row, (uint32_t)(m - o->cls->methods), memory_order_relaxed);
+	atomic_store_explicit(&p->running, c->ticket + 1, memory_order_release);
+}
+
+static void pulse_end(struct coordinator *c)
+{
+	atomic_store_explicit(&c->space->state->pulse.running, 0, memory_order_release);
+}
+
+static int check_undeclared(struct coordinator *c, const struct object *o, const struct server_method *m)
+{
+	if (o->cls->code->state->size > ALWAYS_CHECKED && !c->verify)
+		return 0;
+	int32_t bad = undeclared_write(c, o);
+	if (bad < 0)
+		return 0;
+	return outcome_set(c, -EACCES, "method %s of class %s wrote %s, which its row does not declare; add it to .writes",
+			   m->row->name, o->cls->code->name, o->cls->code->state->attrs[bad].name);
+}
+
+static void attr_poison(const struct stoa_attr *a, char *self)
+{
+	static char text[] = "poisoned: this read is not declared";
+	for (uint32_t at = 0; is_variable(a) && at < a->size; at += sizeof(stoa_text))
+		*(stoa_text *)(self + a->offset + at) = (stoa_text){ text, sizeof text - 1 };
+	for (uint32_t i = 0; !is_variable(a) && i < a->size; i++)
+		self[a->offset + i] = a->kind == STOA_BOOL ? !self[a->offset + i]
+				    : a->kind == STOA_CHARS ? 'p' * (i + 1 < a->size) : (char)(self[a->offset + i] ^ 0x5a);
+}
+
+/* Does the reader's result change when attribute i does? Run it once more on a copy with i poisoned. */
+static bool depends_on(const struct object *o, const struct server_method *m, const void *args, uint32_t i, int status,
+		       const void *ret, char *copy, char *again)
+{
+	const struct stoa_class *code = o->cls->code;
+	memcpy(copy, o->mirror, code->state->size);
+	attr_poison(&code->state->attrs[i], copy);
+	memset(again, 0, m->row->ret->size);
+	int r = m->row->run(copy, args, again);
+	size_t n = image_size(m->ret, again), n_ret = image_size(m->ret, ret);
+	char *a = malloc(n + 1), *b = malloc(n_ret + 1);
+	bool differs = r != status || n != n_ret;
+	if (a && b && !differs) {
+		image_pack(m->ret, again, a);
+		image_pack(m->ret, ret, b);
+		differs = memcmp(a, b, n) != 0;
+	}
+	free(a);
+	free(b);
+	image_fini(m->ret, again);
+	return differs;
+}
+
+/* Verify mode: a reader must not depend on what it does not declare. */
+static int check_reads(struct coordinator *c, const struct object *o, const struct server_method *m, const void *args,
+		       int status, const void *ret)
+{
+	const struct stoa_struct *state = o->cls->code->state;
+	const struct step reads = { .attrs = m->reads, .n_attrs = m->n_reads };
+	char *copy = malloc(state->size + 1), *again = malloc(m->row->ret->size + 1);
+	int r = copy && again ? 0 : -ENOMEM;
+	for (uint32_t i = 0; r == 0 && i < state->n_attrs; i++)
+		if (!step_declares(&reads, i) && depends_on(o, m, args, i, status, ret, copy, again))
+			r = outcome_set(c, -EACCES, "method %s of class %s read %s, which its row does not declare; "
+				        "add it to .reads", m->row->name, o->cls->code->name, state->attrs[i].name);
+	free(copy);
+	free(again);
+	return r;
+}
+
+int run_method(struct coordinator *c, struct object *o, const struct server_method *m, const void *args, void *ret)
+{
+	c->outcome.status = 0;
+	c->outcome.text[0] = '\0';
+	c->outcome.origin = STOA_FROM_METHOD;
+	struct step *s = step_add(c, o, m->writes, m->n_writes);
+	s->touched_from = c->n_touched_parts;
+	pulse_start(c, o, m);
+	int r = m->row->run(o->mirror, args, ret);
+	pulse_end(c);
+	s->touched_to = c->n_touched_parts;
+	if (r > 0)
+		return outcome_set(c, -EINVAL, "method %s of class %s returned %d; a method returns 0 or a negative errno",
+				   m->row->name, o->cls->code->name, r);
+	c->outcome.status = r;
+	if (r == 0)
+		r = check_undeclared(c, o, m);
+	if (r == 0 && c->verify && m->row->reader)
+		r = check_reads(c, o, m, args, r, ret);
+	return r;
+}
+
+int run_assign(struct coordinator *c, struct object *o, const uint32_t *attrs, uint32_t n,
+	       const struct image_layout *layout, const void *image)
+{
+	struct step *s = step_add(c, o, attrs, n);
+	s->assigned = true;
+	if (n == 1) {
+		s->one = attrs[0];
+		s->attrs = &s->one;
+	}
+	int r = image_unpack(layout, image, o->mirror);
+	return r < 0 ? outcome_set(c, r, "no memory for the value assigned to object %s", o->name) : 0;
+}
+
+/* ---- for methods ---- */
+
+int stoa_fail(int code, const char *format, ...)
+{
+	struct coordinator *c = coordinator_self;
+	char text[STOA_ERROR_MAX];
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	if (c)
+		snprintf(c->outcome.text, sizeof c->outcome.text, "%s", text);
+	else
+		error_set_command(code, STOA_FROM_METHOD, false, 0, text, strlen(text)); /* a reader, in its client */
+	return code;
+}
+
+const struct stoa_client *stoa_caller(void)
+{
+	static const struct stoa_client nobody;
+	return coordinator_self ? &coordinator_self->caller : &nobody;
+}
+
+int64_t stoa_time_ns(void) { return coordinator_self ? coordinator_self->now_ns : clock_real(); }
+
+void stoa_touch(uint32_t part)
+{
+	struct coordinator *c = coordinator_self;
+	if (!c)
+		return;
+	if (c->n_touched_parts == c->room_touched_parts) {
+		uint32_t room = c->room_touched_parts ? 2 * c->room_touched_parts : 16;
+		uint32_t *more = realloc(c->touched_parts, room * sizeof *more);
+		if (!more)
+			abort(); /* the guardian undoes the command and reports it */
+		c->touched_parts = more;
+		c->room_touched_parts = room;
+	}
+	c->touched_parts[c->n_touched_parts++] = part;
+}

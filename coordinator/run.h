@@ -1,0 +1,25 @@
+/*
+ * run.h: running methods so that they can be undone.
+ *
+ * run_method and run_assign change the mirror and leave a step; run_settle then keeps all steps or undoes all of them.
+ * A class with hooks is undone by rebuilding it from its committed cells, so a method of one runs only on an object
+ * without changes of this turn (run_needs_commit).
+ */
+#ifndef STOA_RUN_H
+#define STOA_RUN_H
+
+#include "coordinator/coordinator.h"
+
+bool run_needs_commit(const struct object *o);
+
+/* Run a method on checked, unpacked arguments. The outcome's status and text are set; undeclared writes fail it. */
+int run_method(struct coordinator *c, struct object *o, const struct server_method *m, const void *args, void *ret);
+
+/* Set attributes of the mirror from a checked image of this layout. */
+int run_assign(struct coordinator *c, struct object *o, const uint32_t *attrs, uint32_t n,
+	       const struct image_layout *layout, const void *image);
+
+/* Keep (ok) or undo the steps so far. May fail where it was to keep: then it has undone them. */
+int run_settle(struct coordinator *c, bool ok);
+
+#endif
