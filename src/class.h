@@ -52,8 +52,8 @@ const char *class_type_text(const struct stoa_attr *attr, char text[64]);
 /*
  * Describe as a tpl image (with libtpl), malloc'ed, and back. The class has passed class_check. The described class has
  * no code: run is NULL; hooks is kept only as hooks->init_args and hooks->parts. It passes class_check_described, and
- * its rows are numbered. -EBADMSG: not such an image; withstands any bytes. Free with class_free what class_unpack gave;
- * NULL is allowed, and returned.
+ * its rows are numbered. -EBADMSG: not such an image; withstands any bytes, and never prints. class_free is for what
+ * class_unpack gave; NULL is allowed, and returned.
  */
 int class_pack(const struct stoa_class *cls, void **ret_image, size_t *ret_size);
 int class_unpack(const void *image, size_t size, struct stoa_class **ret);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <tpl.h>
 
 #include <cmocka.h>
 
@@ -557,6 +558,53 @@ static void class_pack_describes_a_description(void **state)
 	free(again);
 }
 
+/* The host program's hooks: an allocator of its own, whose blocks free() would not know, and a count of complaints. */
+extern tpl_hook_t tpl_hook;
+static int complaints;
+
+static int host_oops(const char *format, ...)
+{
+	(void)format;
+	return ++complaints;
+}
+
+static void *host_realloc(void *block, size_t size)
+{
+	char *start = realloc(block ? (char *)block - 16 : NULL, size + 16);
+
+	return start ? start + 16 : NULL;
+}
+
+static void *host_malloc(size_t size)
+{
+	return host_realloc(NULL, size);
+}
+
+static void host_free(void *block)
+{
+	free(block ? (char *)block - 16 : NULL);
+}
+
+static int set_hooks(void **state)
+{
+	static tpl_hook_t were;
+
+	*state = &were;
+	were = tpl_hook;
+	complaints = 0;
+	tpl_hook.oops = host_oops;
+	tpl_hook.malloc = host_malloc;
+	tpl_hook.realloc = host_realloc;
+	tpl_hook.free = host_free;
+	return 0;
+}
+
+static int reset_hooks(void **state)
+{
+	tpl_hook = *(tpl_hook_t *)*state;
+	return complaints ? -1 : 0;
+}
+
 /* In memory of exactly this size, so that a read past the end is seen. Right or -EBADMSG, never worse. */
 static int unpack_copy(const void *image, size_t size)
 {
@@ -589,6 +637,12 @@ static void class_unpack_refuses_when_truncated(void **state)
 	}
 	memcpy(image + 4, &n, sizeof(n));
 	assert_int_equal(unpack_copy(image, size), 0);
+	image = realloc(image, size + 1);
+	image[size] = 0;
+	assert_int_equal(unpack_copy(image, size + 1), -EBADMSG);
+	n++;
+	memcpy(image + 4, &n, sizeof(n));
+	assert_int_equal(unpack_copy(image, size + 1), -EBADMSG);
 	free(image);
 }
 
@@ -617,6 +671,50 @@ static void class_unpack_survives_when_corrupted(void **state)
 		image[i] = was;
 	}
 	assert_true(refused > size);
+	free(image);
+}
+
+/* Where these numbers are, one after the other. */
+static unsigned char *find_numbers(unsigned char *image, size_t size, uint32_t a, uint32_t b, uint32_t c)
+{
+	const uint32_t numbers[] = { a, b, c };
+	unsigned char *at = memmem(image, size, numbers, sizeof(numbers));
+
+	assert_non_null(at);
+	return at;
+}
+
+/* Two structs that no method has any more sum up to 2^32 attributes, and what lies between them would point far off. */
+static void class_unpack_refuses_counts_that_wrap_around(void **state)
+{
+	const uint32_t none = UINT32_MAX, half = 0x80000000, one = 1, half_and_one = half + 1;
+	unsigned char *image, *row;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(class_pack(&hits_class, (void **)&image, &size), 0);
+	memcpy(find_numbers(image, size, 0, 1, 2) + 4, &none, 4); /* ret_max, args and ret of record */
+	memcpy(find_numbers(image, size, hits_reset_row.ret_max, 3, 4) + 4, &none, 4);
+	memcpy(find_numbers(image, size, sizeof(struct hit), 8, 2) + 8, &half_and_one, 4);
+	row = find_numbers(image, size, 1, 1, 0); /* the result of record: stoa_none */
+	memcpy(row + 8, &one, 4);
+	memcpy(find_numbers(image, size, 1, 1, 0) + 8, &half, 4); /* the arguments of reset */
+	assert_int_equal(unpack_copy(image, size), -EBADMSG);
+	free(image);
+}
+
+static void class_unpack_refuses_structs_that_are_not_there(void **state)
+{
+	unsigned char *image, *args;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(class_pack(&hits_class, (void **)&image, &size), 0);
+	args = find_numbers(image, size, hits_reset_row.ret_max, 3, 4) + 4; /* the state is 0, record has 1 and 2 */
+	memset(args, 0xff, 4);
+	assert_int_equal(unpack_copy(image, size), 0); /* none */
+	args[0] = 0xfe;
+	assert_int_equal(unpack_copy(image, size), -EBADMSG);
 	free(image);
 }
 
@@ -695,11 +793,13 @@ int main(void)
 		cmocka_unit_test(class_type_text_fits_when_longest),
 		cmocka_unit_test(class_method_text_tells_arguments_result_and_names),
 		cmocka_unit_test(class_fingerprint_is_fnv1a),
-		cmocka_unit_test(class_unpack_gives_what_was_packed),
+		cmocka_unit_test_setup_teardown(class_unpack_gives_what_was_packed, set_hooks, reset_hooks),
 		cmocka_unit_test(class_unpack_gives_a_record_without_methods),
 		cmocka_unit_test(class_pack_describes_a_description),
-		cmocka_unit_test(class_unpack_refuses_when_truncated),
-		cmocka_unit_test(class_unpack_survives_when_corrupted),
+		cmocka_unit_test_setup_teardown(class_unpack_refuses_when_truncated, set_hooks, reset_hooks),
+		cmocka_unit_test_setup_teardown(class_unpack_survives_when_corrupted, set_hooks, reset_hooks),
+		cmocka_unit_test(class_unpack_refuses_counts_that_wrap_around),
+		cmocka_unit_test(class_unpack_refuses_structs_that_are_not_there),
 		cmocka_unit_test(class_check_is_quick_when_attributes_are_many),
 	};
 

@@ -1,7 +1,7 @@
 /*
- * test_image.c: images held against libtpl, both ways: its bytes are ours, it loads ours, we unpack its. Then round trips
- * of what is hard to carry, and images from elsewhere: truncated, corrupted, random. Those lie in memory of exactly their
- * size, so that the sanitizers see a read past the end.
+ * test_image.c: images held against libtpl, both ways: its bytes are ours, it loads ours, we unpack its. Then round
+ * trips of what is hard to carry, and images from elsewhere: truncated, corrupted, random. Those lie in memory of
+ * exactly their size, so that the sanitizers see a read past the end.
  */
 #include "src/image.h"
 
@@ -436,6 +436,23 @@ static void image_pack_reads_no_more_than_n_chars(void **state)
 	image_layout_free(layout);
 }
 
+static void image_pack_reads_no_nul_behind_text(void **state)
+{
+	struct image_layout *layout = layout_of(&loose_struct);
+	struct loose from = { .text = { malloc(3), 3 } }, to = { 0 };
+	unsigned char *image;
+	size_t size;
+
+	(void)state;
+	memcpy(from.text.data, "abc", 3);
+	image = packed(layout, &from, &size);
+	image_borrow(layout, image, &to);
+	assert_string_equal(to.text.data, "abc");
+	free(from.text.data);
+	free(image);
+	image_layout_free(layout);
+}
+
 /* ---- from elsewhere --------------------------------------------------------------------------------------- */
 
 static void refuses_every_truncation(const struct stoa_struct *s, const void *from)
@@ -604,6 +621,7 @@ int main(void)
 		cmocka_unit_test(image_borrow_points_into_the_image),
 		cmocka_unit_test(image_unpack_replaces_text_but_frees_no_kept_one),
 		cmocka_unit_test(image_pack_reads_no_more_than_n_chars),
+		cmocka_unit_test(image_pack_reads_no_nul_behind_text),
 		cmocka_unit_test(image_check_refuses_when_truncated_or_longer),
 		cmocka_unit_test(image_check_refuses_when_the_head_is_corrupted),
 		cmocka_unit_test(image_check_refuses_a_bool_of_2_and_text_without_nul),
