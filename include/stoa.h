@@ -170,6 +170,7 @@ struct stoa_options {
 	uint32_t n_uids;
 	void (*log)(void *data, int priority, const char *text); /* syslog(3) priorities; NULL: nowhere */
 	void (*ready)(void *data); /* stoa_serve: called once clients can attach */
+	void (*alive)(void *data); /* stoa_serve: called several times a second while the coordinator does well */
 	void *data;
 };
 
