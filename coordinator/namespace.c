@@ -89,7 +89,7 @@ static int lock_both(struct namespace *ns, int64_t deadline, pid_t *ret_pid)
 		if (r < 0)
 			return r;
 		if (clock_now() >= deadline)
-			return error_set(-EBUSY, "namespace \"%s\" is ending, but pid %d still holds it after %jd ms",
+			return error_set(-EEXIST, "namespace \"%s\" is ending, but pid %d still holds it after %jd ms",
 					 ns->name, (int)holder, (intmax_t)(ns->options.timeout / 1000000));
 	}
 }
@@ -121,7 +121,7 @@ static int take(struct namespace *ns, pid_t *ret_pid)
 		if (r != -EAGAIN)
 			return r;
 		if (clock_now() >= deadline)
-			return error_set(-EBUSY, "namespace \"%s\": %s is removed again and again", ns->name, ns->dir);
+			return error_set(-EEXIST, "namespace \"%s\": %s is removed again and again", ns->name, ns->dir);
 	}
 }
 

@@ -50,8 +50,8 @@ void lock_drop(int lock_fd, int byte);
 /*
  * namespace.c. Open the namespace for serving: directory (0700, owned by us, no symlink), lock bytes 0 and 1 (byte 1 is
  * let go again), segments made, or taken over if they are whole and ours; damaged ones are moved to
- * "NAME.damaged-TIME-PID" beside it, never deleted. Waits for a predecessor that is ending (then -EBUSY). -EEXIST:
- * served; ret_pid (may be NULL) is the pid of its guardian or coordinator. The thread's error tells the rest. With
+ * "NAME.damaged-TIME-PID" beside it, never deleted. Waits for a predecessor that is ending. -EEXIST: served, or
+ * still ending; ret_pid (may be NULL) is the pid of its guardian or coordinator. The thread's error tells the rest. With
  * options.uids the directory can be searched, and its socket reached, by others; nothing else in it can.
  */
 int namespace_open(struct namespace *ns, const char *name, const struct stoa_class *const *classes,

@@ -1,0 +1,54 @@
+/*
+ * guardian.h: what the guardian knows of the coordinator that it watches.
+ */
+#ifndef STOA_GUARDIAN_H
+#define STOA_GUARDIAN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "coordinator/namespace.h"
+
+/* What the guardian has seen of a living coordinator. All times are CLOCK_MONOTONIC. */
+struct watch {
+	pid_t child;
+	int64_t forked_ns, looked_ns;
+	int64_t stopped_ns; /* since when it is stopped; 0: it is not */
+	int64_t excused_ns; /* until then, lateness is no proof: it or the guardian did not run */
+	uint64_t late;      /* pulse.running, seen past its deadline once */
+	uint64_t overran;   /* pulse.running, ended for it; 0: not */
+	bool ended;         /* by us: it is dying */
+};
+
+struct guardian {
+	struct namespace *ns;
+	void (*ready)(void *data);
+	void *data;
+	struct watch watch;
+	int pid_fd, signal_fd;
+	sigset_t old_mask;
+	struct sigaction old_chld;
+	struct rlimit old_files;
+	bool serving;  /* some coordinator has served */
+	bool stopping; /* each coordinator is told so */
+	bool orphan;   /* it was a coordinator */
+	struct link_message failed; /* LINK_FAILED, of this child */
+
+	/* deaths without progress */
+	uint64_t committed;
+	unsigned deaths;
+	int64_t first_ns, pause_ns, fork_ns; /* when the first of them was, how long the last pause, when to fork */
+};
+
+/* watch.c. A new coordinator; ms until the next look; look, and end it if need be (what is said is for the log). */
+void watch_begin(struct watch *w, pid_t child);
+int watch_interval(const struct watch *w, const struct pulse *pulse);
+void watch_look(struct watch *w, const struct namespace *ns);
+
+/* Copy what ran at its death to the suspect record: made: its own doing, by exit or by signal. */
+void watch_note(const struct watch *w, struct state_head *state, bool made);
+
+#endif

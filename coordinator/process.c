@@ -1,0 +1,90 @@
+/*
+ * process.c: signals, limits, descriptors and session of a guardian or a coordinator.
+ *
+ * What a program had set up for itself ends here: its handlers know nothing of our processes.
+ */
+#include "coordinator/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int process_threads(void)
+{
+	struct stat st;
+	if (stat("/proc/self/task", &st) < 0 || st.st_nlink < 3)
+		return 1;
+	return (int)st.st_nlink - 2;
+}
+
+static void close_from(int first)
+{
+	if (close_range((unsigned)first, ~0u, 0) == 0)
+		return;
+	long most = sysconf(_SC_OPEN_MAX);
+	for (int fd = first; fd < (most > 0 ? most : 1024); fd++)
+		close(fd);
+}
+
+int process_leave(int keep)
+{
+	if (setsid() < 0 || (keep != 3 && dup3(keep, 3, O_CLOEXEC) < 0))
+		return -errno;
+	close_from(4);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return -errno;
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(null, fd) < 0)
+			return -errno;
+	if (null > 3)
+		close(null);
+	return chdir("/") < 0 ? -errno : 0;
+}
+
+void process_reset_signals(bool ignore_term)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL }, ign = { .sa_handler = SIG_IGN };
+	sigset_t mask;
+	for (int sig = 1; sig < NSIG; sig++)
+		sigaction(sig, &dfl, NULL);
+	sigaction(SIGINT, &ign, NULL);
+	sigaction(SIGHUP, &ign, NULL);
+	sigaction(SIGPIPE, &ign, NULL);
+	sigemptyset(&mask);
+	if (ignore_term)
+		sigaction(SIGTERM, &ign, NULL);
+	else
+		sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
+/* A limit of 0 does not stop a core dump that goes to a program, as it does on most systems; 1 does. */
+void process_no_core(void)
+{
+	struct rlimit limit;
+	if (getenv("STOA_CORE") || getrlimit(RLIMIT_CORE, &limit) < 0 || limit.rlim_cur == 0)
+		return;
+	limit.rlim_cur = 1;
+	setrlimit(RLIMIT_CORE, &limit);
+}
+
+void process_raise_files(struct rlimit *ret_old)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		limit = (struct rlimit){ 0 };
+	*ret_old = limit;
+	limit.rlim_cur = limit.rlim_max;
+	if (limit.rlim_max > 0)
+		setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void process_restore_files(const struct rlimit *old)
+{
+	if (old->rlim_max > 0)
+		setrlimit(RLIMIT_NOFILE, old);
+}

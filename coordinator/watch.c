@@ -1,0 +1,124 @@
+/*
+ * watch.c: is the coordinator well? It is ended when a method overruns its deadline, when someone stopped it, or when
+ * it hangs; what it ran when it died is noted as suspect.
+ *
+ * A verdict needs that both could run: after the guardian or the coordinator was stopped, lateness proves nothing for a
+ * while. An overrun is seen twice, with a pause between, before it counts.
+ */
+#include "coordinator/guardian.h"
+
+#include <syslog.h>
+#include <sys/wait.h>
+
+#include "src/clock.h"
+
+#define STOPPED_GRACE STOA_MS(1000)
+#define HUNG_AFTER (5 * STOA_MS(1000))
+#define ASLEEP_INTERVAL 100 /* ms */
+#define AWAKE_INTERVAL 20
+#define LATE_INTERVAL 5
+
+void watch_begin(struct watch *w, pid_t child)
+{
+	int64_t now = clock_now();
+	*w = (struct watch){ .child = child, .forked_ns = now, .looked_ns = now };
+}
+
+int watch_interval(const struct watch *w, const struct pulse *pulse)
+{
+	if (w->late)
+		return LATE_INTERVAL;
+	if (atomic_load(&pulse->running) == 0)
+		return atomic_load(&pulse->asleep) ? ASLEEP_INTERVAL : AWAKE_INTERVAL;
+	int64_t left = (atomic_load(&pulse->deadline_ns) - clock_now()) / 1000000 + 1;
+	return left < 1 ? 1 : left < AWAKE_INTERVAL ? (int)left : AWAKE_INTERVAL;
+}
+
+/* A debugger's stop is not seen here: that is another kind. */
+static bool is_stopped(pid_t child)
+{
+	siginfo_t info = { 0 };
+	return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child;
+}
+
+static void end(struct watch *w)
+{
+	kill(w->child, SIGKILL);
+	w->ended = true;
+}
+
+/* Could both run since the last look? */
+static bool is_fair(struct watch *w, const struct namespace *ns, int64_t now)
+{
+	if (now - w->looked_ns > STOPPED_GRACE)
+		w->excused_ns = now + STOPPED_GRACE;
+	w->looked_ns = now;
+	if (!is_stopped(w->child)) {
+		w->stopped_ns = 0;
+		return now >= w->excused_ns;
+	}
+	w->excused_ns = now + STOPPED_GRACE;
+	if (w->stopped_ns == 0)
+		w->stopped_ns = now;
+	if (now - w->stopped_ns > STOPPED_GRACE) {
+		namespace_log(ns, LOG_WARNING, "coordinator %d is stopped by a signal; ending it", (int)w->child);
+		end(w);
+	}
+	return false;
+}
+
+/* pulse.running, if its deadline has passed; pairs with the coordinator, which stores the deadline before it. */
+static uint64_t find_late(const struct pulse *pulse, int64_t now)
+{
+	uint64_t running = atomic_load_explicit(&pulse->running, memory_order_acquire);
+	if (running == 0)
+		return 0;
+	int64_t deadline = atomic_load_explicit(&pulse->deadline_ns, memory_order_acquire);
+	bool same = atomic_load_explicit(&pulse->running, memory_order_relaxed) == running;
+	return same && deadline > 0 && now > deadline ? running : 0;
+}
+
+void watch_look(struct watch *w, const struct namespace *ns)
+{
+	const struct pulse *pulse = &ns->space.state->pulse;
+	int64_t now = clock_now();
+	if (w->ended || !is_fair(w, ns, now))
+		return;
+	uint64_t late = find_late(pulse, now);
+	if (late && late == w->late) {
+		w->overran = late;
+		namespace_log(ns, LOG_WARNING, "command %ju overran its deadline; ending coordinator %d",
+			      (uintmax_t)(late - 1), (int)w->child);
+		end(w);
+	}
+	w->late = late;
+	int64_t beat = atomic_load(&pulse->beat_ns);
+	beat = beat > w->forked_ns ? beat : w->forked_ns;
+	if (!w->ended && atomic_load(&pulse->running) == 0 && now - beat > HUNG_AFTER) {
+		namespace_log(ns, LOG_ERR, "coordinator %d has not moved for %jd ms; ending it", (int)w->child,
+			      (intmax_t)((now - beat) / 1000000));
+		end(w);
+	}
+}
+
+void watch_note(const struct watch *w, struct state_head *state, bool made)
+{
+	struct life *life = &state->life;
+	uint64_t running = atomic_load(&state->pulse.running);
+	if (running == 0)
+		return;
+	if (atomic_load(&life->suspect) != running) {
+		atomic_store(&life->suspect_crashes, 0);
+		atomic_store(&life->suspect_kills, 0);
+		atomic_store(&life->suspect_overran, 0);
+		atomic_store(&life->suspect, running);
+	}
+	/* Ended for an overrun that finished meanwhile: what runs now has done nothing. */
+	if (w->overran == running)
+		atomic_store(&life->suspect_overran, 1);
+	else if (made)
+		atomic_fetch_add(&life->suspect_crashes, 1);
+	else if (w->overran == 0)
+		atomic_fetch_add(&life->suspect_kills, 1);
+	atomic_store(&state->pulse.running, 0);
+}
