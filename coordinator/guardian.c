@@ -235,7 +235,8 @@ static void begin_serving(struct guardian *g)
 	while (g->ns->classes[n])
 		n++;
 	g->serving = true;
-	namespace_log(g->ns, LOG_INFO, "serving namespace %s, pid %d, %zu classes", g->ns->name, (int)getpid(), n);
+	namespace_log(g->ns, LOG_INFO, "serving namespace %s, pid %d, %zu class%s", g->ns->name, (int)getpid(), n,
+		      n == 1 ? "" : "es");
 	if (g->ready)
 		g->ready(g->data);
 }
