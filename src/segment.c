@@ -131,7 +131,22 @@ struct range {
 
 static struct range ranges[RANGES];
 static _Atomic uint32_t ranges_used; /* entries from here on were never used */
-static struct sigaction previous;
+
+/*
+ * The handlers that were there before ours: the first one found, and those that the program put over ours later. A
+ * later one may itself hand on to ours; what comes back to us so goes to the one before it.
+ */
+#define HANDLERS 8
+static struct handler {
+	struct sigaction action;
+	const struct handler *before; /* NULL: the default */
+} handlers[HANDLERS];
+static _Atomic uint32_t handlers_used;
+static const struct handler *_Atomic handler; /* to hand on to */
+static _Thread_local struct {
+	const siginfo_t *info;
+	const struct handler *to;
+} handing_on;
 
 /* The range that holds the address, in copies: 1; 0: none does. */
 static int find(uintptr_t address, uintptr_t *ret_at, uint64_t *ret_size, volatile int **ret_damaged)
@@ -156,22 +171,32 @@ static int find(uintptr_t address, uintptr_t *ret_at, uint64_t *ret_size, volati
 	return 0;
 }
 
-/* Not ours: what would have happened without us. */
-static void chain(int sig, siginfo_t *info, void *context)
+static void act_default(int sig, const siginfo_t *info)
 {
-	if (previous.sa_flags & SA_SIGINFO) {
-		previous.sa_sigaction(sig, info, context);
-	} else if (previous.sa_handler == SIG_IGN && info->si_code <= 0) {
+	/* The fault repeats when we return; a signal that someone sent has to be sent again. */
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigaction(sig, &dfl, NULL);
+	if (info->si_code <= 0)
+		raise(sig);
+}
+
+/* Not ours: what would have happened without us. */
+static void hand_on(int sig, siginfo_t *info, void *context)
+{
+	const struct handler *to = atomic_load_explicit(&handler, memory_order_acquire); /* pairs with remember() */
+	if (handing_on.info == info)
+		to = handing_on.to->before;
+	if (!to || to->action.sa_handler == SIG_DFL || (to->action.sa_handler == SIG_IGN && info->si_code > 0)) {
+		act_default(sig, info);
 		return;
-	} else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
-		previous.sa_handler(sig);
-	} else {
-		/* The fault repeats when we return; a signal that someone sent has to be sent again. */
-		struct sigaction dfl = { .sa_handler = SIG_DFL };
-		sigaction(sig, &dfl, NULL);
-		if (info->si_code <= 0)
-			raise(sig);
 	}
+	handing_on.info = info;
+	handing_on.to = to;
+	if (to->action.sa_flags & SA_SIGINFO)
+		to->action.sa_sigaction(sig, info, context);
+	else if (to->action.sa_handler != SIG_IGN)
+		to->action.sa_handler(sig);
+	handing_on.info = NULL;
 }
 
 static void handle(int sig, siginfo_t *info, void *context)
@@ -185,30 +210,45 @@ static void handle(int sig, siginfo_t *info, void *context)
 		 0) != MAP_FAILED)
 		*damaged = 1;
 	else
-		chain(sig, info, context);
+		hand_on(sig, info, context);
 	errno = saved;
 }
 
-/*
- * Ours goes in when none was there, or the process has reset its handlers since. A handler that the program put over
- * ours stays: it may chain to ours, and to chain back would be a circle.
- */
+static bool is_ours(const struct sigaction *sa)
+{
+	return sa->sa_flags & SA_SIGINFO && sa->sa_sigaction == handle;
+}
+
+/* Hand on to this handler from now on. Of more than there is room for, the last one is kept. */
+static void remember(const struct sigaction *sa)
+{
+	uint32_t i = 0, n = atomic_load_explicit(&handlers_used, memory_order_acquire);
+	n = n < HANDLERS ? n : HANDLERS;
+	while (i < n && handlers[i].action.sa_sigaction != sa->sa_sigaction)
+		i++;
+	if (i == n) {
+		i = n < HANDLERS ? atomic_fetch_add(&handlers_used, 1) : n;
+		i = i < HANDLERS ? i : HANDLERS - 1;
+		handlers[i].action = *sa;
+		handlers[i].before = i > 0 ? &handlers[i - 1] : NULL;
+	}
+	atomic_store_explicit(&handler, &handlers[i], memory_order_release); /* pairs with hand_on() */
+}
+
+/* Also over a handler that was put over ours, and after a reset. */
 static int install(void)
 {
-	static atomic_bool installed;
 	struct sigaction now, old;
 	if (sigaction(SIGBUS, NULL, &now) < 0)
 		return -errno;
-	bool has_handler = now.sa_flags & SA_SIGINFO || (now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN);
-	if (has_handler && atomic_load(&installed))
+	if (is_ours(&now))
 		return 0;
 	struct sigaction ours = { .sa_sigaction = handle, .sa_mask = now.sa_mask };
-	ours.sa_flags = SA_SIGINFO | (now.sa_flags & SA_ONSTACK); /* where the handler that we chain to belongs */
+	ours.sa_flags = SA_SIGINFO | (now.sa_flags & SA_ONSTACK); /* where the handler that we hand on to belongs */
 	if (sigaction(SIGBUS, &ours, &old) < 0)
 		return -errno;
-	if (!(old.sa_flags & SA_SIGINFO) || old.sa_sigaction != handle)
-		previous = old;
-	atomic_store(&installed, true);
+	if (!is_ours(&old)) /* another thread was not faster */
+		remember(&old);
 	return 0;
 }
 

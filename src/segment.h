@@ -28,8 +28,11 @@ int segment_check(int fd, const char *file, enum segment_kind kind, struct segme
 /* Reserve pages for [at, at + size) of fd. -ENOSPC with the thread's error. */
 int segment_reserve(int fd, uint64_t at, uint64_t size);
 
-/* Guard a mapping against truncation by others: after a fault in it, it reads as zeroes and the flag is set. Any thread.
- * A process that has reset its signal handlers guards again with its next call. Unguard before unmapping. */
+/*
+ * Guard a mapping against truncation by others: after a fault in it, it reads as zeroes and the flag is set. Any
+ * thread. Faults elsewhere go to the handlers of the program. A process that has reset its handlers, or put one over
+ * ours, guards again with its next call. Unguard before unmapping.
+ */
 int segment_guard(void *at, uint64_t size, volatile int *damaged);
 void segment_unguard(void *at);
 
