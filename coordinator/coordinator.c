@@ -21,6 +21,7 @@
 #include "src/park.h"
 #include "src/ring.h"
 #include "src/segment.h"
+#include "src/serving.h"
 
 #define IDLE_BEAT_MS 500   /* an idle coordinator wakes twice a second to say that it lives */
 #define POLL_TURNS 256     /* a busy one looks at its descriptors every so many turns … */
@@ -166,6 +167,7 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	c->stopping = -1;
 	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = -1;
 	coordinator_self = c;
+	serving_set(ns->dir);
 	r = recover(c);
 	if (r < 0) {
 		struct stoa_error e;
@@ -180,6 +182,7 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	roster_tell(ns->link_fd, LINK_READY, 0, "");
 	enum coordinator_exit end = serve(c);
 	coordinator_self = NULL;
+	serving_set(NULL);
 	forget(c);
 	free(c);
 	return end;

@@ -151,7 +151,10 @@ void object_changed(struct object *o, uint32_t attr, const struct stamp *stamp)
 {
 	const struct class_plan *plan = o->cls->plan;
 	uint32_t k = plan->part_of[attr];
-	o->stamps[plan->parts[k].first_stamp + plan->place_of[attr]] = *stamp;
+	struct stamp *own = &o->stamps[plan->parts[k].first_stamp + plan->place_of[attr]];
+	uint64_t changes = own->changes + 1;
+	*own = *stamp;
+	own->changes = changes;
 	object_part_changed(o, k);
 }
 
@@ -317,7 +320,7 @@ static void body_free(struct coordinator *c, struct body *b, uint64_t at)
 static int object_prepare_all(struct coordinator *c, struct object *o, const struct stamp *stamp)
 {
 	for (uint32_t i = 0; stamp && i < o->cls->plan->n_attrs; i++)
-		o->stamps[i] = *stamp;
+		object_changed(o, i, stamp);
 	for (uint32_t k = 0; k < o->cls->plan->n_parts; k++) {
 		int r = object_prepare(c, o, k);
 		if (r < 0)

@@ -177,6 +177,7 @@ struct stoa_options {
 /* Who changed an attribute last, and when. For a snapshot: the newest change in it. */
 struct stoa_stamp {
 	uint64_t version; /* ticket of the change, plus one: grows with every change */
+	uint64_t changes; /* how many there were; of a snapshot: of all its attributes */
 	int64_t time_ns;  /* of the commit, CLOCK_REALTIME */
 	uint32_t pid;     /* of the writer, as the coordinator sees it */
 	uint32_t client;  /* its lane */

@@ -176,11 +176,11 @@ struct cell {
 	uint64_t unused;
 };
 struct stamp {
-	uint64_t version;
+	uint64_t version, changes;
 	int64_t time_ns;
 	uint32_t pid, client;
 };
-_Static_assert(sizeof(struct stamp) == 24, "a stamp is three words");
+_Static_assert(sizeof(struct stamp) == 32, "a stamp is four words");
 
 /* ---- ingress ---------------------------------------------------------------------------------------------- */
 

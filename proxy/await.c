@@ -1,0 +1,119 @@
+/*
+ * await.c: see await.h.
+ */
+#include "proxy/await.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "src/error.h"
+
+bool await_cancel(const struct lane *lane, struct record *r)
+{
+	uint64_t ticket = r->ticket - 1;
+	/* Pairs with the store of `taken` and the fence behind it (coordinator/commit.c): the coordinator looks at the
+	 * mark after it has said so. If it has not said so yet, it will see the mark. */
+	atomic_store_explicit(&r->cancel, 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load_explicit(&lane->stoa->space.state->taken, memory_order_relaxed) <= ticket;
+}
+
+int await_take(struct lane *lane, const struct pending *p)
+{
+	(void)lane;
+	const struct reply *reply = (const struct reply *)((const char *)p->record + p->record->reply_at);
+	struct reply head = *reply;
+	uint32_t room = p->record->reply_size - (uint32_t)sizeof head;
+	if (head.done != p->ticket + 1 || head.size > room)
+		return error_set_command(-EBADMSG, STOA_FROM_LIBRARY, false, p->ticket, NULL, 0);
+	if (head.status < 0)
+		return error_set_command(head.status, head.origin == STOA_FROM_METHOD ? STOA_FROM_METHOD : STOA_FROM_LIBRARY,
+					 false, p->ticket, (const char *)(reply + 1), head.size);
+	if (!p->method || !p->ret)
+		return 0;
+	int r = image_check(p->method->ret, reply + 1, head.size);
+	r = r ? r : image_unpack(p->method->ret, reply + 1, p->ret);
+	return r < 0 ? error_set_command(r, STOA_FROM_LIBRARY, false, p->ticket, NULL, 0) : 0;
+}
+
+/* Nobody answered in time. The command is cancelled, or its answer is kept for later. */
+static int give_up(struct sending *w, int why)
+{
+	struct pending later = { .ticket = w->ticket, .record = w->record, .deadline = INT64_MAX };
+	if (why == -ETIMEDOUT && await_cancel(w->lane, w->record))
+		return error_set_command(-ECANCELED, STOA_FROM_LIBRARY, false, w->ticket, NULL, 0);
+	if (pending_add(w->lane, &later) < 0)
+		w->record->held = 0; /* no memory to keep it: stoa_await will say so */
+	if (why == -ECONNRESET)
+		return handle_gone(w->lane->stoa, true, w->ticket);
+	return error_set_command(-ETIMEDOUT, STOA_FROM_LIBRARY, true, w->ticket, NULL, 0);
+}
+
+int await_answer(struct sending *w, const struct bound_method *m, void *ret, int64_t deadline)
+{
+	struct pending now = { .ticket = w->ticket, .record = w->record, .method = m, .ret = ret };
+	int r = handle_await(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, deadline);
+	return r == 0 ? await_take(w->lane, &now) : give_up(w, r);
+}
+
+int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
+{
+	struct lane *lane;
+	int r = lane_get(s, timeout, &lane);
+	if (r < 0)
+		return r;
+	struct pending **at = &lane->pending;
+	while (*at && (*at)->ticket != ticket)
+		at = &(*at)->next;
+	if (!*at)
+		return error_set_command(-ENOENT, STOA_FROM_LIBRARY, false, ticket, NULL, 0);
+	r = handle_await(s, &lane->head->answer, UINT32_MAX, ticket + 1,
+			 timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout));
+	if (r == -ECONNRESET)
+		return handle_gone(s, true, ticket);
+	if (r < 0)
+		return error_set_command(r, STOA_FROM_LIBRARY, true, ticket, NULL, 0);
+	r = await_take(lane, *at);
+	pending_drop(lane, at);
+	return r;
+}
+
+/* How many commands of a lane were rejected, as of now. Its two cells are read as those of a part are. */
+uint64_t await_rejected(const struct lane *lane)
+{
+	const struct lane_row *row = space_lane(&lane->stoa->space, lane->id);
+	for (;;) {
+		uint64_t g = handle_committed(lane->stoa), best = 0, rejected = 0;
+		int k = -1;
+		for (int i = 0; i < 2; i++) {
+			uint64_t tag = atomic_load_explicit(&row->cells[i].tag, memory_order_acquire);
+			if (tag && tag <= g && tag >= best) {
+				best = tag;
+				k = i;
+			}
+		}
+		if (k < 0)
+			return 0;
+		rejected = row->cells[k].rejected;
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&row->cells[k].tag, memory_order_relaxed) == best)
+			return rejected;
+	}
+}
+
+int stoa_sync(struct stoa *s, int64_t timeout, uint64_t *ret_rejected)
+{
+	struct lane *lane;
+	int r = lane_get(s, timeout, &lane);
+	if (r < 0)
+		return r;
+	r = handle_await(s, &lane->head->answer, UINT32_MAX, lane->last,
+			 timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout));
+	if (r == -ECONNRESET)
+		return handle_gone(s, true, lane->last ? lane->last - 1 : 0);
+	if (r < 0)
+		return error_set_command(r, STOA_FROM_LIBRARY, true, lane->last - 1, NULL, 0);
+	if (ret_rejected)
+		*ret_rejected = await_rejected(lane) - lane->rejected_before;
+	return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * await.h: from a ticket to its answer.
+ *
+ * An answer to ticket t is valid when `committed` is above t: it was stored before. Whose time runs out first tries to
+ * cancel (await_cancel), so that "will never apply" is told from "may still apply".
+ */
+#ifndef STOA_AWAIT_H
+#define STOA_AWAIT_H
+
+#include "proxy/send.h"
+
+/*
+ * Wait for the answer of what was sent and unpack its result. m: its method, or NULL. On -ETIMEDOUT and -ECONNRESET the
+ * answer is kept for stoa_await; the record is free otherwise. The thread's error is set.
+ */
+int await_answer(struct sending *w, const struct bound_method *m, void *ret, int64_t deadline);
+
+/* Take the answer of a committed command: its status, its result into ret, its text as the thread's error. */
+int await_take(struct lane *lane, const struct pending *p);
+
+/* Set the cancel mark; true if the coordinator will see it, that is: the command will never apply. */
+bool await_cancel(const struct lane *lane, struct record *r);
+
+/* How many of a lane's commands were ever rejected, whosoever they were. */
+uint64_t await_rejected(const struct lane *lane);
+
+#endif

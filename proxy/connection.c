@@ -1,0 +1,121 @@
+/*
+ * connection.c: see connection.h.
+ */
+#include "proxy/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "src/clock.h"
+#include "src/error.h"
+
+#define ASK_AGAIN_NS 200000000 /* the coordinator that heard the question may have died before it answered */
+
+/* Wait for the message with this id; others are answers to questions that were asked twice. */
+static int await_answer(int fd, uint64_t id, int64_t until, struct message *ret, int ret_fds[MESSAGE_FDS])
+{
+	for (;;) {
+		int r = message_receive(fd, ret, ret_fds);
+		if (r == 0 && ret->id == id)
+			return 0;
+		for (uint32_t i = 0; r == 0 && i < ret->n_fds; i++)
+			close(ret_fds[i]);
+		if (r < 0 && r != -EAGAIN)
+			return r;
+		int64_t left = until - clock_now();
+		if (left <= 0)
+			return -EAGAIN;
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		poll(&p, 1, (int)(left / 1000000) + 1);
+	}
+}
+
+static int ask(int fd, struct message *m, const int *fds, int64_t deadline, struct message *ret, int ret_fds[MESSAGE_FDS])
+{
+	for (;;) {
+		int64_t again = clock_deadline(ASK_AGAIN_NS);
+		int r = message_send(fd, m, fds);
+		if (r == 0 || r == -EAGAIN)
+			r = await_answer(fd, m->id, again < deadline ? again : deadline, ret, ret_fds);
+		if (r == 0 && ret->kind == MESSAGE_REFUSED) {
+			for (uint32_t i = 0; i < ret->n_fds; i++)
+				close(ret_fds[i]);
+			return error_set(ret->status < 0 ? ret->status : -EPROTO, "%s", ret->text);
+		}
+		if (r != -EAGAIN)
+			return r;
+		if (clock_now() >= deadline)
+			return error_set(-ETIMEDOUT, "the coordinator does not answer on its socket");
+	}
+}
+
+static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret)
+{
+	struct message m = { .kind = MESSAGE_HELLO, .id = 1, .flags = read_only ? STOA_READ_ONLY : 0, .n_fds = 1 }, in;
+	int fds[MESSAGE_FDS];
+	int pid_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (pid_fd < 0)
+		return error_set(-errno, "cannot open a pidfd of this process: %s", strerror(errno));
+	int r = ask(conn, &m, &pid_fd, deadline, &in, fds);
+	close(pid_fd);
+	if (r < 0)
+		return r;
+	if (in.kind != MESSAGE_HELLO || in.n_fds != (read_only ? 2u : 3u)) {
+		for (uint32_t i = 0; i < in.n_fds; i++)
+			close(fds[i]);
+		return error_set(-EPROTO, "the coordinator's welcome is not understood");
+	}
+	*ret = (struct welcome){ .conn_fd = conn, .state_fd = fds[0], .ingress_fd = fds[1],
+				 .doorbell_fd = read_only ? -1 : fds[2], .epoch = in.a };
+	return 0;
+}
+
+int connection_open(const char *dir, bool read_only, int64_t deadline, struct welcome *ret)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	if ((size_t)snprintf(to.sun_path, sizeof to.sun_path, "%s/socket", dir) >= sizeof to.sun_path)
+		return error_set(-ENAMETOOLONG, "the path %s/socket is longer than a socket address", dir);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set(-errno, "cannot make a socket: %s", strerror(errno));
+	int r = connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ? -errno : hello(fd, read_only, deadline, ret);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
+int connection_inherit(int parent_fd, bool read_only, int64_t deadline, struct welcome *ret)
+{
+	int pair[2];
+	struct message m = { .kind = MESSAGE_INHERIT, .n_fds = 1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return error_set(-errno, "cannot make a socket pair: %s", strerror(errno));
+	int r = message_send(parent_fd, &m, &pair[1]);
+	close(pair[1]);
+	r = r ? r : hello(pair[0], read_only, deadline, ret);
+	if (r < 0)
+		close(pair[0]);
+	return r;
+}
+
+int connection_ask(struct stoa *s, struct message *m, const int *fds, int64_t deadline, struct message *ret,
+		   int ret_fds[MESSAGE_FDS])
+{
+	if (s->conn_fd < 0)
+		return -ECONNRESET;
+	m->id = ++s->next_id;
+	int r = ask(s->conn_fd, m, fds, deadline, ret, ret_fds);
+	return r == -EPIPE ? -ECONNRESET : r;
+}
+
+int connection_say(struct stoa *s, enum message_kind kind, uint64_t a)
+{
+	struct message m = { .kind = kind, .a = a };
+	return s->conn_fd < 0 ? -ECONNRESET : message_send(s->conn_fd, &m, NULL);
+}

@@ -1,0 +1,470 @@
+/*
+ * handle.c: see handle.h. Attaching, forking, losing the coordinator and finding it again.
+ */
+#include "proxy/handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "proxy/bind.h"
+#include "proxy/connection.h"
+#include "proxy/directory.h"
+#include "proxy/lane.h"
+#include "proxy/proxy.h"
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/names.h"
+#include "src/park.h"
+#include "src/segment.h"
+#include "src/serving.h"
+
+#define TIMEOUT_DEFAULT INT64_C(5000000000)
+#define ATTACH_STEP_NS 10000000 /* between looks for a namespace that is not there yet */
+#define READER_HELLO_NS 300000000 /* a reader does without a coordinator that hangs for so long */
+#define RETRY_NS 100000000      /* between looks for a lost coordinator */
+#define SLEEP_NS 100000000      /* a sleeper looks so often whether anyone is left to wake it */
+#define SPIN_NS 30000           /* about what going to sleep and being woken costs */
+
+pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
+struct stoa *handles;
+static uint64_t last_generation; /* under handles_lock; goes on in forked children */
+
+/* ---- fork ---- */
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&handles_lock);
+	for (struct stoa *s = handles; s; s = s->next)
+		pthread_mutex_lock(&s->mutex);
+	directory_before_fork();
+}
+
+static void after_fork_parent(void)
+{
+	directory_after_fork(false);
+	for (struct stoa *s = handles; s; s = s->next)
+		pthread_mutex_unlock(&s->mutex);
+	pthread_mutex_unlock(&handles_lock);
+}
+
+/* Another thread of the parent may have held talk; its conversation is not ours. */
+static void after_fork_child(void)
+{
+	directory_after_fork(true);
+	for (struct stoa *s = handles; s; s = s->next) {
+		pthread_mutex_unlock(&s->mutex);
+		pthread_mutex_init(&s->talk, NULL);
+	}
+	pthread_mutex_unlock(&handles_lock);
+}
+
+static void install_atfork(void) { pthread_atfork(before_fork, after_fork_parent, after_fork_child); }
+
+/* ---- making and freeing ---- */
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void handle_free(struct stoa *s)
+{
+	lanes_free(s);
+	while (s->proxies) {
+		struct stoa_proxy *p = s->proxies;
+		s->proxies = p->next;
+		for (struct target *t = proxy_target(p); t;) {
+			struct target *older = t->older;
+			free(t);
+			t = older;
+		}
+		free(p);
+	}
+	directory_free(s);
+	bindings_free(s);
+	views_free(s);
+	if (s->space.state)
+		segment_unmap(s->space.state, s->space.geometry.state);
+	if (s->space.ingress)
+		segment_unmap(s->space.ingress, s->space.geometry.ingress);
+	if (s->mark)
+		munmap(s->mark, LAYOUT_PAGE);
+	close_fd(&s->conn_fd);
+	close_fd(&s->doorbell_fd);
+	pthread_mutex_destroy(&s->mutex);
+	pthread_mutex_destroy(&s->talk);
+	free(s);
+}
+
+static struct stoa *handle_new(const char *name, const char *dir, const struct stoa_options *o)
+{
+	struct stoa *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	snprintf(s->name, sizeof s->name, "%s", name);
+	snprintf(s->dir, sizeof s->dir, "%s", dir);
+	s->read_only = o && o->flags & STOA_READ_ONLY;
+	s->timeout = o && o->timeout > 0 ? o->timeout : TIMEOUT_DEFAULT;
+	s->conn_fd = s->doorbell_fd = -1;
+	s->refs = 1;
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_mutex_init(&s->talk, NULL);
+	s->mark = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->mark == MAP_FAILED || madvise(s->mark, LAYOUT_PAGE, MADV_WIPEONFORK) < 0) {
+		s->mark = s->mark == MAP_FAILED ? NULL : s->mark;
+		handle_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* Map a segment that we were handed, after looking at its head. */
+static int map_segment(int fd, const char *file, enum segment_kind kind, bool writable, struct segment_head *head,
+		       void **ret)
+{
+	int r = segment_check(fd, file, kind, head);
+	if (r < 0)
+		return r;
+	*ret = segment_map(fd, head->limit, writable);
+	return *ret ? 0 : error_set(-errno, "cannot map %s: %s", file, strerror(errno));
+}
+
+/* The offsets are computed here, from the five limits alone: a damaged head leads nowhere outside. */
+static int check_geometry(struct stoa *s, const struct segment_head *state, const struct segment_head *ingress)
+{
+	char text[STOA_ERROR_MAX];
+	struct geometry g = s->space.state->geometry;
+	int r = layout_geometry(&g, text);
+	if (r < 0)
+		return error_set(-EPROTO, "namespace %s: %s", s->name, text);
+	if (g.state != state->limit || g.ingress != ingress->limit || state->namespace_id != ingress->namespace_id ||
+	    memcmp(&g, &s->space.state->geometry, sizeof g) != 0)
+		return error_set(-EPROTO, "namespace %s: its segments do not fit together", s->name);
+	s->space.geometry = g;
+	s->namespace_id = state->namespace_id;
+	return 0;
+}
+
+static int map_space(struct stoa *s, int state_fd, int ingress_fd)
+{
+	struct segment_head state, ingress;
+	void *at = NULL;
+	int r = map_segment(state_fd, "state", SEGMENT_STATE, false, &state, &at);
+	if (r < 0)
+		return r;
+	s->space.state = at;
+	s->space.geometry.state = state.limit;
+	r = map_segment(ingress_fd, "ingress", SEGMENT_INGRESS, !s->read_only, &ingress, &at);
+	if (r < 0)
+		return r;
+	s->space.ingress = at;
+	s->space.geometry.ingress = ingress.limit;
+	return check_geometry(s, &state, &ingress);
+}
+
+/* A new generation, and with it no lanes. handles_lock is held. */
+static void new_generation(struct stoa *s)
+{
+	atomic_store(&s->mark->generation, ++last_generation);
+}
+
+/* ---- attach ---- */
+
+/* A reader may look at what a hung or dead coordinator left. */
+static int open_files(const struct stoa *s, struct welcome *w)
+{
+	char path[PATH_MAX + 16];
+	*w = (struct welcome){ .conn_fd = -1, .doorbell_fd = -1 };
+	snprintf(path, sizeof path, "%s/state", s->dir);
+	w->state_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	snprintf(path, sizeof path, "%s/ingress", s->dir);
+	w->ingress_fd = w->state_fd < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (w->ingress_fd >= 0)
+		return 0;
+	close_fd(&w->state_fd);
+	return -ENOENT;
+}
+
+static bool nobody_there(int r) { return r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE; }
+
+static int welcome_get(const struct stoa *s, int64_t deadline, struct welcome *w)
+{
+	for (;;) {
+		int64_t reader = clock_deadline(READER_HELLO_NS);
+		int r = connection_open(s->dir, s->read_only, s->read_only && reader < deadline ? reader : deadline, w);
+		if (s->read_only && (nobody_there(r) || r == -ETIMEDOUT) && open_files(s, w) == 0)
+			return 0;
+		if (!nobody_there(r) && !(s->read_only && r == -ETIMEDOUT))
+			return r;
+		if (clock_now() + ATTACH_STEP_NS > deadline)
+			return error_set(-ENOENT, "nobody serves namespace %s (no coordinator answers at %s); start stoad -n %s, or "
+					 "a program that starts it", s->name, s->dir, s->name);
+		struct timespec step = { .tv_nsec = ATTACH_STEP_NS };
+		nanosleep(&step, NULL);
+	}
+}
+
+static int attach(struct stoa *s, int64_t deadline)
+{
+	struct welcome w;
+	int r = welcome_get(s, deadline, &w);
+	if (r < 0)
+		return r;
+	s->conn_fd = w.conn_fd;
+	s->doorbell_fd = w.doorbell_fd;
+	r = map_space(s, w.state_fd, w.ingress_fd);
+	close(w.state_fd);
+	close(w.ingress_fd);
+	if (r == 0)
+		atomic_store(&s->epoch, atomic_load(&s->space.state->life.epoch));
+	return r;
+}
+
+static struct stoa *find_handle(const char *dir, bool read_only)
+{
+	for (struct stoa *s = handles; s; s = s->next)
+		if (strcmp(s->dir, dir) == 0 && s->read_only == read_only)
+			return s;
+	return NULL;
+}
+
+int stoa_attach(const char *name, const struct stoa_options *options, struct stoa **ret)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	char above[PATH_MAX], dir[PATH_MAX];
+	pthread_once(&once, install_atfork);
+	int r = names_check("namespace", name);
+	r = r ? r : names_dir(name, above, dir);
+	if (r < 0)
+		return r;
+	if (serving_is(dir))
+		return error_set(-EDEADLK, "a method of namespace %s may not attach to it", name);
+	bool read_only = options && options->flags & STOA_READ_ONLY;
+	pthread_mutex_lock(&handles_lock);
+	struct stoa *s = find_handle(dir, read_only);
+	if (s && atomic_load(&s->space.state->life.phase) != LIFE_ENDED)
+		s->refs++;
+	else
+		s = NULL;
+	pthread_mutex_unlock(&handles_lock);
+	if (s) {
+		*ret = s;
+		return 0;
+	}
+	s = handle_new(name, dir, options);
+	if (!s)
+		return error_set(-ENOMEM, "no memory for a handle of namespace %s", name);
+	r = attach(s, handle_deadline(s, STOA_DEFAULT));
+	if (r < 0) {
+		handle_free(s);
+		return r;
+	}
+	pthread_mutex_lock(&handles_lock);
+	new_generation(s);
+	s->next = handles;
+	handles = s;
+	pthread_mutex_unlock(&handles_lock);
+	*ret = s;
+	return 0;
+}
+
+int stoa_attach_thread(struct stoa *s)
+{
+	struct lane *lane;
+	return lane_get(s, STOA_DEFAULT, &lane);
+}
+
+struct stoa *stoa_detach(struct stoa *s)
+{
+	if (!s)
+		return NULL;
+	pthread_mutex_lock(&handles_lock);
+	bool last = --s->refs == 0;
+	struct stoa **at = &handles;
+	while (last && *at != s)
+		at = &(*at)->next;
+	if (last)
+		*at = s->next;
+	pthread_mutex_unlock(&handles_lock);
+	if (last) {
+		/* A child that never used the handle holds its parent's connection, and must not speak for it. */
+		if (atomic_load(&s->mark->generation))
+			connection_say(s, MESSAGE_BYE, 0);
+		handle_free(s);
+	}
+	return NULL;
+}
+
+/* ---- renewing ---- */
+
+static void take_welcome(struct stoa *s, const struct welcome *w)
+{
+	close_fd(&s->conn_fd);
+	close_fd(&s->doorbell_fd);
+	s->conn_fd = w->conn_fd;
+	s->doorbell_fd = w->doorbell_fd;
+	atomic_store(&s->epoch, w->epoch);
+}
+
+/* In a forked child: a connection of its own, and none of the parent's lanes. talk is held. */
+static int renew_after_fork(struct stoa *s, int64_t deadline)
+{
+	struct welcome w;
+	int r = s->conn_fd >= 0 ? connection_inherit(s->conn_fd, s->read_only, deadline, &w) : -EPIPE;
+	if (nobody_there(r))
+		r = connection_open(s->dir, s->read_only, deadline, &w);
+	if (r == 0) {
+		take_welcome(s, &w);
+		close(w.state_fd);
+		close(w.ingress_fd);
+	} else if (nobody_there(r)) {
+		close_fd(&s->conn_fd); /* the parent's: of no use to us */
+	}
+	pthread_mutex_lock(&handles_lock);
+	pthread_mutex_lock(&s->mutex);
+	lanes_free(s);
+	new_generation(s);
+	pthread_mutex_unlock(&s->mutex);
+	pthread_mutex_unlock(&handles_lock);
+	return r;
+}
+
+/* Another guardian serves the files that we have mapped. talk is held. */
+static int renew_epoch(struct stoa *s, int64_t deadline)
+{
+	struct welcome w;
+	struct segment_head head;
+	int r = connection_open(s->dir, s->read_only, deadline, &w);
+	if (r < 0)
+		return r;
+	r = segment_check(w.state_fd, "state", SEGMENT_STATE, &head);
+	if (r == 0 && head.namespace_id != s->namespace_id)
+		r = error_set(-ESTALE, "namespace %s has ended and was made anew; detach and attach again", s->name);
+	close(w.state_fd);
+	close(w.ingress_fd);
+	if (r < 0) {
+		close_fd(&w.conn_fd);
+		close_fd(&w.doorbell_fd);
+		return r;
+	}
+	take_welcome(s, &w);
+	return 0;
+}
+
+int handle_renew(struct stoa *s, int64_t timeout)
+{
+	if (serving_is(s->dir))
+		return error_set(-EDEADLK, "a method may not call stoa on its own namespace %s", s->name);
+	int64_t deadline = handle_deadline(s, timeout == STOA_NOWAIT ? STOA_DEFAULT : timeout);
+	int r = 0;
+	pthread_mutex_lock(&s->talk);
+	if (atomic_load(&s->mark->generation) == 0)
+		r = renew_after_fork(s, deadline);
+	else if (s->conn_fd < 0 || handle_lost(s) || atomic_load(&s->epoch) != atomic_load(&s->space.state->life.epoch))
+		r = renew_epoch(s, deadline);
+	pthread_mutex_unlock(&s->talk);
+	return nobody_there(r) ? handle_gone(s, false, 0) : r;
+}
+
+bool handle_lost(const struct stoa *s)
+{
+	struct pollfd p = { .fd = s->conn_fd, .events = POLLRDHUP };
+	return s->conn_fd < 0 || (poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
+}
+
+int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket)
+{
+	char text[STOA_ERROR_MAX];
+	int n = snprintf(text, sizeof text, "the coordinator of namespace %s is gone%s", s->name,
+			 may_apply ? "; the command stays queued for the next one" : "");
+	return error_set_command(-ECONNRESET, STOA_FROM_LIBRARY, may_apply, ticket, text, (size_t)n);
+}
+
+/* ---- waiting ---- */
+
+int64_t handle_deadline(const struct stoa *s, int64_t timeout)
+{
+	return clock_deadline(timeout < 0 ? s->timeout : timeout);
+}
+
+void handle_ring(const struct stoa *s)
+{
+	_Atomic uint32_t *doorbell = &s->space.ingress->doorbell;
+	uint64_t one = 1;
+	if (!s->read_only && atomic_load(doorbell) && atomic_exchange(doorbell, 0) && s->doorbell_fd >= 0 &&
+	    write(s->doorbell_fd, &one, sizeof one) < 0)
+		return; /* its counter is full: it rings already */
+}
+
+uint32_t handle_announce(struct stoa *s, _Atomic uint32_t *word, uint32_t object)
+{
+	if (!s->read_only)
+		return park_announce(word, PARK_FUTEX);
+	uint32_t value = atomic_load(word);
+	if (!(value & PARK_FUTEX))
+		connection_say(s, MESSAGE_ANNOUNCE, object); /* which wakes the word, so that we look again */
+	return value;
+}
+
+void handle_sleep(struct stoa *s, const _Atomic uint32_t *word, uint32_t value, int64_t deadline)
+{
+	int64_t left = deadline - clock_now();
+	handle_ring(s);
+	park_sleep(word, value, left < SLEEP_NS ? left : SLEEP_NS);
+}
+
+/* On one CPU nobody else runs while we spin. */
+static bool may_spin(void)
+{
+	static _Atomic int cpus;
+	int n = atomic_load_explicit(&cpus, memory_order_relaxed);
+	if (n == 0)
+		atomic_store(&cpus, n = (int)sysconf(_SC_NPROCESSORS_ONLN));
+	return n > 1;
+}
+
+static bool spin(const struct stoa *s, uint64_t need)
+{
+	for (int i = 0; i < 64; i++) { /* the answer is mostly here before a clock read pays */
+		if (handle_committed(s) >= need)
+			return true;
+		park_pause();
+	}
+	int64_t end = clock_now() + SPIN_NS;
+	while (may_spin() && clock_now() < end)
+		for (int i = 0; i < 16; i++) {
+			if (handle_committed(s) >= need)
+				return true;
+			park_pause();
+		}
+	return false;
+}
+
+int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
+{
+	handle_ring(s); /* the publisher may have died before it did */
+	if (handle_committed(s) >= need || (deadline && spin(s, need)))
+		return 0;
+	while (handle_committed(s) < need) {
+		if (clock_now() >= deadline)
+			return -ETIMEDOUT;
+		uint32_t value = handle_announce(s, word, object);
+		/* Pairs with the fence in commit(): either we see `committed`, or the coordinator sees our bit. */
+		atomic_thread_fence(memory_order_seq_cst);
+		if (handle_committed(s) >= need)
+			return 0;
+		handle_sleep(s, word, value, deadline);
+		if (handle_committed(s) < need && handle_lost(s))
+			return -ECONNRESET;
+	}
+	return 0;
+}

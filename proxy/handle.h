@@ -1,0 +1,103 @@
+/*
+ * handle.h: a client's side of a namespace: one struct stoa for the process, one struct lane for each thread of it.
+ *
+ * The mark is a page that a fork empties (MADV_WIPEONFORK): its generation tells, with one load and no system call,
+ * whether what a thread remembers is of this process. Generations are unique in a process and its descendants, so a
+ * remembered lane is looked at only if its generation is that of a live handle.
+ *
+ * Locks, in this order: a handle's talk (its connection, held over a question and its answer), the list of handles
+ * (handles_lock), a handle's mutex (its lists); the latter two for moments. fork() takes these two; talk is made anew in the
+ * child, which has a connection of its own.
+ */
+#ifndef STOA_HANDLE_H
+#define STOA_HANDLE_H
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/layout.h"
+
+struct mark {
+	_Atomic uint64_t generation; /* 0: forked since */
+};
+
+struct binding;
+struct class_view;
+struct directory;
+struct lane;
+
+struct stoa {
+	char name[LAYOUT_NAME], dir[PATH_MAX];
+	struct space space;
+	bool read_only;
+	int64_t timeout; /* what STOA_DEFAULT means, ns */
+	struct mark *mark;
+	uint64_t namespace_id;
+	uint32_t refs; /* attach minus detach */
+
+	pthread_mutex_t talk;
+	int conn_fd;     /* -1: none (a reader of files, or lost) */
+	int doorbell_fd; /* -1 for readers */
+	uint64_t next_id;
+	_Atomic uint64_t epoch; /* of the guardian that we said hello to */
+	_Atomic int64_t retry_ns; /* when to look for a lost coordinator next */
+
+	pthread_mutex_t mutex;
+	struct lane *lanes;      /* all of this process */
+	struct lane *idle_lanes; /* of threads that ended */
+	struct class_view **views; /* by class id */
+	uint32_t n_views;
+	struct binding *bindings;
+	struct stoa_proxy *proxies;
+	struct directory *directory; /* under RCU */
+	struct stoa *next;
+};
+
+extern pthread_mutex_t handles_lock;
+
+static inline uint64_t handle_committed(const struct stoa *s)
+{
+	return atomic_load_explicit(&s->space.state->committed, memory_order_acquire);
+}
+
+/* Absolute, on the monotonic clock, of a timeout as the API takes it. Costs a clock read: not on the fast paths. */
+int64_t handle_deadline(const struct stoa *s, int64_t timeout);
+
+/*
+ * Make the handle good in this process, now: after a fork over the inherited connection, after a restart of everything
+ * over the socket. 0; -EDEADLK inside a method; -ECONNRESET: nobody serves the namespace; -ESTALE: it was made anew.
+ */
+int handle_renew(struct stoa *s, int64_t timeout);
+
+/* Has a fork, or a new epoch, happened since this generation of this epoch? */
+static inline bool handle_current(const struct stoa *s, uint64_t generation, uint64_t epoch)
+{
+	return atomic_load_explicit(&s->mark->generation, memory_order_relaxed) == generation &&
+	       atomic_load_explicit(&s->space.state->life.epoch, memory_order_relaxed) == epoch;
+}
+
+/* Is the other end of our connection gone? A system call: only for those who wait. */
+bool handle_lost(const struct stoa *s);
+
+/* -ECONNRESET with the thread's error. */
+int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket);
+
+/* Ring the coordinator if it sleeps. After publishing, and before sleeping on what it is to do. */
+void handle_ring(const struct stoa *s);
+
+/*
+ * Wait until committed has reached `need`, spinning first, then asleep on word, which the coordinator wakes at commits
+ * that matter to it. 0, -ETIMEDOUT, -ECONNRESET. May be called by read-only clients: object is then announced.
+ */
+int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline);
+
+/* One sleep of handle_await and its like, bounded; the caller has announced value and looked again. */
+void handle_sleep(struct stoa *s, const _Atomic uint32_t *word, uint32_t value, int64_t deadline);
+
+/* Set the waiting bit and return the word to sleep on; a read-only client asks the coordinator to set it. */
+uint32_t handle_announce(struct stoa *s, _Atomic uint32_t *word, uint32_t object);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * health.c: how the coordinator does, told from the state and from who holds the locks; and ending it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxy/connection.h"
+#include "proxy/bind.h"
+#include "src/cell.h"
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/ring.h"
+
+#define LATE_NS INT64_C(2000000000) /* an idle beat comes twice a second */
+
+/* Who holds the lock of this byte; 0: nobody. The kernel's word, not a pid's. */
+static pid_t lock_holder(const struct stoa *s, off_t byte)
+{
+	char path[PATH_MAX + 8];
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	snprintf(path, sizeof path, "%s/lock", s->dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return 0;
+	int r = fcntl(fd, F_GETLK, &l);
+	close(fd);
+	return r == 0 && l.l_type != F_UNLCK ? (l.l_pid > 0 ? l.l_pid : -1) : 0;
+}
+
+static void read_totals(const struct stoa *s, struct stoa_health *h)
+{
+	const struct state_head *state = s->space.state;
+	for (;;) {
+		uint64_t g = handle_committed(s), best = 0;
+		int k = -1;
+		for (int i = 0; i < 2; i++) {
+			uint64_t tag = atomic_load_explicit(&state->totals[i].tag, memory_order_acquire);
+			if (tag && tag <= g && tag >= best) {
+				best = tag;
+				k = i;
+			}
+		}
+		if (k < 0)
+			return;
+		h->applied = state->totals[k].applied;
+		h->rejected = state->totals[k].rejected;
+		h->abandoned = state->totals[k].abandoned;
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&state->totals[k].tag, memory_order_relaxed) == best)
+			return;
+	}
+}
+
+static void read_running(struct stoa *s, struct stoa_health *h, int64_t now)
+{
+	const struct pulse *p = &s->space.state->pulse;
+	uint64_t running = atomic_load_explicit(&p->running, memory_order_acquire);
+	uint32_t object = atomic_load(&p->object), row = atomic_load(&p->row);
+	int64_t since = atomic_load(&p->since_ns);
+	if (!running || running <= handle_committed(s) || object >= s->space.geometry.objects)
+		return;
+	const struct object_entry *e = space_object(&s->space, object);
+	uint64_t body = atomic_load(&e->body);
+	h->running_for = now > since ? now - since : 1;
+	snprintf(h->object, sizeof h->object, "%.*s", STOA_NAME_MAX, e->name);
+	const struct class_view *view;
+	pthread_mutex_lock(&s->mutex);
+	if (body && body < s->space.geometry.state &&
+	    view_get(s, ((const struct body *)space_state(&s->space, body))->class_id, &view) == 0 && view->described->methods)
+		for (uint32_t i = 0; view->described->methods[i]; i++)
+			if (i == row)
+				snprintf(h->method, sizeof h->method, "%s", view->described->methods[i]->name);
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static void judge(const struct stoa *s, struct stoa_health *h)
+{
+	const struct life *life = &s->space.state->life;
+	double age = (double)h->heartbeat_age / 1e9;
+	if (!h->coordinator && !h->guardian) {
+		h->verdict = STOA_GONE;
+		snprintf(h->text, sizeof h->text, "gone: nobody serves namespace %s%s", s->name,
+			 h->queued ? "; its queue waits for the next coordinator" : "");
+	} else if (h->running_for > LATE_NS) {
+		h->verdict = STOA_SUSPECT;
+		snprintf(h->text, sizeof h->text, "suspect: method %s of object %s has been running for %.1f s", h->method,
+			 h->object, (double)h->running_for / 1e9);
+	} else if (h->heartbeat_age > LATE_NS) {
+		h->verdict = STOA_SUSPECT;
+		snprintf(h->text, sizeof h->text, "suspect: no heartbeat for %.1f s", age);
+	} else if (!h->coordinator) {
+		h->verdict = STOA_SUSPECT;
+		snprintf(h->text, sizeof h->text, "suspect: the coordinator is being restarted");
+	} else {
+		h->verdict = STOA_HEALTHY;
+		snprintf(h->text, sizeof h->text, "healthy: %s",
+			 atomic_load(&life->phase) == LIFE_CLOSING ? "stopping"
+			 : h->running_for ? "running a method" : "waiting for commands");
+	}
+}
+
+int stoa_health(struct stoa *s, struct stoa_health *ret)
+{
+	const struct state_head *state = s->space.state;
+	struct stoa_health h = { 0 };
+	int64_t now = clock_now(), beat = atomic_load(&state->pulse.beat_ns);
+	h.coordinator = lock_holder(s, 1);
+	h.guardian = lock_holder(s, 0);
+	h.heartbeat_age = now > beat ? now - beat : 0;
+	h.restarts = atomic_load(&state->life.restarts);
+	h.threads = atomic_load(&state->pulse.threads);
+	read_totals(s, &h);
+	h.queued = ring_queued(&s->space);
+	h.pushed = h.applied + h.rejected + h.abandoned + h.queued;
+	uint32_t n = atomic_load(&state->n_objects);
+	for (uint32_t i = 0; i < n && i < s->space.geometry.objects; i++)
+		h.objects += atomic_load(&space_object(&s->space, i)->born) != 0;
+	read_running(s, &h, now);
+	judge(s, &h);
+	*ret = h;
+	return 0;
+}
+
+/* The guardian closes our connection when everything is done. */
+static int await_end(const struct stoa *s, int64_t deadline)
+{
+	while (!handle_lost(s)) {
+		int64_t left = deadline - clock_now();
+		struct pollfd p = { .fd = s->conn_fd, .events = POLLRDHUP };
+		if (left <= 0)
+			return error_set(-ETIMEDOUT, "the coordinator of namespace %s has not ended in time", s->name);
+		poll(&p, 1, (int)(left / 1000000) + 1);
+	}
+	return 0;
+}
+
+int stoa_stop(struct stoa *s, enum stoa_stop how, int64_t timeout)
+{
+	struct message m = { .kind = MESSAGE_STOP, .a = how }, in;
+	int fds[MESSAGE_FDS];
+	int64_t deadline = handle_deadline(s, timeout);
+	if (s->read_only)
+		return error_set(-EACCES, "namespace %s is attached read-only", s->name);
+	int r = handle_renew(s, timeout);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&s->talk);
+	r = connection_ask(s, &m, NULL, deadline, &in, fds);
+	pthread_mutex_unlock(&s->talk);
+	handle_ring(s);
+	if (r == -ECONNRESET)
+		return handle_gone(s, false, 0);
+	return r < 0 ? r : await_end(s, deadline);
+}

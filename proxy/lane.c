@@ -1,0 +1,424 @@
+/*
+ * lane.c: see lane.h.
+ */
+#include "proxy/lane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "proxy/await.h"
+#include "proxy/connection.h"
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/segment.h"
+
+/* What a thread remembers of its lanes. A lane is looked at only if its generation is a live handle's. */
+static __thread struct {
+	struct remembered {
+		uint64_t generation;
+		struct lane *lane;
+	} *lanes;
+	uint32_t n;
+	void *scratch;
+	size_t scratch_size;
+} mine;
+
+static pthread_key_t thread_end;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+extern struct stoa *handles; /* handle.c, under handles_lock */
+
+/* A thread ends: its lanes wait for the next thread that needs one. */
+static void on_thread_end(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&handles_lock);
+	for (uint32_t i = 0; i < mine.n; i++)
+		for (struct stoa *s = handles; s; s = s->next)
+			if (mine.lanes[i].generation &&
+			    atomic_load(&s->mark->generation) == mine.lanes[i].generation) {
+				pthread_mutex_lock(&s->mutex);
+				mine.lanes[i].lane->next_idle = s->idle_lanes;
+				s->idle_lanes = mine.lanes[i].lane;
+				pthread_mutex_unlock(&s->mutex);
+			}
+	pthread_mutex_unlock(&handles_lock);
+	free(mine.lanes);
+	free(mine.scratch);
+	memset(&mine, 0, sizeof mine);
+}
+
+static void make_key(void) { pthread_key_create(&thread_end, on_thread_end); }
+
+/* Have on_thread_end run for this thread. */
+static void at_thread_end(void)
+{
+	pthread_once(&once, make_key);
+	pthread_setspecific(thread_end, &mine);
+}
+
+void *lane_scratch(size_t size)
+{
+	if (size <= mine.scratch_size)
+		return mine.scratch;
+	at_thread_end();
+	size_t more = size < 4096 ? 4096 : size + size / 2;
+	void *p = realloc(mine.scratch, more);
+	if (!p)
+		return NULL;
+	mine.scratch = p;
+	mine.scratch_size = more;
+	return p;
+}
+
+static int remember(uint64_t generation, struct lane *lane)
+{
+	uint32_t i = 0;
+	while (i < mine.n && mine.lanes[i].generation)
+		i++;
+	if (i == mine.n) {
+		struct remembered *more = realloc(mine.lanes, (mine.n + 4) * sizeof *more);
+		if (!more)
+			return -ENOMEM;
+		memset(more + mine.n, 0, 4 * sizeof *more);
+		mine.lanes = more;
+		mine.n += 4;
+	}
+	at_thread_end();
+	mine.lanes[i] = (struct remembered){ generation, lane };
+	return 0;
+}
+
+/* Drop what is of no live handle. */
+static void forget_dead(void)
+{
+	pthread_mutex_lock(&handles_lock);
+	for (uint32_t i = 0; i < mine.n; i++) {
+		bool live = false;
+		for (struct stoa *s = handles; s && !live; s = s->next)
+			live = atomic_load(&s->mark->generation) == mine.lanes[i].generation;
+		if (!live)
+			mine.lanes[i] = (struct remembered){ 0 };
+	}
+	pthread_mutex_unlock(&handles_lock);
+}
+
+/* ---- making and freeing ---- */
+
+static void ring_begin(struct lane *lane, uint32_t size_log)
+{
+	lane->size_log = size_log;
+	lane->start = LANE_ARENA + ((UINT64_C(1) << size_log) - 1) * LANE_FIRST;
+	lane->oldest = lane->newest = lane->start;
+	lane->used = 0;
+}
+
+static int lane_reserve(struct lane *lane, uint32_t size_log)
+{
+	uint64_t start = LANE_ARENA + ((UINT64_C(1) << size_log) - 1) * LANE_FIRST;
+	return segment_reserve(lane->fd, start, LANE_FIRST << size_log);
+}
+
+/* Ask the coordinator for a lane; talk is held. */
+static int lane_ask(struct lane *lane, int64_t deadline)
+{
+	struct stoa *s = lane->stoa;
+	struct message m = { .kind = MESSAGE_LANE, .a = (uint64_t)syscall(SYS_gettid), .n_fds = 1 }, in;
+	int fds[MESSAGE_FDS];
+	int r = connection_ask(s, &m, &lane->event_fd, deadline, &in, fds);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 1; i < in.n_fds; i++)
+		close(fds[i]);
+	if (in.n_fds == 0 || in.a > LANES_MAX)
+		return error_set(-EPROTO, "the coordinator's answer about a lane is not understood");
+	lane->fd = fds[0];
+	lane->id = (uint32_t)in.a;
+	lane->seq = in.b;
+	lane->epoch = atomic_load(&s->epoch);
+	r = lane_reserve(lane, 0);
+	lane->head = r < 0 ? NULL : segment_map(lane->fd, LANE_LIMIT, true);
+	return r < 0 ? r : lane->head ? 0 : error_set(-errno, "cannot map a lane: %s", strerror(errno));
+}
+
+static void lane_free(struct lane *lane)
+{
+	event_free(lane);
+	if (lane->head)
+		segment_unmap(lane->head, LANE_LIMIT);
+	*lane->pending_end = lane->spare; /* their records may be unmapped: only the list is freed */
+	lane->spare = lane->pending;
+	if (lane->fd >= 0)
+		close(lane->fd);
+	if (lane->event_fd >= 0)
+		close(lane->event_fd);
+	while (lane->spare) {
+		struct pending *p = lane->spare;
+		lane->spare = p->next;
+		free(p);
+	}
+	free(lane);
+}
+
+void lanes_free(struct stoa *s)
+{
+	while (s->lanes) {
+		struct lane *lane = s->lanes;
+		s->lanes = lane->next;
+		lane_free(lane);
+	}
+	s->idle_lanes = NULL;
+}
+
+static int lane_new(struct stoa *s, int64_t deadline, struct lane **ret)
+{
+	struct lane *lane = calloc(1, sizeof *lane);
+	if (!lane)
+		return -ENOMEM;
+	lane->stoa = s;
+	lane->fd = -1;
+	lane->pending_end = &lane->pending;
+	lane->generation = atomic_load(&s->mark->generation);
+	lane->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int r = lane->event_fd < 0 ? error_set(-errno, "cannot make an eventfd: %s", strerror(errno)) : 0;
+	if (r == 0) {
+		pthread_mutex_lock(&s->talk);
+		r = lane_ask(lane, deadline);
+		pthread_mutex_unlock(&s->talk);
+	}
+	if (r < 0) {
+		lane_free(lane);
+		return r;
+	}
+	ring_begin(lane, 0);
+	pthread_mutex_lock(&s->mutex);
+	lane->next = s->lanes;
+	s->lanes = lane;
+	pthread_mutex_unlock(&s->mutex);
+	*ret = lane;
+	return 0;
+}
+
+static struct lane *idle_take(struct stoa *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	struct lane *lane = s->idle_lanes;
+	while (lane && !handle_current(s, lane->generation, lane->epoch))
+		lane = lane->next_idle;
+	s->idle_lanes = lane ? lane->next_idle : NULL;
+	pthread_mutex_unlock(&s->mutex);
+	return lane;
+}
+
+/* The thread's lane of an epoch before: its answers are still wanted, and still come into its memory. */
+static void take_over(struct lane *lane, struct lane *old)
+{
+	*lane->pending_end = old->pending;
+	lane->pending_end = old->pending ? old->pending_end : lane->pending_end;
+	lane->n_unwanted += old->n_unwanted;
+	if (!lane->loop)
+		lane->loop = old->loop;
+	old->loop = lane->loop == old->loop ? NULL : old->loop;
+	lane->last = old->last;
+	old->pending = NULL;
+	old->pending_end = &old->pending;
+	old->n_unwanted = 0;
+}
+
+static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struct lane **ret)
+{
+	if (s->read_only)
+		return error_set(-EACCES, "namespace %s is attached read-only", s->name);
+	int64_t deadline = handle_deadline(s, timeout == STOA_NOWAIT ? STOA_DEFAULT : timeout);
+	for (;;) {
+		int r = handle_renew(s, timeout);
+		if (r < 0)
+			return r;
+		forget_dead();
+		struct lane *lane = idle_take(s);
+		r = lane ? 0 : lane_new(s, deadline, &lane);
+		if (r == -ECONNRESET && clock_now() < deadline && !handle_lost(s))
+			continue; /* renewed by another thread meanwhile */
+		if (r == -ECONNRESET)
+			return handle_gone(s, false, 0);
+		r = r ? r : remember(lane->generation, lane);
+		if (r < 0)
+			return r;
+		lane->rejected_before = await_rejected(lane);
+		if (old)
+			take_over(lane, old);
+		*ret = lane;
+		return 0;
+	}
+}
+
+int lane_get(struct stoa *s, int64_t timeout, struct lane **ret)
+{
+	uint64_t generation = atomic_load_explicit(&s->mark->generation, memory_order_relaxed);
+	for (uint32_t i = 0; generation && i < mine.n; i++) {
+		struct lane *lane = mine.lanes[i].lane;
+		if (mine.lanes[i].generation != generation)
+			continue;
+		if (lane->epoch == atomic_load_explicit(&s->space.state->life.epoch, memory_order_relaxed)) {
+			*ret = lane;
+			return 0;
+		}
+		int r = lane_acquire(s, timeout, lane, ret);
+		if (r == 0)
+			mine.lanes[i].generation = 0; /* the new one is remembered beside it */
+		return r;
+	}
+	return lane_acquire(s, timeout, NULL, ret);
+}
+
+/* ---- records ---- */
+
+static struct record *record_at(const struct lane *lane, uint64_t at)
+{
+	return (struct record *)((char *)lane->head + at);
+}
+
+/* Free the oldest records: committed, and not held for their answer. ticket is kept plus one; 0 fills a gap. */
+static void reclaim(struct lane *lane)
+{
+	uint64_t committed = handle_committed(lane->stoa), end = lane->start + (LANE_FIRST << lane->size_log);
+	while (lane->used) {
+		const struct record *r = record_at(lane, lane->oldest);
+		if (r->held || r->ticket > committed)
+			return;
+		lane->used -= (uint64_t)r->units * LANE_UNIT;
+		lane->oldest += (uint64_t)r->units * LANE_UNIT;
+		if (lane->oldest == end)
+			lane->oldest = lane->start;
+	}
+	lane->oldest = lane->newest = lane->start;
+}
+
+static struct record *take(struct lane *lane, uint64_t size)
+{
+	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
+	if (lane->used && lane->newest == lane->oldest)
+		return NULL;
+	if (lane->newest >= lane->oldest && end - lane->newest < size) { /* fill the gap at the end, go on at the start */
+		uint64_t gap = end - lane->newest;
+		if (lane->oldest - lane->start < size)
+			return NULL;
+		if (gap) {
+			struct record *r = record_at(lane, lane->newest);
+			r->ticket = 0;
+			r->held = 0;
+			r->units = (uint32_t)(gap / LANE_UNIT);
+			lane->used += gap;
+		}
+		lane->newest = lane->start;
+	} else if (lane->newest < lane->oldest && lane->oldest - lane->newest < size) {
+		return NULL;
+	}
+	struct record *r = record_at(lane, lane->newest);
+	r->units = (uint32_t)(size / LANE_UNIT);
+	lane->used += size;
+	lane->newest += size;
+	if (lane->newest == end)
+		lane->newest = lane->start;
+	return r;
+}
+
+static int grow(struct lane *lane, uint64_t size)
+{
+	uint32_t log = lane->size_log + 1;
+	while (log <= LANE_LOGS && (LANE_FIRST << log) < 2 * size && log < LANE_LOGS)
+		log++;
+	if (log > LANE_LOGS)
+		return -EAGAIN;
+	int r = lane_reserve(lane, log);
+	if (r == 0)
+		ring_begin(lane, log);
+	return r;
+}
+
+int lane_record(struct lane *lane, uint64_t size, struct record **ret)
+{
+	size = (size + LANE_UNIT - 1) / LANE_UNIT * LANE_UNIT;
+	if (size > LANE_FIRST << LANE_LOGS)
+		return error_set(-EMSGSIZE, "the command takes %ju bytes with its answer; at most %ju", (uintmax_t)size,
+				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
+	struct record *r = take(lane, size);
+	if (!r) {
+		reclaim(lane);
+		r = take(lane, size);
+	}
+	if (!r) {
+		int res = grow(lane, size);
+		if (res < 0)
+			return res;
+		r = take(lane, size);
+	}
+	if (!r)
+		return -EAGAIN;
+	r->held = 0;
+	r->ticket = UINT64_MAX; /* nothing frees it before it is published */
+	*ret = r;
+	return 0;
+}
+
+void lane_unrecord(struct lane *lane, struct record *r)
+{
+	(void)lane;
+	r->ticket = 0;
+}
+
+/* ---- answers wanted later ---- */
+
+#define UNWANTED_MAX 64 /* answers kept for a stoa_await that may never come */
+
+static void drop_oldest_unwanted(struct lane *lane)
+{
+	struct pending **at = &lane->pending;
+	while (*at && ((*at)->event || handle_committed(lane->stoa) <= (*at)->ticket))
+		at = &(*at)->next;
+	if (*at)
+		pending_drop(lane, at);
+}
+
+int pending_add(struct lane *lane, const struct pending *from)
+{
+	struct pending *p = lane->spare;
+	if (p)
+		lane->spare = p->next;
+	else if (!(p = malloc(sizeof *p)))
+		return -ENOMEM;
+	*p = *from;
+	p->next = NULL;
+	p->record->held = 1;
+	*lane->pending_end = p;
+	lane->pending_end = &p->next;
+	if (p->event)
+		event_pending(lane, p->deadline);
+	else if (++lane->n_unwanted > UNWANTED_MAX)
+		drop_oldest_unwanted(lane);
+	return 0;
+}
+
+void pending_drop(struct lane *lane, struct pending **at)
+{
+	struct pending *p = *at;
+	*at = p->next;
+	if (!p->next)
+		lane->pending_end = at;
+	lane->n_unwanted -= !p->event;
+	p->record->held = 0;
+	p->next = lane->spare;
+	lane->spare = p;
+}
+
+void pending_unwant(struct lane *lane, struct pending *p)
+{
+	p->event = false;
+	p->ret = p->data = NULL;
+	if (++lane->n_unwanted > UNWANTED_MAX)
+		drop_oldest_unwanted(lane);
+}

@@ -1,0 +1,73 @@
+/*
+ * lane.h: a thread's lane: the memory its commands are written to, and the answers it still wants.
+ *
+ * A lane belongs to one thread; nothing in it is locked. Records are taken from a ring of bytes, oldest freed first: once
+ * its command is committed and nobody holds it for its answer. When that ring is full a larger one is begun behind it and
+ * the old one is left to drain: 32 KiB, 64 KiB … 32 MiB. Only growing makes system calls.
+ */
+#ifndef STOA_LANE_H
+#define STOA_LANE_H
+
+#include "proxy/handle.h"
+
+struct bound_method;
+struct loop;
+
+/* An answer that is wanted later: of a submit, or of a call that timed out. */
+struct pending {
+	uint64_t ticket;
+	struct record *record;
+	const struct bound_method *method; /* NULL: no result to unpack */
+	void *ret, *data;
+	int64_t deadline; /* of the event; INT64_MAX: none */
+	bool event;       /* wanted by stoa_next; else kept for stoa_await */
+	struct pending *next;
+};
+
+struct lane {
+	struct stoa *stoa;
+	uint64_t generation, epoch;
+	uint32_t id;
+	int fd, event_fd;
+	struct lane_head *head; /* its mapping */
+	uint64_t seq;
+	uint32_t size_log;           /* of the ring of bytes: LANE_FIRST << size_log */
+	uint64_t start, oldest, newest, used; /* newest: where the next record goes */
+	uint64_t last;               /* newest ticket of this thread, plus one */
+	uint64_t rejected_before;    /* of the lane's commands, when this thread took it */
+	struct pending *pending, **pending_end, *spare;
+	uint32_t n_unwanted; /* of pending, without an event: the oldest go when there are too many */
+	struct loop *loop; /* event.c */
+	struct lane *next_idle, *next;
+};
+
+#define LANE_FIRST (UINT64_C(32) << 10)
+#define LANE_LOGS 10
+
+/* This thread's lane; made, or taken from a thread that ended, if it has none. Error codes of stoa_attach_thread. */
+int lane_get(struct stoa *s, int64_t timeout, struct lane **ret);
+
+/* Room for a record of size bytes with its arguments and answer; stays the lane's. -EAGAIN: no room; -EMSGSIZE: never. */
+int lane_record(struct lane *lane, uint64_t size, struct record **ret);
+/* The record was not published: take it back. */
+void lane_unrecord(struct lane *lane, struct record *r);
+
+static inline uint32_t lane_units(const struct lane *lane, const struct record *r)
+{
+	return (uint32_t)(((const char *)r - (const char *)lane->head) / LANE_UNIT);
+}
+
+int pending_add(struct lane *lane, const struct pending *p); /* -ENOMEM */
+void pending_drop(struct lane *lane, struct pending **at);
+/* stoa_next shall not tell of it: its status is kept for stoa_await, the caller's memory let go. */
+void pending_unwant(struct lane *lane, struct pending *p);
+
+/* Free all lanes of a handle in this process; after a fork: those of the parent, without a word to the coordinator. */
+void lanes_free(struct stoa *s);
+void event_free(struct lane *lane); /* event.c */
+void event_pending(struct lane *lane, int64_t deadline); /* an answer is wanted by then */
+
+/* Memory of this thread for at least size bytes, kept for its next use. NULL when there is none. */
+void *lane_scratch(size_t size);
+
+#endif

@@ -1,0 +1,321 @@
+/*
+ * object.c: creating, opening, listing and removing objects; what a class is called by.
+ */
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/await.h"
+#include "proxy/directory.h"
+#include "proxy/proxy.h"
+#include "src/class.h"
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/names.h"
+#include "src/park.h"
+
+#define OPEN_STEP_NS 1000000 /* between looks for an object that is not there yet */
+#define READER_STEP_NS 10000000
+
+/* ---- targets ---- */
+
+static int target_new(struct stoa *s, const struct stoa_class *ours, const struct found *f, struct target **ret)
+{
+	const struct class_view *view;
+	struct binding *b = NULL;
+	struct target *t = calloc(1, sizeof *t);
+	if (!t)
+		return error_set(-ENOMEM, "no memory for a proxy of object %s", f->name);
+	pthread_mutex_lock(&s->mutex);
+	int r = view_get(s, f->class_id, &view);
+	if (r == 0 && ours && strcmp(ours->name, view->described->name) != 0)
+		r = error_set(-EPROTO, "object %s is of class %s, not %s", f->name, view->described->name, ours->name);
+	r = r ? r : binding_get(s, ours, view, &b);
+	pthread_mutex_unlock(&s->mutex);
+	if (r < 0) {
+		free(t);
+		return r;
+	}
+	*t = (struct target){ .binding = b, .body = f->body, .incarnation = f->incarnation, .origin = f->origin,
+			      .object = f->object, .flags = space_flags(&s->space, f->body->flags_at) };
+	*ret = t;
+	return 0;
+}
+
+static int proxy_new(struct stoa *s, const struct stoa_class *ours, const struct found *f, struct stoa_proxy **ret)
+{
+	struct target *t;
+	int r = target_new(s, ours, f, &t);
+	if (r < 0)
+		return r;
+	struct stoa_proxy *p = calloc(1, sizeof *p);
+	if (!p) {
+		free(t);
+		return error_set(-ENOMEM, "no memory for a proxy of object %s", f->name);
+	}
+	p->stoa = s;
+	p->ours = ours;
+	snprintf(p->name, sizeof p->name, "%s", f->name);
+	atomic_store(&p->target, t);
+	pthread_mutex_lock(&s->mutex);
+	p->next = s->proxies;
+	s->proxies = p;
+	pthread_mutex_unlock(&s->mutex);
+	*ret = p;
+	return 0;
+}
+
+int proxy_retarget(struct stoa_proxy *p)
+{
+	struct found f;
+	struct target *old = proxy_target(p), *t;
+	int r = directory_find(p->stoa, p->name, &f);
+	if (r == -ENOENT || (r == 0 && f.origin != old->origin))
+		return error_set(-ESTALE, "object %s was removed", p->name);
+	if (r < 0 || f.incarnation == old->incarnation)
+		return r;
+	r = target_new(p->stoa, p->ours, &f, &t);
+	if (r < 0)
+		return r;
+	t->older = old;
+	if (!atomic_compare_exchange_strong(&p->target, &old, t))
+		free(t); /* another thread did it */
+	return 0;
+}
+
+struct stoa_proxy *stoa_close(struct stoa_proxy *p)
+{
+	if (!p)
+		return NULL;
+	struct stoa *s = p->stoa;
+	pthread_mutex_lock(&s->mutex);
+	struct stoa_proxy **at = &s->proxies;
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	pthread_mutex_unlock(&s->mutex);
+	for (struct target *t = proxy_target(p); t;) {
+		struct target *older = t->older;
+		free(t);
+		t = older;
+	}
+	free(p);
+	return NULL;
+}
+
+/* ---- open ---- */
+
+/* Until something may have been created: any commit wakes us, but not more often than once in a step. */
+static void wait_for_objects(struct stoa *s, int64_t deadline)
+{
+	struct timespec step = { .tv_nsec = s->read_only ? READER_STEP_NS : OPEN_STEP_NS };
+	nanosleep(&step, NULL);
+	if (s->read_only)
+		return;
+	_Atomic uint32_t *word = &s->space.ingress->room;
+	uint64_t before = atomic_load(&s->space.state->directory);
+	uint32_t value = park_announce(word, PARK_FUTEX);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&s->space.state->directory) == before)
+		handle_sleep(s, word, value, deadline);
+}
+
+int stoa_open(struct stoa *s, const char *object, const struct stoa_class *cls, int64_t timeout, struct stoa_proxy **ret)
+{
+	char text[STOA_ERROR_MAX];
+	struct found f;
+	int r = names_check("object", object);
+	if (r == 0 && cls && (r = class_check(cls, text)) < 0)
+		error_set(r, "%s", text);
+	if (r < 0)
+		return r;
+	int64_t deadline = handle_deadline(s, timeout);
+	while ((r = directory_find(s, object, &f)) == -ENOENT) {
+		if (timeout == STOA_NOWAIT || clock_now() >= deadline)
+			return error_set(r, "no object %s in namespace %s", object, s->name);
+		wait_for_objects(s, deadline);
+	}
+	return r < 0 ? r : proxy_new(s, cls, &f, ret);
+}
+
+/* ---- create ---- */
+
+/* The coordinator's description of a class. */
+static int find_view(struct stoa *s, const char *name, const struct class_view **ret)
+{
+	uint32_t n = atomic_load_explicit(&s->space.state->n_classes, memory_order_acquire);
+	int r = -ENOENT;
+	pthread_mutex_lock(&s->mutex);
+	while (n-- > 0 && r == -ENOENT) /* the newest of that name is the present one */
+		if (strncmp(space_class(&s->space, n)->name, name, LAYOUT_NAME) == 0)
+			r = view_get(s, n, ret);
+	pthread_mutex_unlock(&s->mutex);
+	return r == -ENOENT ? error_set(r, "the coordinator of namespace %s has no class %s", s->name, name) : r;
+}
+
+int stoa_find_class(struct stoa *s, const char *name, const struct stoa_class **ret)
+{
+	const struct class_view *view;
+	int r = find_view(s, name, &view);
+	if (r == 0)
+		*ret = view->described;
+	return r;
+}
+
+static const struct stoa_struct *init_struct(const struct stoa_class *cls)
+{
+	return cls->hooks && cls->hooks->init_args ? cls->hooks->init_args : cls->state;
+}
+
+/*
+ * The first state as the coordinator's class has it, from ours: what we have by name and type is packed, the rest is
+ * zero. ret is malloc'ed.
+ */
+static int pack_init(const struct class_view *view, const struct stoa_class *ours, const void *init, void **ret,
+		     size_t *ret_size)
+{
+	const struct stoa_struct *to = init_struct(view->described), *from = init_struct(ours);
+	struct image_layout *layout;
+	char *staged = calloc(1, to->size + 1);
+	int r = staged ? image_layout_new(to->attrs, NULL, to->n_attrs, &layout) : -ENOMEM;
+	if (r < 0) {
+		free(staged);
+		return r;
+	}
+	for (uint32_t i = 0; r == 0 && i < from->n_attrs; i++) {
+		const struct stoa_attr *a = &from->attrs[i];
+		int k = class_find_attr(to, a->name);
+		char *here = class_attr_text(a), *there = k < 0 ? NULL : class_attr_text(&to->attrs[k]);
+		if (!here || !there || strcmp(here, there) != 0)
+			r = error_set(-EPROTO, "class %s: attribute %s is \"%s\" here and \"%s\" in the coordinator", ours->name,
+				      a->name, here ? here : "?", there ? there : "not there");
+		else
+			memcpy(staged + to->attrs[k].offset, (const char *)init + a->offset, a->size);
+		free(here);
+		free(there);
+	}
+	if (r == 0) {
+		*ret_size = image_size(layout, staged);
+		*ret = malloc(*ret_size + 1);
+		r = *ret ? 0 : -ENOMEM;
+	}
+	if (r == 0)
+		image_pack(layout, staged, *ret);
+	image_layout_free(layout);
+	free(staged);
+	return r;
+}
+
+static int send_create(struct stoa *s, const char *object, const struct class_view *view, const void *image, size_t size,
+		       unsigned flags, struct sending *w)
+{
+	struct create_args args = { .excl = !!(flags & STOA_EXCL), .has_init = image != NULL };
+	snprintf(args.object, sizeof args.object, "%s", object);
+	snprintf(args.class_name, sizeof args.class_name, "%s", view->described->name);
+	if (size > LANE_FIRST << LANE_LOGS)
+		return error_set(-EMSGSIZE, "the first state of object %s takes %zu bytes", object, size);
+	int r = send_begin(s, (uint32_t)(sizeof args + size), sizeof(struct reply) + STOA_ERROR_MAX, STOA_DEFAULT, w);
+	if (r < 0)
+		return r;
+	memcpy(w->args, &args, sizeof args);
+	if (image)
+		memcpy(w->args + sizeof args, image, size);
+	w->record->kind = RECORD_CREATE;
+	w->record->class_id = view->id;
+	w->record->object = w->record->row = 0;
+	w->record->incarnation = 0;
+	return send_publish(w, STOA_DEFAULT);
+}
+
+int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls, const void *init, unsigned flags,
+		struct stoa_proxy **ret)
+{
+	char text[STOA_ERROR_MAX];
+	const struct class_view *view;
+	struct sending w;
+	void *image = NULL;
+	size_t size = 0;
+	int r = names_check("object", object);
+	if (r == 0 && !cls)
+		r = error_set(-EINVAL, "object %s: no class was given", object);
+	if (r < 0)
+		return r;
+	if ((r = class_check(cls, text)) < 0)
+		return error_set(r, "%s", text);
+	r = find_view(s, cls->name, &view);
+	r = r || !init ? r : pack_init(view, cls, init, &image, &size);
+	r = r ? r : send_create(s, object, view, image, size, flags, &w);
+	free(image);
+	r = r ? r : await_answer(&w, NULL, NULL, handle_deadline(s, STOA_DEFAULT));
+	return r ? r : stoa_open(s, object, cls == view->described ? NULL : cls, STOA_DEFAULT, ret);
+}
+
+int stoa_remove(struct stoa *s, const char *object, int64_t timeout)
+{
+	struct stoa_proxy *p;
+	struct sending w;
+	struct target *t;
+	int r = stoa_open(s, object, NULL, STOA_NOWAIT, &p);
+	if (r < 0)
+		return r;
+	r = send_target(p, &t);
+	r = r ? r : send_begin(s, 0, sizeof(struct reply) + STOA_ERROR_MAX, timeout, &w);
+	if (r == 0) {
+		send_address(w.record, t, RECORD_REMOVE, 0);
+		r = send_publish(&w, timeout);
+	}
+	r = r ? r : await_answer(&w, NULL, NULL, timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout));
+	stoa_close(p);
+	return r;
+}
+
+/* ---- looking ---- */
+
+int stoa_list(struct stoa *s, const char *pattern, int (*each)(void *, const char *, const struct stoa_class *), void *data)
+{
+	struct found *all;
+	size_t n;
+	int r = directory_all(s, &all, &n);
+	if (r < 0)
+		return error_set(r, "no memory for the list of objects");
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const struct class_view *view;
+		if (pattern && fnmatch(pattern, all[i].name, 0) != 0)
+			continue;
+		pthread_mutex_lock(&s->mutex);
+		r = view_get(s, all[i].class_id, &view);
+		pthread_mutex_unlock(&s->mutex);
+		if (r == 0 && each(data, all[i].name, view->described))
+			break;
+	}
+	free(all);
+	return r;
+}
+
+const struct stoa_class *stoa_class_of(struct stoa_proxy *p) { return proxy_target(p)->binding->ours; }
+
+int stoa_find_attr(struct stoa_proxy *p, const char *name, enum stoa_kind kind, uint32_t *ret)
+{
+	const struct stoa_class *cls = stoa_class_of(p);
+	char type[64];
+	int i = class_find_attr(cls->state, name);
+	if (i < 0)
+		return error_set(i, "class %s of object %s has no attribute %s", cls->name, p->name, name);
+	if (kind && cls->state->attrs[i].kind != kind)
+		return error_set(-EINVAL, "attribute %s of object %s is %s, not of the kind asked for", name, p->name,
+				 class_type_text(&cls->state->attrs[i], type));
+	*ret = cls->state->attrs[i].offset;
+	return 0;
+}
+
+int stoa_find_method(struct stoa_proxy *p, const char *name, const struct stoa_method **ret)
+{
+	const struct stoa_class *cls = stoa_class_of(p);
+	int i = class_find_method(cls, name);
+	if (i < 0)
+		return error_set(i, "class %s of object %s has no method %s", cls->name, p->name, name);
+	*ret = cls->methods[i];
+	return 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * proxy.h: a client's handle to an object.
+ *
+ * What a proxy reads and writes through is its target: one incarnation of the object, with the binding of its class. A
+ * target never changes; when the object's class changes under it (a coordinator with new code), the proxy gets another
+ * target, and the old one stays until the proxy is closed, for threads that still use it.
+ */
+#ifndef STOA_PROXY_H
+#define STOA_PROXY_H
+
+#include "proxy/bind.h"
+#include "proxy/handle.h"
+
+struct target {
+	const struct binding *binding;
+	const struct body *body;
+	uint64_t incarnation, origin;
+	uint32_t object;
+	_Atomic uint64_t *flags; /* of "all writable"; attribute i is at 1 + i. Read-only for readers */
+	struct target *older;
+};
+
+struct stoa_proxy {
+	struct stoa *stoa;
+	_Atomic(struct target *) target;
+	const struct stoa_class *ours; /* as given; NULL: by name */
+	char name[LAYOUT_NAME];
+	struct stoa_proxy *next;
+};
+
+static inline struct target *proxy_target(struct stoa_proxy *p)
+{
+	return atomic_load_explicit(&p->target, memory_order_acquire);
+}
+
+/* Is the target dead as of g? Its body may have become another object's. */
+static inline bool target_dead(const struct target *t, uint64_t g)
+{
+	uint64_t died = atomic_load_explicit(&t->body->died, memory_order_relaxed);
+	return (died && died <= g) ||
+	       atomic_load_explicit(&t->body->incarnation, memory_order_acquire) != t->incarnation;
+}
+
+/* The target is dead: has the object come back in another form? 0: there is a new target; -ESTALE: it is gone. */
+int proxy_retarget(struct stoa_proxy *p);
+
+/* A thread that waits for something of this object sleeps on this word. */
+static inline _Atomic uint32_t *target_park(const struct stoa *s, const struct target *t)
+{
+	return space_park(&s->space, t->object);
+}
+
+#endif

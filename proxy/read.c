@@ -1,0 +1,500 @@
+/*
+ * read.c: see read.h.
+ */
+#include "proxy/read.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/lane.h"
+#include "src/cell.h"
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/flag.h"
+#include "src/park.h"
+
+/* ---- the barrier ---- */
+
+static uint64_t pending_of(const struct stoa *s, const struct target *t, uint32_t attr, bool writable)
+{
+	uint64_t need = flag_pending(&s->space, t->flags + 1 + attr);
+	uint64_t all = writable ? flag_pending(&s->space, t->flags) : 0;
+	return need > all ? need : all;
+}
+
+static int barrier_wait(struct stoa_proxy *p, const struct target *t, uint64_t need, int64_t timeout)
+{
+	struct stoa *s = p->stoa;
+	int r = handle_await(s, target_park(s, t), t->object, need, timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout));
+	if (r == -ECONNRESET)
+		return handle_gone(s, false, 0);
+	if (r == -ETIMEDOUT)
+		return error_set(timeout == STOA_NOWAIT ? -EAGAIN : r, "a write to object %s is pending and was not committed in "
+				 "time; stoa_peek reads the value before it", p->name);
+	return r;
+}
+
+static uint64_t pending_of_all(const struct stoa *s, const struct target *t)
+{
+	uint64_t need = 0;
+	for (uint32_t i = 0; i <= t->binding->view->plan->n_attrs; i++) {
+		uint64_t f = flag_pending(&s->space, t->flags + i);
+		need = f > need ? f : need;
+	}
+	return need;
+}
+
+/* ---- copies ---- */
+
+/* A copy of a part's current cell. It is kept over rounds: only what has changed since is copied again. */
+struct copy {
+	const struct part *part;
+	uint64_t tag, size, room;
+	char *bytes;
+	bool own; /* bytes are malloc'ed: it has no fixed size */
+};
+
+/* 1: copied, or still current; 0: overwritten meanwhile. Bytes that a torn read takes for a size lead nowhere outside. */
+static int copy_part(const struct space *space, struct copy *c, const struct part_plan *plan, uint64_t g)
+{
+	uint64_t tag;
+	int k = cell_current(c->part, g, &tag);
+	if (k < 0)
+		return 0;
+	if (c->tag == tag && cell_still(c->part, k, tag))
+		return 1;
+	c->tag = 0;
+	uint64_t at = atomic_load_explicit(&c->part->cell[k], memory_order_relaxed), size = plan->size;
+	if (at < space->geometry.heap_at || at > space->geometry.state - sizeof(struct cell))
+		return 0;
+	const struct cell *cell = space_state(space, at);
+	if (plan->image->variable)
+		size = plan->image_at + atomic_load_explicit(&cell->size, memory_order_relaxed);
+	if (!cell_still(c->part, k, tag) || size > space->geometry.state - at)
+		return 0;
+	if (size > c->room) {
+		char *more = realloc(c->own ? c->bytes : NULL, size);
+		if (!more)
+			return -ENOMEM;
+		c->bytes = more;
+		c->room = size;
+		c->own = true;
+	}
+	memcpy(c->bytes, cell, size);
+	if (!cell_still(c->part, k, tag))
+		return 0;
+	c->tag = tag;
+	c->size = size;
+	return 1;
+}
+
+/* Copies of the parts of several objects, at one moment. */
+struct moment {
+	struct copy *copies; /* in the thread's scratch; objects in order, their parts in order */
+	size_t n;
+	void *spare; /* `extra` bytes for the caller */
+	uint64_t g;
+};
+
+static size_t round_up(size_t n) { return (n + 15) & ~(size_t)15; }
+
+static int moment_begin(struct moment *m, struct target *const *targets, size_t n, size_t extra)
+{
+	size_t bytes = round_up(extra), k = 0;
+	m->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct class_plan *plan = targets[i]->binding->view->plan;
+		m->n += plan->n_attr_parts;
+		for (uint32_t p = 0; p < plan->n_attr_parts; p++)
+			bytes += plan->parts[p].image->variable ? 0 : round_up(plan->parts[p].size);
+	}
+	char *at = lane_scratch(bytes + round_up(m->n * sizeof *m->copies) + 1);
+	if (!at)
+		return error_set(-ENOMEM, "no memory for a copy of %zu bytes", bytes);
+	m->spare = at;
+	m->copies = (struct copy *)(at + round_up(extra));
+	at = (char *)m->copies + round_up(m->n * sizeof *m->copies);
+	for (size_t i = 0; i < n; i++) {
+		const struct class_plan *plan = targets[i]->binding->view->plan;
+		for (uint32_t p = 0; p < plan->n_attr_parts; p++) {
+			size_t size = plan->parts[p].image->variable ? 0 : plan->parts[p].size;
+			m->copies[k++] = (struct copy){ .part = &targets[i]->body->parts[p], .bytes = at, .room = size };
+			at += round_up(size);
+		}
+	}
+	return 0;
+}
+
+static void moment_end(struct moment *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->copies[i].own)
+			free(m->copies[i].bytes);
+}
+
+/* One round: every part as of one g. 1: whole; 0: something changed, go on; -ESTALE; -ENOMEM. */
+static int moment_round(const struct stoa *s, struct moment *m, struct target *const *targets, size_t n)
+{
+	size_t k = 0;
+	int whole = 1;
+	m->g = handle_committed(s);
+	for (size_t i = 0; i < n; i++) {
+		const struct class_plan *plan = targets[i]->binding->view->plan;
+		for (uint32_t p = 0; p < plan->n_attr_parts; p++, k++) {
+			int r = copy_part(&s->space, &m->copies[k], &plan->parts[p], m->g);
+			if (r < 0)
+				return r;
+			whole = whole && r;
+		}
+		if (target_dead(targets[i], m->g))
+			return -ESTALE;
+	}
+	return whole;
+}
+
+static int moment_take(const struct stoa *s, struct moment *m, struct target *const *targets, size_t n)
+{
+	for (;;) {
+		int r = moment_round(s, m, targets, n);
+		if (r)
+			return r < 0 ? r : 0;
+		park_pause();
+	}
+}
+
+/* Take the copies of one object apart, into its struct. */
+static int unpack(const struct target *t, const struct copy *copies, void *to)
+{
+	const struct binding *b = t->binding;
+	const struct class_plan *plan = b->view->plan;
+	int r = 0;
+	for (uint32_t p = 0; r == 0 && p < plan->n_attr_parts; p++)
+		if (b->parts[p])
+			r = image_unpack(b->parts[p], copies[p].bytes + plan->parts[p].image_at, to);
+	for (uint32_t i = 0; r == 0 && i < b->n_attrs; i++) {
+		const struct bound_attr *a = &b->attrs[i];
+		if (!b->parts[a->part]) /* a part with attributes that we lack: take ours out */
+			memcpy((char *)to + a->offset, copies[a->part].bytes + a->at, a->size);
+	}
+	return r < 0 ? error_set(r, "no memory for the state of an object") : 0;
+}
+
+static void stamp_join(struct stoa_stamp *to, const struct stamp *from)
+{
+	if (from->version >= to->version) {
+		to->version = from->version;
+		to->time_ns = from->time_ns;
+		to->pid = from->pid;
+		to->client = from->client;
+	}
+	to->changes += from->changes;
+}
+
+static void stamps_join(const struct target *t, const struct copy *copies, struct stoa_stamp *ret)
+{
+	const struct class_plan *plan = t->binding->view->plan;
+	struct stoa_stamp all = { 0 };
+	for (uint32_t p = 0; p < plan->n_attr_parts; p++)
+		for (uint32_t i = 0; i < plan->parts[p].n_attrs; i++)
+			stamp_join(&all, &cell_stamps((struct cell *)copies[p].bytes)[i]);
+	*ret = all;
+}
+
+/* ---- one attribute ---- */
+
+/* Its target is dead: 0 if it has another. */
+static int retarget(struct stoa_proxy *p, struct target **t)
+{
+	int r = proxy_retarget(p);
+	*t = proxy_target(p);
+	return r;
+}
+
+/* The value goes through our own memory: a torn copy, or one of an object that is gone, is nobody's to see. */
+static int read_fixed(const struct stoa *s, const struct target *t, const struct bound_attr *a, void *ret,
+		      struct stoa_stamp *ret_stamp)
+{
+	const struct part *part = &t->body->parts[a->part];
+	char small[64];
+	void *copy = a->size <= sizeof small ? small : lane_scratch(a->size);
+	if (!copy)
+		return error_set(-ENOMEM, "no memory for %u bytes", a->size);
+	for (;;) {
+		uint64_t tag, g = handle_committed(s);
+		int k = cell_current(part, g, &tag);
+		if (target_dead(t, g))
+			return -ESTALE;
+		if (k < 0)
+			continue;
+		struct cell *cell = cell_at(&s->space, part, k);
+		memcpy(copy, (char *)cell + a->at, a->size);
+		struct stamp stamp = cell_stamps(cell)[a->stamp];
+		if (!cell_still(part, k, tag))
+			continue;
+		if (ret)
+			memcpy(ret, copy, a->size);
+		if (ret_stamp)
+			*ret_stamp = (struct stoa_stamp){ stamp.version, stamp.changes, stamp.time_ns, stamp.pid, stamp.client };
+		return 0;
+	}
+}
+
+static int read_variable(const struct stoa *s, const struct target *t, const struct bound_attr *a, void *ret,
+			 struct stoa_stamp *ret_stamp)
+{
+	const struct part_plan *plan = &t->binding->view->plan->parts[a->part];
+	struct copy copy = { .part = &t->body->parts[a->part] };
+	int r;
+	while ((r = copy_part(&s->space, &copy, plan, handle_committed(s))) == 0)
+		if (target_dead(t, handle_committed(s)))
+			r = -ESTALE;
+	if (r > 0 && target_dead(t, handle_committed(s)))
+		r = -ESTALE;
+	if (r > 0 && ret)
+		r = image_unpack(a->image, copy.bytes + plan->image_at, ret);
+	if (r >= 0 && ret_stamp) {
+		struct stoa_stamp stamp = { 0 };
+		stamp_join(&stamp, &cell_stamps((struct cell *)copy.bytes)[a->stamp]);
+		*ret_stamp = stamp;
+	}
+	if (copy.own)
+		free(copy.bytes);
+	return r < 0 ? r : 0;
+}
+
+static int read_attr(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size, bool barrier, int64_t timeout,
+		     struct stoa_stamp *ret_stamp)
+{
+	struct target *t = proxy_target(p);
+	const struct stoa *s = p->stoa;
+	for (;;) {
+		const struct bound_attr *a;
+		int r = binding_attr(t->binding, attr, &a);
+		if (r == 0 && size != a->size)
+			r = error_set(-EINVAL, "attribute %s of object %s has %u bytes; %zu were given",
+				      t->binding->view->described->state->attrs[a->attr].name, p->name, a->size, size);
+		uint64_t need = r == 0 && barrier ? pending_of(s, t, a->attr, a->writable) : 0;
+		if (need)
+			r = barrier_wait(p, t, need, timeout);
+		if (r < 0)
+			return r;
+		r = a->variable ? read_variable(s, t, a, ret, ret_stamp) : read_fixed(s, t, a, ret, ret_stamp);
+		if (r != -ESTALE)
+			return r;
+		r = retarget(p, &t);
+		if (r < 0)
+			return r;
+	}
+}
+
+int stoa_get(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size, int64_t timeout, struct stoa_stamp *ret_stamp)
+{
+	return read_attr(p, attr, ret, size, true, timeout, ret_stamp);
+}
+
+int stoa_peek(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size, struct stoa_stamp *ret_stamp)
+{
+	return read_attr(p, attr, ret, size, false, 0, ret_stamp);
+}
+
+/* ---- structs ---- */
+
+static int check_struct(const struct stoa_proxy *p, const struct target *t, size_t size)
+{
+	const struct binding *b = t->binding;
+	if (size != b->ours->state->size)
+		return error_set(-EINVAL, "class %s of object %s has %u bytes; %zu were given", b->ours->name, p->name,
+				 b->ours->state->size, size);
+	return b->whole ? error_set(-EPROTO, "%s", b->whole->bad) : 0;
+}
+
+int stoa_snapshot(struct stoa_proxy *p, void *ret, size_t size, int64_t timeout, struct stoa_stamp *ret_stamp)
+{
+	struct target *t = proxy_target(p);
+	for (;;) {
+		struct moment m;
+		int r = check_struct(p, t, size);
+		uint64_t need = r == 0 ? pending_of_all(p->stoa, t) : 0;
+		if (need)
+			r = barrier_wait(p, t, need, timeout);
+		r = r ? r : moment_begin(&m, &t, 1, 0);
+		if (r < 0)
+			return r;
+		r = moment_take(p->stoa, &m, &t, 1);
+		r = r ? r : unpack(t, m.copies, ret);
+		if (r == 0 && ret_stamp)
+			stamps_join(t, m.copies, ret_stamp);
+		moment_end(&m);
+		if (r != -ESTALE)
+			return r;
+		r = retarget(p, &t);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int barrier_many(size_t n, struct stoa_proxy *const *proxies, struct target **targets, int64_t timeout)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		targets[i] = proxy_target(proxies[i]);
+		if (proxies[i]->stoa != proxies[0]->stoa)
+			return error_set(-EINVAL, "objects %s and %s are of two namespaces", proxies[0]->name, proxies[i]->name);
+		if (target_dead(targets[i], handle_committed(proxies[i]->stoa)))
+			r = retarget(proxies[i], &targets[i]);
+		r = r ? r : check_struct(proxies[i], targets[i], targets[i]->binding->ours->state->size);
+		uint64_t need = r == 0 ? pending_of_all(proxies[i]->stoa, targets[i]) : 0;
+		if (need)
+			r = barrier_wait(proxies[i], targets[i], need, timeout);
+	}
+	return r;
+}
+
+int stoa_snapshot_many(size_t n, struct stoa_proxy *const *proxies, void *const *rets, int64_t timeout)
+{
+	struct moment m;
+	struct target **targets = calloc(n + 1, sizeof(struct target *));
+	if (!targets)
+		return error_set(-ENOMEM, "no memory for %zu objects", n);
+	int r = barrier_many(n, proxies, targets, timeout);
+	if (r == 0 && n) {
+		r = moment_begin(&m, targets, n, 0);
+		r = r ? r : moment_take(proxies[0]->stoa, &m, targets, n);
+		size_t k = 0;
+		for (size_t i = 0; r == 0 && i < n; i++) {
+			r = unpack(targets[i], m.copies + k, rets[i]);
+			k += targets[i]->binding->view->plan->n_attr_parts;
+		}
+		moment_end(&m);
+		if (r == -ESTALE)
+			r = error_set(r, "one of %zu objects was removed", n);
+	}
+	free(targets);
+	return r;
+}
+
+int read_method(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout)
+{
+	const struct stoa *s = p->stoa;
+	struct target *t = proxy_target(p);
+	const struct bound_method *b;
+	struct moment m;
+	static const stoa_none none;
+	stoa_none nothing;
+	if (target_dead(t, handle_committed(s)))
+		return READ_ELSEWHERE;
+	int r = binding_method(t->binding, method, &b);
+	if (r < 0)
+		return r;
+	const struct stoa_struct *state = t->binding->ours->state;
+	if (!b->local || atomic_load_explicit(&s->space.state->life.flags, memory_order_relaxed) & STOA_VERIFY)
+		return READ_ELSEWHERE;
+	if ((!args && b->args->n_fields) || (!ret && b->ret->n_fields))
+		return error_set(-EINVAL, "method %s of object %s takes arguments and gives a result; one was NULL", method->name,
+				 p->name);
+	uint64_t need = 0;
+	for (uint32_t i = 0; i < b->n_reads; i++) {
+		uint64_t f = pending_of(s, t, b->reads[i], true);
+		need = f > need ? f : need;
+	}
+	r = need ? barrier_wait(p, t, need, timeout) : 0;
+	r = r ? r : moment_begin(&m, &t, 1, state->size);
+	if (r < 0)
+		return r;
+	memset(m.spare, 0, state->size);
+	r = moment_take(s, &m, &t, 1);
+	r = r ? r : unpack(t, m.copies, m.spare);
+	if (r == 0) {
+		r = method->run(m.spare, args ? args : &none, ret ? ret : &nothing);
+		r = r > 0 ? error_set(-EINVAL, "method %s returned %d; a method returns 0 or a negative errno", method->name, r) : r;
+	}
+	for (uint32_t i = 0; i < t->binding->n_attrs; i++)
+		if (t->binding->attrs[i].variable)
+			image_fini(t->binding->attrs[i].image, (char *)m.spare + t->binding->attrs[i].offset);
+	moment_end(&m);
+	return r == -ESTALE && target_dead(t, handle_committed(s)) ? READ_ELSEWHERE : r;
+}
+
+/* ---- waiting for changes ---- */
+
+static int stamp_of_all(struct stoa_proxy *p, struct stoa_stamp *ret)
+{
+	struct target *t = proxy_target(p);
+	const struct stoa *s = p->stoa;
+	const struct class_plan *plan = t->binding->view->plan;
+	for (;;) {
+		struct stoa_stamp all = { 0 };
+		uint64_t g = handle_committed(s);
+		bool whole = true;
+		for (uint32_t i = 0; i < plan->n_attr_parts && whole; i++) {
+			const struct part *part = &t->body->parts[i];
+			uint64_t tag;
+			int k = cell_current(part, g, &tag);
+			for (uint32_t n = 0; k >= 0 && n < plan->parts[i].n_attrs; n++) {
+				struct stamp stamp = cell_stamps(cell_at(&s->space, part, k))[n];
+				stamp_join(&all, &stamp);
+			}
+			whole = k >= 0 && cell_still(part, k, tag);
+		}
+		if (target_dead(t, g))
+			return -ESTALE;
+		if (whole) {
+			*ret = all;
+			return 0;
+		}
+	}
+}
+
+int read_stamp(struct stoa_proxy *p, uint32_t attr, struct stoa_stamp *ret)
+{
+	struct target *t = proxy_target(p);
+	for (;;) {
+		const struct bound_attr *a = NULL;
+		int r = attr == STOA_ALL ? 0 : binding_attr(t->binding, attr, &a);
+		if (r < 0)
+			return r;
+		if (attr == STOA_ALL)
+			r = stamp_of_all(p, ret);
+		else
+			r = a->variable ? read_variable(p->stoa, t, a, NULL, ret) : read_fixed(p->stoa, t, a, NULL, ret);
+		if (r != -ESTALE)
+			return r;
+		r = retarget(p, &t);
+		if (r < 0)
+			return r;
+	}
+}
+
+int stoa_wait(struct stoa_proxy *p, uint32_t attr, uint64_t after, int64_t timeout, struct stoa_stamp *ret_stamp)
+{
+	struct stoa *s = p->stoa;
+	struct stoa_stamp stamp;
+	int64_t deadline = 0;
+	for (;;) {
+		const struct target *t = proxy_target(p);
+		_Atomic uint32_t *word = target_park(s, t);
+		bool look_only = deadline == 0;
+		uint32_t value = look_only ? 0 : handle_announce(s, word, t->object);
+		atomic_thread_fence(memory_order_seq_cst);
+		int r = read_stamp(p, attr, &stamp);
+		if (r < 0)
+			return r;
+		if (stamp.version > after) {
+			if (ret_stamp)
+				*ret_stamp = stamp;
+			return 0;
+		}
+		if (timeout == STOA_NOWAIT)
+			return error_set(-EAGAIN, "object %s has not changed", p->name);
+		if (look_only) {
+			deadline = handle_deadline(s, timeout);
+			continue;
+		}
+		if (clock_now() >= deadline)
+			return error_set(-ETIMEDOUT, "object %s has not changed", p->name);
+		handle_sleep(s, word, value, deadline);
+		if (handle_lost(s) && !s->read_only)
+			return handle_gone(s, false, 0);
+	}
+}

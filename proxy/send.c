@@ -1,0 +1,248 @@
+/*
+ * send.c: see send.h. The per-call path: no system call, no allocation, no lock, no name.
+ */
+#include "proxy/send.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proxy/await.h"
+#include "proxy/many.h"
+#include "proxy/read.h"
+#include "src/clock.h"
+#include "src/error.h"
+#include "src/flag.h"
+#include "src/park.h"
+
+/* ---- room ---- */
+
+/* Wait for a commit: it frees slots of the ring, and records. */
+static int wait_for_room(struct stoa *s, int64_t deadline)
+{
+	_Atomic uint32_t *word = &s->space.ingress->room;
+	uint64_t before = handle_committed(s);
+	for (int i = 0; i < 256; i++) {
+		if (handle_committed(s) != before)
+			return 0;
+		park_pause();
+	}
+	if (clock_now() >= deadline)
+		return -EAGAIN;
+	uint32_t value = park_announce(word, PARK_FUTEX);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (handle_committed(s) == before)
+		handle_sleep(s, word, value, deadline);
+	return 0;
+}
+
+static int no_room(const struct stoa *s, const char *what)
+{
+	return error_set(-EAGAIN, "no room in %s of namespace %s", what, s->name);
+}
+
+int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t timeout, struct sending *ret)
+{
+	uint32_t reply_at = ((uint32_t)sizeof(struct record) + args_size + 7) & ~7u;
+	int64_t deadline = 0;
+	int r = lane_get(s, timeout, &ret->lane);
+	if (r < 0)
+		return r;
+	while ((r = lane_record(ret->lane, (uint64_t)reply_at + reply_size, &ret->record)) == -EAGAIN) {
+		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
+		if (wait_for_room(s, deadline) < 0)
+			return no_room(s, "this thread's lane");
+	}
+	if (r < 0)
+		return r;
+	struct record *rec = ret->record;
+	rec->args_size = args_size;
+	rec->reply_at = reply_at;
+	rec->reply_size = reply_size;
+	atomic_store_explicit(&rec->cancel, 0, memory_order_relaxed);
+	ret->args = (char *)(rec + 1);
+	return 0;
+}
+
+void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
+{
+	r->kind = (uint16_t)kind;
+	r->row = row;
+	r->object = t->object;
+	r->incarnation = t->incarnation;
+	r->class_id = t->binding->view->id;
+}
+
+int send_publish(struct sending *w, int64_t timeout)
+{
+	struct lane *lane = w->lane;
+	struct stoa *s = lane->stoa;
+	int64_t deadline = 0;
+	int r;
+	w->record->seq = lane->seq;
+	while ((r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), &w->ticket)) == -EAGAIN) {
+		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
+		if (wait_for_room(s, deadline) < 0)
+			break;
+	}
+	if (r < 0) {
+		lane_unrecord(lane, w->record);
+		return r == -EAGAIN ? no_room(s, "the queue")
+				    : error_set(r, "the coordinator of namespace %s is stopping", s->name);
+	}
+	lane->seq++;
+	lane->last = w->record->ticket = w->ticket + 1;
+	handle_ring(s);
+	return 0;
+}
+
+void send_raise(const struct sending *w, const struct target *t, const uint32_t *attrs, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		flag_raise(&w->lane->stoa->space, t->flags + 1 + attrs[i], w->ticket + 1);
+}
+
+void send_raise_writables(const struct sending *w, const struct target *t)
+{
+	flag_raise(&w->lane->stoa->space, t->flags, w->ticket + 1);
+}
+
+/* ---- calls of methods ---- */
+
+int send_target(struct stoa_proxy *p, struct target **ret)
+{
+	*ret = proxy_target(p);
+	if (!target_dead(*ret, UINT64_MAX))
+		return 0;
+	int r = proxy_retarget(p);
+	*ret = proxy_target(p);
+	return r;
+}
+
+static int send_method(struct stoa_proxy *p, const struct stoa_method *method, const void *args, bool answer,
+		       int64_t timeout, const struct bound_method **ret_m, struct sending *w)
+{
+	struct target *t;
+	int r = send_target(p, &t);
+	if (r < 0)
+		return r;
+	const struct bound_method *m;
+	r = binding_method(t->binding, method, &m);
+	if (r < 0)
+		return r;
+	*ret_m = m;
+	static const stoa_none none;
+	size_t size = image_size(m->args, args ? args : &none);
+	if (!args && m->args->n_fields)
+		return error_set(-EINVAL, "method %s of object %s takes arguments; none were given", method->name, p->name);
+	if (size > LANE_LIMIT)
+		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", method->name, size,
+				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
+	r = send_begin(p->stoa, (uint32_t)size, answer ? m->reply_size : 0, timeout, w);
+	if (r < 0)
+		return r;
+	image_pack(m->args, args ? args : &none, w->args);
+	send_address(w->record, t, RECORD_CALL, m->row);
+	r = send_publish(w, timeout);
+	if (r == 0)
+		send_raise(w, t, m->writes, m->n_writes);
+	return r;
+}
+
+int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
+{
+	const struct bound_method *m;
+	struct sending w;
+	return send_method(p, method, args, false, timeout, &m, &w);
+}
+
+int stoa_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout)
+{
+	const struct bound_method *m;
+	struct sending w;
+	if (method && method->reader) {
+		int r = read_method(p, method, args, ret, timeout);
+		if (r != READ_ELSEWHERE)
+			return r;
+	}
+	int64_t deadline = timeout == STOA_NOWAIT ? 0 : handle_deadline(p->stoa, timeout);
+	int r = send_method(p, method, args, true, timeout, &m, &w);
+	return r < 0 ? r : await_answer(&w, m, ret, deadline);
+}
+
+int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, void *data,
+		int64_t timeout, uint64_t *ret_ticket)
+{
+	const struct bound_method *m;
+	struct sending w;
+	int r = send_method(p, method, args, true, STOA_NOWAIT, &m, &w);
+	if (r < 0)
+		return r;
+	struct pending wanted = { .ticket = w.ticket, .record = w.record, .method = m, .ret = ret, .data = data,
+				  .deadline = handle_deadline(p->stoa, timeout), .event = true };
+	r = pending_add(w.lane, &wanted);
+	if (r < 0)
+		return error_set_command(r, STOA_FROM_LIBRARY, true, w.ticket, NULL, 0);
+	if (ret_ticket)
+		*ret_ticket = w.ticket;
+	return 0;
+}
+
+/* ---- assignments ---- */
+
+static int assign_record(struct stoa_proxy *p, const struct target *t, enum record_kind kind, uint32_t row,
+			 const struct image_layout *layout, const void *from, int64_t timeout, struct sending *w)
+{
+	int r = send_begin(p->stoa, (uint32_t)image_size(layout, from), 0, timeout, w);
+	if (r < 0)
+		return r;
+	image_pack(layout, from, w->args);
+	send_address(w->record, t, kind, row);
+	return send_publish(w, timeout);
+}
+
+static int refuse_assign(const struct stoa_proxy *p, const struct target *t, const struct bound_attr *a, size_t size)
+{
+	const char *name = t->binding->view->described->state->attrs[a->attr].name;
+	if (size != a->size)
+		return error_set(-EINVAL, "attribute %s of object %s has %u bytes; %zu were given", name, p->name, a->size, size);
+	return error_set(-EPERM, "attribute %s of object %s is not writable", name, p->name);
+}
+
+int stoa_assign(struct stoa_proxy *p, uint32_t attr, const void *value, size_t size, int64_t timeout)
+{
+	struct sending w;
+	struct target *t;
+	int r = send_target(p, &t);
+	if (r < 0)
+		return r;
+	const struct bound_attr *a;
+	r = binding_attr(t->binding, attr, &a);
+	if (r < 0)
+		return r;
+	if (size != a->size || !a->writable)
+		return refuse_assign(p, t, a, size);
+	r = assign_record(p, t, RECORD_ASSIGN, a->attr, a->image, value, timeout, &w);
+	if (r == 0)
+		send_raise(&w, t, &a->attr, 1);
+	return r;
+}
+
+int stoa_assign_all(struct stoa_proxy *p, const void *from, size_t size, int64_t timeout)
+{
+	struct sending w;
+	struct target *t;
+	int r = send_target(p, &t);
+	if (r < 0)
+		return r;
+	const struct binding *b = t->binding;
+	if (size != b->ours->state->size)
+		return error_set(-EINVAL, "class %s has %u bytes; %zu were given", b->ours->name, b->ours->state->size, size);
+	if (b->whole)
+		return error_set(-EPROTO, "%s", b->whole->bad);
+	if (!b->writable)
+		return many_assign(p, t, from, timeout); /* the coordinator has attributes that we lack */
+	r = assign_record(p, t, RECORD_ASSIGN_ALL, 0, b->writable, from, timeout, &w);
+	if (r == 0)
+		send_raise_writables(&w, t);
+	return r;
+}

@@ -1,0 +1,34 @@
+/*
+ * send.h: from a call to a ticket: the record in the lane, its place in the ring, the flags raised, the doorbell rung.
+ */
+#ifndef STOA_SEND_H
+#define STOA_SEND_H
+
+#include "proxy/lane.h"
+#include "proxy/proxy.h"
+
+/* A record being written. Until send_publish nothing of it is shared. */
+struct sending {
+	struct lane *lane;
+	struct record *record;
+	char *args; /* args_size bytes, to be filled in */
+	uint64_t ticket; /* once published */
+};
+
+/* Take a record with room for its arguments and an answer of reply_size (0: none). Waits for room until the deadline. */
+int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t timeout, struct sending *ret);
+
+/* Publish it. -EAGAIN: no room in the queue within the timeout; -ESHUTDOWN. The record is taken back on failure. */
+int send_publish(struct sending *w, int64_t timeout);
+
+/* After publishing, before the writing call returns: raise the flags of the attributes at these places. */
+void send_raise(const struct sending *w, const struct target *t, const uint32_t *attrs, uint32_t n);
+void send_raise_writables(const struct sending *w, const struct target *t);
+
+/* The target to send to; a dead one is refused here (-ESTALE), so that no flag of another object is raised. */
+int send_target(struct stoa_proxy *p, struct target **ret);
+
+/* Fill in the record's head for a command on this object. */
+void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row);
+
+#endif
