@@ -19,6 +19,7 @@ enum message_kind {
 	MESSAGE_INHERIT,   /* from a forked child over its parent's connection; fd: its own connection. No answer here */
 	MESSAGE_STOP,      /* a: enum stoa_stop. Answer: 0, then end of file when it is done */
 	MESSAGE_ANNOUNCE,  /* a: object: set the waiting bit of its park word for a read-only client. No answer */
+	MESSAGE_BYE,       /* the sender is done with the namespace, though its children may hold the connection */
 	MESSAGE_REFUSED,   /* answer to anything that cannot be done: status, text */
 };
 
