@@ -21,6 +21,12 @@ static bool ring_is_closed(uint64_t word)
 	return ring_word_lane(word) == RING_LANE_SPECIAL && ring_word_units(word) == RING_CLOSED;
 }
 
+/* The slot of ticket t is filled: move the tail past it, if nobody has. */
+static void help(const struct space *s, uint64_t t)
+{
+	atomic_compare_exchange_strong_explicit(&s->ingress->tail, &t, t + 1, memory_order_release, memory_order_relaxed);
+}
+
 /* Returns false if the tail could not be right, after putting it right. Called with `committed` read after the tail. */
 static bool tail_plausible(const struct space *s, uint64_t tail, uint64_t committed)
 {
@@ -47,8 +53,7 @@ int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t 
 		/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially consistent
 		 * with the read of the doorbell that follows (proxy/send.c, and coordinator.c's sleep). */
 		if (lap == empty && atomic_compare_exchange_strong(slot, &word, ring_word(empty + 1, lane, units))) {
-			atomic_compare_exchange_strong_explicit(&s->ingress->tail, &t, t + 1, memory_order_release,
-								memory_order_relaxed);
+			help(s, t);
 			*ret_ticket = t;
 			return 0;
 		}
@@ -56,9 +61,7 @@ int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t 
 			continue; /* t is old: the tail has moved on, or a lie the coordinator will mend */
 		if (ring_is_closed(word))
 			return -ESHUTDOWN;
-		/* Its producer has not moved the tail yet, and may be dead: help. */
-		atomic_compare_exchange_strong_explicit(&s->ingress->tail, &t, t + 1, memory_order_release,
-							memory_order_relaxed);
+		help(s, t); /* its producer has not moved the tail yet, and may be dead */
 	}
 	return -EAGAIN;
 }
