@@ -26,9 +26,8 @@
 #include "src/serving.h"
 
 #define TIMEOUT_DEFAULT INT64_C(5000000000)
-#define ATTACH_STEP_NS 10000000 /* between looks for a namespace that is not there yet */
+#define ATTACH_STEP_NS 5000000 /* between looks for a namespace that is not there yet */
 #define READER_HELLO_NS 300000000 /* a reader does without a coordinator that hangs for so long */
-#define RETRY_NS 100000000      /* between looks for a lost coordinator */
 #define SLEEP_NS 100000000      /* a sleeper looks so often whether anyone is left to wake it */
 #define SPIN_NS 30000           /* about what going to sleep and being woken costs */
 
@@ -315,13 +314,27 @@ static void take_welcome(struct stoa *s, const struct welcome *w)
 	atomic_store(&s->epoch, w->epoch);
 }
 
+/* Say hello over the parent's connection, or else by path. A coordinator may die while we talk: its guardian lives, and
+ * so does the parent's connection, until the next one is there. */
+static int reach(const struct stoa *s, bool forked, int64_t deadline, struct welcome *w)
+{
+	for (;;) {
+		int r = forked && s->conn_fd >= 0 ? connection_inherit(s->conn_fd, s->read_only, deadline, w) : -EPIPE;
+		if (nobody_there(r))
+			r = connection_open(s->dir, s->read_only, deadline, w);
+		bool again = r == -EPIPE || (forked && nobody_there(r) && !handle_lost(s));
+		if (!again || clock_now() >= deadline)
+			return r;
+		struct timespec step = { .tv_nsec = ATTACH_STEP_NS };
+		nanosleep(&step, NULL);
+	}
+}
+
 /* In a forked child: a connection of its own, and none of the parent's lanes. talk is held. */
 static int renew_after_fork(struct stoa *s, int64_t deadline)
 {
 	struct welcome w;
-	int r = s->conn_fd >= 0 ? connection_inherit(s->conn_fd, s->read_only, deadline, &w) : -EPIPE;
-	if (nobody_there(r))
-		r = connection_open(s->dir, s->read_only, deadline, &w);
+	int r = reach(s, true, deadline, &w);
 	if (r == 0) {
 		take_welcome(s, &w);
 		close(w.state_fd);
@@ -343,7 +356,7 @@ static int renew_epoch(struct stoa *s, int64_t deadline)
 {
 	struct welcome w;
 	struct segment_head head;
-	int r = connection_open(s->dir, s->read_only, deadline, &w);
+	int r = reach(s, false, deadline, &w);
 	if (r < 0)
 		return r;
 	r = segment_check(w.state_fd, "state", SEGMENT_STATE, &head);

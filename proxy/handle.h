@@ -43,7 +43,6 @@ struct stoa {
 	int doorbell_fd; /* -1 for readers */
 	uint64_t next_id;
 	_Atomic uint64_t epoch; /* of the guardian that we said hello to */
-	_Atomic int64_t retry_ns; /* when to look for a lost coordinator next */
 
 	pthread_mutex_t mutex;
 	struct lane *lanes;      /* all of this process */
