@@ -142,9 +142,10 @@ static enum coordinator_exit serve(struct coordinator *c)
 		}
 		check_users(c, started);
 		if (c->stopping >= 0) {
-			if (stop(c))
-				return COORDINATOR_ENDED;
-			continue;
+			if (!stop(c))
+				continue;
+			lanes_forget_all(c);
+			return COORDINATOR_ENDED;
 		}
 		if (!spin(c))
 			r = doze(c);

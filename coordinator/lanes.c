@@ -109,6 +109,13 @@ void lanes_forget(struct coordinator *c, uint32_t lane)
 	atomic_store(&space_lane(c->space, lane)->pid, 0);
 }
 
+void lanes_forget_all(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < space_lanes(c->space); i++)
+		if (atomic_load(&space_lane(c->space, i)->pid))
+			lanes_forget(c, i);
+}
+
 int lanes_give(struct coordinator *c, uint32_t lane, pid_t pid, uint64_t *ret_seq)
 {
 	char name[32];

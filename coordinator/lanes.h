@@ -15,6 +15,9 @@ struct server_lane *lanes_get(struct coordinator *c, uint32_t lane);
 /* The lane's owner is gone and its commands are done: unmap it, delete its file. */
 void lanes_forget(struct coordinator *c, uint32_t lane);
 
+/* The end: no lane has a command left. Who still has one mapped can read its answers. */
+void lanes_forget_all(struct coordinator *c);
+
 /* Make the file of a lane that is given out: its descriptor, and the sequence number that its owner goes on from. */
 int lanes_give(struct coordinator *c, uint32_t lane, pid_t pid, uint64_t *ret_seq);
 

@@ -18,9 +18,8 @@ bool await_cancel(const struct lane *lane, struct record *r)
 	return atomic_load_explicit(&lane->stoa->space.state->taken, memory_order_relaxed) <= ticket;
 }
 
-int await_take(struct lane *lane, const struct pending *p)
+int await_take(const struct pending *p)
 {
-	(void)lane;
 	const struct reply *reply = (const struct reply *)((const char *)p->record + p->record->reply_at);
 	struct reply head = *reply;
 	uint32_t room = p->record->reply_size - (uint32_t)sizeof head;
@@ -53,7 +52,7 @@ int await_answer(struct sending *w, const struct bound_method *m, void *ret, int
 {
 	struct pending now = { .ticket = w->ticket, .record = w->record, .method = m, .ret = ret };
 	int r = handle_await(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, deadline);
-	return r == 0 ? await_take(w->lane, &now) : give_up(w, r);
+	return r == 0 ? await_take(&now) : give_up(w, r);
 }
 
 int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
@@ -73,7 +72,7 @@ int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
 		return handle_gone(s, true, ticket);
 	if (r < 0)
 		return error_set_command(r, STOA_FROM_LIBRARY, true, ticket, NULL, 0);
-	r = await_take(lane, *at);
+	r = await_take(*at);
 	pending_drop(lane, at);
 	return r;
 }

@@ -16,7 +16,7 @@
 int await_answer(struct sending *w, const struct bound_method *m, void *ret, int64_t deadline);
 
 /* Take the answer of a committed command: its status, its result into ret, its text as the thread's error. */
-int await_take(struct lane *lane, const struct pending *p);
+int await_take(const struct pending *p);
 
 /* Set the cancel mark; true if the coordinator will see it, that is: the command will never apply. */
 bool await_cancel(const struct lane *lane, struct record *r);

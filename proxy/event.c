@@ -57,8 +57,11 @@ static void loop_free(struct loop *l)
 
 void event_free(struct lane *lane)
 {
-	if (lane->loop)
-		loop_free(lane->loop);
+	if (!lane->loop)
+		return;
+	if (lane->loop->watches && lane->head)
+		atomic_fetch_and(&lane->stoa->space.ingress->watchers[lane->id / 64], ~(UINT64_C(1) << lane->id % 64));
+	loop_free(lane->loop);
 	lane->loop = NULL;
 }
 
@@ -136,7 +139,7 @@ static int next_answer(struct lane *lane, struct stoa_event *e)
 	if (!*at || handle_committed(lane->stoa) <= (*at)->ticket)
 		return 0;
 	*e = (struct stoa_event){ .what = STOA_ANSWER, .data = (*at)->data, .ticket = (*at)->ticket };
-	e->status = await_take(lane, *at);
+	e->status = await_take(*at);
 	pending_drop(lane, at);
 	return 1;
 }

@@ -29,6 +29,7 @@
 #define ATTACH_STEP_NS 5000000 /* between looks for a namespace that is not there yet */
 #define READER_HELLO_NS 300000000 /* a reader does without a coordinator that hangs for so long */
 #define SLEEP_NS 100000000      /* a sleeper looks so often whether anyone is left to wake it */
+#define RETRY_NS 500000000      /* between a reader's looks for a lost coordinator */
 #define SPIN_NS 30000           /* about what going to sleep and being woken costs */
 
 pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -392,6 +393,20 @@ bool handle_lost(const struct stoa *s)
 {
 	struct pollfd p = { .fd = s->conn_fd, .events = POLLRDHUP };
 	return s->conn_fd < 0 || (poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
+}
+
+int handle_follow(struct stoa *s)
+{
+	if (!handle_lost(s))
+		return 0;
+	if (atomic_load(&s->space.state->life.phase) == LIFE_ENDED)
+		return handle_gone(s, false, 0);
+	int64_t now = clock_now();
+	if (now < atomic_load(&s->retry_ns))
+		return 0;
+	atomic_store(&s->retry_ns, now + RETRY_NS);
+	int r = handle_renew(s, STOA_MS(50));
+	return r == -ESTALE ? r : 0;
 }
 
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket)

@@ -42,6 +42,7 @@ struct stoa {
 	int conn_fd;     /* -1: none (a reader of files, or lost) */
 	int doorbell_fd; /* -1 for readers */
 	uint64_t next_id;
+	_Atomic int64_t retry_ns; /* when a reader looks for a lost coordinator next */
 	_Atomic uint64_t epoch; /* of the guardian that we said hello to */
 
 	pthread_mutex_t mutex;
@@ -92,6 +93,12 @@ void handle_ring(const struct stoa *s);
  * that matter to it. 0, -ETIMEDOUT, -ECONNRESET. May be called by read-only clients: object is then announced.
  */
 int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline);
+
+/*
+ * A reader that waits goes on without a coordinator; now and then it looks for the next one. 0: go on; -ECONNRESET: the
+ * namespace has ended; -ESTALE: it was made anew.
+ */
+int handle_follow(struct stoa *s);
 
 /* One sleep of handle_await and its like, bounded; the caller has announced value and looked again. */
 void handle_sleep(struct stoa *s, const _Atomic uint32_t *word, uint32_t value, int64_t deadline);

@@ -32,6 +32,19 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 extern struct stoa *handles; /* handle.c, under handles_lock */
 
+/* The thread's answers and watches are wanted by nobody any more. */
+static void retire(struct lane *lane)
+{
+	struct stoa *s = lane->stoa;
+	event_free(lane);
+	while (lane->pending)
+		pending_drop(lane, &lane->pending);
+	pthread_mutex_lock(&s->mutex);
+	lane->next_idle = s->idle_lanes;
+	s->idle_lanes = lane;
+	pthread_mutex_unlock(&s->mutex);
+}
+
 /* A thread ends: its lanes wait for the next thread that needs one. */
 static void on_thread_end(void *unused)
 {
@@ -39,13 +52,8 @@ static void on_thread_end(void *unused)
 	pthread_mutex_lock(&handles_lock);
 	for (uint32_t i = 0; i < mine.n; i++)
 		for (struct stoa *s = handles; s; s = s->next)
-			if (mine.lanes[i].generation &&
-			    atomic_load(&s->mark->generation) == mine.lanes[i].generation) {
-				pthread_mutex_lock(&s->mutex);
-				mine.lanes[i].lane->next_idle = s->idle_lanes;
-				s->idle_lanes = mine.lanes[i].lane;
-				pthread_mutex_unlock(&s->mutex);
-			}
+			if (mine.lanes[i].generation && atomic_load(&s->mark->generation) == mine.lanes[i].generation)
+				retire(mine.lanes[i].lane);
 	pthread_mutex_unlock(&handles_lock);
 	free(mine.lanes);
 	free(mine.scratch);

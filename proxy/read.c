@@ -374,6 +374,19 @@ int stoa_snapshot_many(size_t n, struct stoa_proxy *const *proxies, void *const 
 	return r;
 }
 
+static int run_here(const struct stoa_method *method, void *self, const void *args, void *ret)
+{
+	struct stoa_error e;
+	error_set_command(0, STOA_FROM_METHOD, false, 0, NULL, 0);
+	int r = method->run(self, args, ret);
+	stoa_last_error(&e);
+	if (r > 0)
+		return error_set(-EINVAL, "method %s returned %d; a method returns 0 or a negative errno", method->name, r);
+	if (r < 0 && e.code != r) /* it has not called stoa_fail */
+		error_set_command(r, STOA_FROM_METHOD, false, 0, NULL, 0);
+	return r;
+}
+
 int read_method(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout)
 {
 	const struct stoa *s = p->stoa;
@@ -406,8 +419,7 @@ int read_method(struct stoa_proxy *p, const struct stoa_method *method, const vo
 	r = moment_take(s, &m, &t, 1);
 	r = r ? r : unpack(t, m.copies, m.spare);
 	if (r == 0) {
-		r = method->run(m.spare, args ? args : &none, ret ? ret : &nothing);
-		r = r > 0 ? error_set(-EINVAL, "method %s returned %d; a method returns 0 or a negative errno", method->name, r) : r;
+		r = run_here(method, m.spare, args ? args : &none, ret ? ret : &nothing);
 	}
 	for (uint32_t i = 0; i < t->binding->n_attrs; i++)
 		if (t->binding->attrs[i].variable)
@@ -494,7 +506,11 @@ int stoa_wait(struct stoa_proxy *p, uint32_t attr, uint64_t after, int64_t timeo
 		if (clock_now() >= deadline)
 			return error_set(-ETIMEDOUT, "object %s has not changed", p->name);
 		handle_sleep(s, word, value, deadline);
-		if (handle_lost(s) && !s->read_only)
-			return handle_gone(s, false, 0);
+		if (s->read_only)
+			r = handle_follow(s);
+		else if (handle_lost(s))
+			r = handle_gone(s, false, 0);
+		if (r < 0)
+			return r;
 	}
 }

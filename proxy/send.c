@@ -141,6 +141,10 @@ static int send_method(struct stoa_proxy *p, const struct stoa_method *method, c
 	if (r < 0)
 		return r;
 	image_pack(m->args, args ? args : &none, w->args);
+	if (m->has_chars && image_check(m->args, w->args, size) < 0) {
+		lane_unrecord(w->lane, w->record);
+		return error_set(-EINVAL, "a text among the arguments of method %s has no NUL within its size", method->name);
+	}
 	send_address(w->record, t, RECORD_CALL, m->row);
 	r = send_publish(w, timeout);
 	if (r == 0)
