@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -339,6 +340,14 @@ static void on_new(struct coordinator *c, int fd)
 		close(fd);
 }
 
+/* The event may be of a client whose place another has taken meanwhile: look again. */
+static void on_pid(struct coordinator *c, uint32_t i)
+{
+	struct pollfd p = { .fd = i < c->ns->roster.n_clients ? c->ns->roster.clients[i].pid_fd : -1, .events = POLLIN };
+	if (poll(&p, 1, 0) == 1)
+		client_gone(c, i);
+}
+
 static void on_listen(struct coordinator *c)
 {
 	int fd;
@@ -390,7 +399,7 @@ int client_poll(struct coordinator *c, int timeout)
 			on_conn(c, index);
 			break;
 		case ON_PID:
-			client_gone(c, index);
+			on_pid(c, index);
 			break;
 		}
 	}
