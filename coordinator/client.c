@@ -193,6 +193,12 @@ static bool is_pidfd_of(int fd, pid_t pid)
 	return of != 0 && of == pid;
 }
 
+static void welcome(struct coordinator *c, int fd, const struct message *m, bool read_only)
+{
+	int out[] = { c->state_ro_fd, read_only ? c->ingress_ro_fd : c->ns->ingress_fd, c->ns->doorbell_fd };
+	answer(fd, m, MESSAGE_HELLO, atomic_load(&c->space->state->life.epoch), 0, out, read_only ? 2 : 3);
+}
+
 static int on_hello(struct coordinator *c, int fd, const struct message *m, const int *fds)
 {
 	struct ucred cred;
@@ -218,8 +224,7 @@ static int on_hello(struct coordinator *c, int fd, const struct message *m, cons
 		return r;
 	}
 	client_watch(c, index);
-	int out[] = { c->state_ro_fd, read_only ? c->ingress_ro_fd : c->ns->ingress_fd, c->ns->doorbell_fd };
-	answer(fd, m, MESSAGE_HELLO, atomic_load(&c->space->state->life.epoch), 0, out, read_only ? 2 : 3);
+	welcome(c, fd, m, read_only);
 	return 1;
 }
 
@@ -310,7 +315,9 @@ static void on_conn(struct coordinator *c, uint32_t i)
 		client_gone(c, i);
 	if (r < 0)
 		return;
-	if (m.kind == MESSAGE_LANE)
+	if (m.kind == MESSAGE_HELLO) /* again: the coordinator that heard it first died before it answered */
+		welcome(c, c->ns->roster.clients[i].conn_fd, &m, c->ns->roster.clients[i].read_only);
+	else if (m.kind == MESSAGE_LANE)
 		on_lane(c, i, &m, fds);
 	else if (m.kind == MESSAGE_LANE_FREE)
 		on_lane_free(c, i, &m);

@@ -76,7 +76,7 @@ int scratch(unsigned char **buffer, size_t *room, size_t size)
 
 static void reject_record(struct coordinator *c, uint32_t lane, const struct command *cmd)
 {
-	struct reject *e = space_reject(c->space, ++c->rejected);
+	struct reject *e = space_reject(c->space, ++c->totals.rejected);
 	const struct record *r = cmd ? &cmd->record : NULL;
 	bool named = r && r->kind >= RECORD_CALL && r->kind <= RECORD_ASSIGN_ALL;
 	if (r && r->kind == RECORD_MANY && cmd->failed < cmd->n_jobs) {
@@ -85,7 +85,7 @@ static void reject_record(struct coordinator *c, uint32_t lane, const struct com
 	}
 	const struct object *o = named && r->object < c->room_objects ? c->objects[r->object] : NULL;
 	memset(e, 0, sizeof *e);
-	e->number = c->rejected;
+	e->number = c->totals.rejected;
 	e->ticket = c->ticket;
 	e->time_ns = c->now_ns;
 	e->code = c->outcome.status;
@@ -370,14 +370,14 @@ static bool needs_first(const struct command *cmd)
 static void command_finish(struct coordinator *c, const struct command *cmd, int status)
 {
 	if (status == 0) {
-		c->applied++;
+		c->totals.applied++;
 		return;
 	}
 	if (!c->outcome.text[0])
 		snprintf(c->outcome.text, sizeof c->outcome.text, "%s", stoa_strerror(status));
 	reply_error(c, cmd);
 	if (c->stopping == STOA_NOW) {
-		c->abandoned++;
+		c->totals.abandoned++;
 		return;
 	}
 	c->lanes[cmd->lane].rejected++;

@@ -8,6 +8,7 @@
 #include "coordinator/command.h"
 #include "coordinator/lanes.h"
 #include "coordinator/objects.h"
+#include "src/cell.h"
 #include "src/clock.h"
 #include "src/park.h"
 #include "src/ring.h"
@@ -16,30 +17,17 @@
 
 void commit_load(struct coordinator *c)
 {
-	uint64_t best = 0;
-	for (uint8_t k = 0; k < 2; k++) {
-		struct totals *t = &c->space->state->totals[k];
-		uint64_t tag = atomic_load(&t->tag);
-		if (tag > c->head)
-			atomic_store(&t->tag, tag = 0);
-		if (tag && tag >= best) {
-			best = tag;
-			c->totals_current = k;
-			c->applied = t->applied;
-			c->rejected = t->rejected;
-			c->abandoned = t->abandoned;
-		}
-	}
+	int k = cell_recover(&c->space->state->totals_tags, c->head);
+	if (k < 0)
+		return;
+	c->totals_current = (uint8_t)k;
+	c->totals = c->space->state->totals[k];
 }
 
 static void totals_write(struct coordinator *c, uint64_t tag)
 {
-	struct totals *t = &c->space->state->totals[!c->totals_current];
-	atomic_store_explicit(&t->tag, tag, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
-	t->applied = c->applied;
-	t->rejected = c->rejected;
-	t->abandoned = c->abandoned;
+	cell_begin(&c->space->state->totals_tags, !c->totals_current, tag);
+	c->space->state->totals[!c->totals_current] = c->totals;
 }
 
 /* ---- waking ---- */

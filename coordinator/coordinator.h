@@ -119,7 +119,7 @@ struct coordinator {
 	uint64_t head;   /* == committed between turns */
 	uint64_t ticket; /* of the command in hand */
 	int64_t now_ns;  /* CLOCK_REALTIME of the turn */
-	uint64_t applied, rejected, abandoned;
+	struct totals totals;
 	uint8_t totals_current;
 	struct object **touched; /* objects with commands in this turn */
 	uint32_t n_touched, room_touched;

@@ -9,27 +9,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "src/cell.h"
 #include "src/error.h"
 #include "src/segment.h"
 
 static void lane_file(uint32_t lane, char name[32]) { snprintf(name, 32, "lane.%u", lane); }
 
-/* The newest committed cell of each lane; what was tagged above `committed` is blanked. */
 static void lane_load(struct coordinator *c, uint32_t i)
 {
 	struct lane_row *row = space_lane(c->space, i);
-	uint64_t best = 0;
-	for (uint8_t k = 0; k < 2; k++) {
-		uint64_t tag = atomic_load(&row->cells[k].tag);
-		if (tag > c->head)
-			atomic_store(&row->cells[k].tag, tag = 0);
-		if (tag && tag >= best) {
-			best = tag;
-			c->lanes[i].current = k;
-			c->lanes[i].seq = row->cells[k].seq;
-			c->lanes[i].rejected = row->cells[k].rejected;
-		}
-	}
+	int k = cell_recover(&row->tags, c->head);
+	if (k < 0)
+		return;
+	c->lanes[i].current = (uint8_t)k;
+	c->lanes[i].seq = row->cells[k].seq;
+	c->lanes[i].rejected = row->cells[k].rejected;
 }
 
 static uint64_t row_at(const struct coordinator *c, uint32_t lane)
@@ -141,12 +135,9 @@ void lanes_write(struct coordinator *c, uint64_t tag)
 {
 	for (uint32_t i = 0; i < c->n_lanes_touched; i++) {
 		const struct server_lane *lane = &c->lanes[c->lanes_touched[i]];
-		struct lane_cell *cell = &space_lane(c->space, c->lanes_touched[i])->cells[!lane->current];
-		/* Tag first: clients read these cells too (stoa_sync), as cells of parts are read. */
-		atomic_store_explicit(&cell->tag, tag, memory_order_relaxed);
-		atomic_thread_fence(memory_order_release);
-		cell->seq = lane->seq;
-		cell->rejected = lane->rejected;
+		struct lane_row *row = space_lane(c->space, c->lanes_touched[i]);
+		cell_begin(&row->tags, !lane->current, tag);
+		row->cells[!lane->current] = (struct lane_cell){ .seq = lane->seq, .rejected = lane->rejected };
 	}
 }
 

@@ -107,7 +107,7 @@ static int cell_room(struct coordinator *c, struct object *o, uint32_t k, uint64
 	int r = heap_new(&c->heap, BLOCK_CELL, size, &at);
 	if (r < 0)
 		return r;
-	cell_begin(p, idle, 0);
+	cell_begin(&p->tags, idle, 0);
 	atomic_store_explicit(&p->cell[idle], at, memory_order_relaxed);
 	if (old)
 		heap_free(&c->heap, old);
@@ -165,7 +165,7 @@ void object_write(struct coordinator *c, struct object *o, uint64_t tag)
 		const struct part_plan *plan = &o->cls->plan->parts[k];
 		struct part *p = &o->body->parts[k];
 		int idle = !o->current[k];
-		cell_begin(p, idle, tag);
+		cell_begin(&p->tags, idle, tag);
 		struct cell *cell = cell_at(c->space, p, idle);
 		memcpy(cell_stamps(cell), o->stamps + plan->first_stamp, plan->n_attrs * sizeof(struct stamp));
 		size_t size = image_pack(plan->image, part_source(o, k), (char *)cell + plan->image_at);
@@ -192,7 +192,7 @@ static void values_keep(const struct object *o)
 	const struct stoa_struct *state = o->cls->code->state;
 	for (uint32_t i = 0; i < state->n_attrs; i++) {
 		const struct stoa_attr *a = &state->attrs[i];
-		for (uint32_t at = 0; (a->kind == STOA_TEXT || a->kind == STOA_BLOB) && at < a->size; at += sizeof(stoa_text))
+		for (uint32_t at = 0; image_is_variable(a->kind) && at < a->size; at += sizeof(stoa_text))
 			value_keep(((stoa_text *)((char *)o->mirror + a->offset + at))->data);
 	}
 }
@@ -203,7 +203,7 @@ static int part_image(const struct coordinator *c, const struct object *o, uint3
 {
 	const struct part *p = &o->body->parts[k];
 	uint64_t tag, at;
-	int cur = cell_current(p, c->head, &tag);
+	int cur = cell_current(&p->tags, c->head, &tag);
 	if (cur < 0)
 		return error_set(-EPROTO, "object %s has no committed state in part %u", o->name, k);
 	at = atomic_load_explicit(&p->cell[cur], memory_order_relaxed);
@@ -308,7 +308,7 @@ static void body_free(struct coordinator *c, struct body *b, uint64_t at)
 	atomic_store_explicit(&b->incarnation, 0, memory_order_relaxed);
 	for (uint32_t k = 0; k < b->n_parts; k++)
 		for (int i = 0; i < 2; i++) {
-			cell_begin(&b->parts[k], i, 0);
+			cell_begin(&b->parts[k].tags, i, 0);
 			uint64_t cell = atomic_load_explicit(&b->parts[k].cell[i], memory_order_relaxed);
 			if (cell)
 				heap_free(&c->heap, cell);
@@ -429,10 +429,9 @@ static int body_claim(struct coordinator *c, struct object *o)
 	if (r == 0 && sizeof *b + (uint64_t)b->n_parts * sizeof(struct part) > heap_capacity(&c->heap, o->body_at))
 		r = error_set(-EPROTO, "object %s has %u parts, more than its block holds", o->name, b->n_parts);
 	for (uint32_t k = 0; r == 0 && k < b->n_parts; k++)
+		cell_recover(&b->parts[k].tags, c->head);
+	for (uint32_t k = 0; r == 0 && k < b->n_parts; k++)
 		for (int i = 0; r == 0 && i < 2; i++) {
-			uint64_t tag = atomic_load(&b->parts[k].tag[i]);
-			if (tag > c->head)
-				atomic_store(&b->parts[k].tag[i], 0); /* not committed: the model fails without this */
 			uint64_t cell = atomic_load(&b->parts[k].cell[i]);
 			r = cell ? heap_claim(&c->heap, BLOCK_CELL, cell) : 0;
 		}
@@ -444,7 +443,7 @@ static void stamps_load(const struct coordinator *c, struct object *o)
 	for (uint32_t k = 0; k < o->cls->plan->n_parts; k++) {
 		const struct part *p = &o->body->parts[k];
 		uint64_t tag;
-		int cur = cell_current(p, c->head, &tag);
+		int cur = cell_current(&p->tags, c->head, &tag);
 		o->current[k] = (uint8_t)cur;
 		memcpy(o->stamps + o->cls->plan->parts[k].first_stamp, cell_stamps(cell_at(c->space, p, cur)),
 		       o->cls->plan->parts[k].n_attrs * sizeof(struct stamp));

@@ -19,8 +19,6 @@
 
 /* ---- attributes of mirror and shadow ---- */
 
-static bool is_variable(const struct stoa_attr *a) { return a->kind == STOA_TEXT || a->kind == STOA_BLOB; }
-
 static bool attr_same(const struct object *o, const struct stoa_attr *a)
 {
 	return memcmp((char *)o->mirror + a->offset, (char *)o->shadow + a->offset, a->size) == 0;
@@ -41,14 +39,14 @@ static void values_drop(const struct stoa_attr *a, char *from, const char *to, b
 
 static void attr_keep(struct object *o, const struct stoa_attr *a)
 {
-	if (is_variable(a))
+	if (image_is_variable(a->kind))
 		values_drop(a, o->shadow, o->mirror, true);
 	memcpy((char *)o->shadow + a->offset, (char *)o->mirror + a->offset, a->size);
 }
 
 static void attr_undo(struct object *o, const struct stoa_attr *a)
 {
-	if (is_variable(a))
+	if (image_is_variable(a->kind))
 		values_drop(a, o->mirror, o->shadow, false);
 	memcpy((char *)o->mirror + a->offset, (char *)o->shadow + a->offset, a->size);
 }
@@ -113,7 +111,7 @@ static int step_prepare(struct coordinator *c, const struct step *s)
 	for (uint32_t i = 0; r == 0 && i < s->n_attrs; i++) {
 		const struct stoa_attr *a = &state->attrs[s->attrs[i]];
 		uint32_t k = s->object->cls->plan->part_of[s->attrs[i]];
-		if (is_variable(a) ? s->assigned || !attr_same(s->object, a) : !s->object->body->parts[k].cell[!s->object->current[k]])
+		if (image_is_variable(a->kind) ? s->assigned || !attr_same(s->object, a) : !s->object->body->parts[k].cell[!s->object->current[k]])
 			r = object_prepare(c, s->object, k);
 	}
 	return r == 0 ? prepare_touched(c, s) : r;
@@ -201,9 +199,9 @@ static int check_undeclared(struct coordinator *c, const struct object *o, const
 static void attr_poison(const struct stoa_attr *a, char *self)
 {
 	static char text[] = "poisoned: this read is not declared";
-	for (uint32_t at = 0; is_variable(a) && at < a->size; at += sizeof(stoa_text))
+	for (uint32_t at = 0; image_is_variable(a->kind) && at < a->size; at += sizeof(stoa_text))
 		*(stoa_text *)(self + a->offset + at) = (stoa_text){ text, sizeof text - 1 };
-	for (uint32_t i = 0; !is_variable(a) && i < a->size; i++)
+	for (uint32_t i = 0; !image_is_variable(a->kind) && i < a->size; i++)
 		self[a->offset + i] = a->kind == STOA_BOOL ? !self[a->offset + i]
 				    : a->kind == STOA_CHARS ? 'p' * (i + 1 < a->size) : (char)(self[a->offset + i] ^ 0x5a);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "src/cell.h"
 #include "src/error.h"
 
 bool await_cancel(const struct lane *lane, struct record *r)
@@ -77,25 +78,16 @@ int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
 	return r;
 }
 
-/* How many commands of a lane were rejected, as of now. Its two cells are read as those of a part are. */
 uint64_t await_rejected(const struct lane *lane)
 {
 	const struct lane_row *row = space_lane(&lane->stoa->space, lane->id);
 	for (;;) {
-		uint64_t g = handle_committed(lane->stoa), best = 0, rejected = 0;
-		int k = -1;
-		for (int i = 0; i < 2; i++) {
-			uint64_t tag = atomic_load_explicit(&row->cells[i].tag, memory_order_acquire);
-			if (tag && tag <= g && tag >= best) {
-				best = tag;
-				k = i;
-			}
-		}
-		if (k < 0)
+		uint64_t tag;
+		int k = cell_current(&row->tags, handle_committed(lane->stoa), &tag);
+		if (k < 0 && tag == 0)
 			return 0;
-		rejected = row->cells[k].rejected;
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&row->cells[k].tag, memory_order_relaxed) == best)
+		uint64_t rejected = k < 0 ? 0 : row->cells[k].rejected;
+		if (k >= 0 && cell_still(&row->tags, k, tag))
 			return rejected;
 	}
 }

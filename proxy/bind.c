@@ -87,8 +87,6 @@ static char *missing(const struct stoa_class *cls, const char *what, const char 
 	return asprintf(&text, "class %s: the coordinator's has no %s %s", cls->name, what, name) < 0 ? NULL : text;
 }
 
-static bool is_variable(const struct stoa_attr *a) { return a->kind == STOA_TEXT || a->kind == STOA_BLOB; }
-
 static int bind_attr(const struct binding *b, uint32_t i, struct bound_attr *out)
 {
 	const struct stoa_attr *a = &b->ours->state->attrs[i];
@@ -96,7 +94,7 @@ static int bind_attr(const struct binding *b, uint32_t i, struct bound_attr *out
 	const struct class_plan *plan = b->view->plan;
 	struct stoa_attr alone = *a;
 	int k = class_find_attr(theirs, a->name);
-	*out = (struct bound_attr){ .attr = UINT32_MAX, .offset = a->offset, .size = a->size, .variable = is_variable(a) };
+	*out = (struct bound_attr){ .attr = UINT32_MAX, .offset = a->offset, .size = a->size, .variable = image_is_variable(a->kind) };
 	alone.offset = 0;
 	int r = image_layout_new(&alone, NULL, 1, &out->image);
 	if (r < 0)

@@ -35,23 +35,15 @@ static void read_totals(const struct stoa *s, struct stoa_health *h)
 {
 	const struct state_head *state = s->space.state;
 	for (;;) {
-		uint64_t g = handle_committed(s), best = 0;
-		int k = -1;
-		for (int i = 0; i < 2; i++) {
-			uint64_t tag = atomic_load_explicit(&state->totals[i].tag, memory_order_acquire);
-			if (tag && tag <= g && tag >= best) {
-				best = tag;
-				k = i;
-			}
-		}
-		if (k < 0)
-			return;
-		h->applied = state->totals[k].applied;
-		h->rejected = state->totals[k].rejected;
-		h->abandoned = state->totals[k].abandoned;
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&state->totals[k].tag, memory_order_relaxed) == best)
-			return;
+		uint64_t tag;
+		int k = cell_current(&state->totals_tags, handle_committed(s), &tag);
+		struct totals t = k < 0 ? (struct totals){ 0 } : state->totals[k];
+		if (k >= 0 ? !cell_still(&state->totals_tags, k, tag) : tag != 0)
+			continue; /* overwritten meanwhile */
+		h->applied = t.applied;
+		h->rejected = t.rejected;
+		h->abandoned = t.abandoned;
+		return;
 	}
 }
 

@@ -59,10 +59,10 @@ struct copy {
 static int copy_part(const struct space *space, struct copy *c, const struct part_plan *plan, uint64_t g)
 {
 	uint64_t tag;
-	int k = cell_current(c->part, g, &tag);
+	int k = cell_current(&c->part->tags, g, &tag);
 	if (k < 0)
 		return 0;
-	if (c->tag == tag && cell_still(c->part, k, tag))
+	if (c->tag == tag && cell_still(&c->part->tags, k, tag))
 		return 1;
 	c->tag = 0;
 	uint64_t at = atomic_load_explicit(&c->part->cell[k], memory_order_relaxed), size = plan->size;
@@ -71,7 +71,7 @@ static int copy_part(const struct space *space, struct copy *c, const struct par
 	const struct cell *cell = space_state(space, at);
 	if (plan->image->variable)
 		size = plan->image_at + atomic_load_explicit(&cell->size, memory_order_relaxed);
-	if (!cell_still(c->part, k, tag) || size > space->geometry.state - at)
+	if (!cell_still(&c->part->tags, k, tag) || size > space->geometry.state - at)
 		return 0;
 	if (size > c->room) {
 		char *more = realloc(c->own ? c->bytes : NULL, size);
@@ -82,7 +82,7 @@ static int copy_part(const struct space *space, struct copy *c, const struct par
 		c->own = true;
 	}
 	memcpy(c->bytes, cell, size);
-	if (!cell_still(c->part, k, tag))
+	if (!cell_still(&c->part->tags, k, tag))
 		return 0;
 	c->tag = tag;
 	c->size = size;
@@ -222,7 +222,7 @@ static int read_fixed(const struct stoa *s, const struct target *t, const struct
 		return error_set(-ENOMEM, "no memory for %u bytes", a->size);
 	for (;;) {
 		uint64_t tag, g = handle_committed(s);
-		int k = cell_current(part, g, &tag);
+		int k = cell_current(&part->tags, g, &tag);
 		if (target_dead(t, g))
 			return -ESTALE;
 		if (k < 0)
@@ -230,7 +230,7 @@ static int read_fixed(const struct stoa *s, const struct target *t, const struct
 		struct cell *cell = cell_at(&s->space, part, k);
 		memcpy(copy, (char *)cell + a->at, a->size);
 		struct stamp stamp = cell_stamps(cell)[a->stamp];
-		if (!cell_still(part, k, tag))
+		if (!cell_still(&part->tags, k, tag))
 			continue;
 		if (ret)
 			memcpy(ret, copy, a->size);
@@ -442,12 +442,12 @@ static int stamp_of_all(struct stoa_proxy *p, struct stoa_stamp *ret)
 		for (uint32_t i = 0; i < plan->n_attr_parts && whole; i++) {
 			const struct part *part = &t->body->parts[i];
 			uint64_t tag;
-			int k = cell_current(part, g, &tag);
+			int k = cell_current(&part->tags, g, &tag);
 			for (uint32_t n = 0; k >= 0 && n < plan->parts[i].n_attrs; n++) {
 				struct stamp stamp = cell_stamps(cell_at(&s->space, part, k))[n];
 				stamp_join(&all, &stamp);
 			}
-			whole = k >= 0 && cell_still(part, k, tag);
+			whole = k >= 0 && cell_still(&part->tags, k, tag);
 		}
 		if (target_dead(t, g))
 			return -ESTALE;

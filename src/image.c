@@ -25,11 +25,6 @@ static const char letters[] = {
 	[STOA_BOOL] = 'c',  [STOA_CHARS] = 'c', [STOA_TEXT] = 'B', [STOA_BLOB] = 'B',
 };
 
-static bool is_variable(const struct image_field *f)
-{
-	return f->kind == STOA_TEXT || f->kind == STOA_BLOB;
-}
-
 static unsigned char *put32(unsigned char *p, uint32_t n)
 {
 	memcpy(p, &n, sizeof(n));
@@ -64,12 +59,12 @@ static void field_init(struct image_field *f, const struct stoa_attr *attr)
 	*f = (struct image_field){ .offset = attr->offset, .size = attr->size, .count = 1, .kind = attr->kind };
 	for (uint32_t i = 0; i < n; i++)
 		f->count *= attr->dims[i];
-	f->pound = attr->rank && !is_variable(f);
+	f->pound = attr->rank && !image_is_variable(f->kind);
 }
 
 static size_t field_letters(const struct image_field *f)
 {
-	return is_variable(f) ? f->count : 1u + f->pound;
+	return image_is_variable(f->kind) ? f->count : 1u + f->pound;
 }
 
 static int head_new(struct image_layout *l)
@@ -106,8 +101,8 @@ static void place_fields(struct image_layout *l)
 	l->size = l->head_size;
 	for (struct image_field *f = l->fields; f < l->fields + l->n_fields; f++) {
 		f->at = l->variable ? 0 : l->size;
-		l->variable |= is_variable(f);
-		l->size += is_variable(f) ? 4 * f->count : f->size;
+		l->variable |= image_is_variable(f->kind);
+		l->size += image_is_variable(f->kind) ? 4 * f->count : f->size;
 	}
 	put32(l->head + LENGTH_AT, l->size);
 }
@@ -192,7 +187,7 @@ size_t image_size(const struct image_layout *layout, const void *from)
 	if (!layout->variable)
 		return size;
 	for (const struct image_field *f = layout->fields; f < layout->fields + layout->n_fields; f++)
-		for (uint32_t i = 0; is_variable(f) && i < f->count; i++)
+		for (uint32_t i = 0; image_is_variable(f->kind) && i < f->count; i++)
 			size += bytes_of(f, from, i).size;
 	return size;
 }
@@ -210,7 +205,7 @@ static unsigned char *put_bytes(unsigned char *p, struct bytes b, bool is_text)
 
 static unsigned char *field_pack(const struct image_field *f, const void *from, unsigned char *p)
 {
-	if (!is_variable(f)) {
+	if (!image_is_variable(f->kind)) {
 		copy(p, (const char *)from + f->offset, f->size);
 		return p + f->size;
 	}
@@ -303,7 +298,7 @@ int image_check(const struct image_layout *layout, const void *image, size_t siz
 	p += layout->head_size;
 	for (const struct image_field *f = layout->fields; f < layout->fields + layout->n_fields; f++) {
 		size_t left = (size_t)(end - p);
-		size_t n = is_variable(f) ? variable_check(f, p, left) : fixed_check(f, p, left);
+		size_t n = image_is_variable(f->kind) ? variable_check(f, p, left) : fixed_check(f, p, left);
 
 		if (n == 0)
 			return -EBADMSG;
@@ -339,7 +334,7 @@ static int field_take(const struct image_field *f, const unsigned char **at, cha
 	size_t step = f->size / f->count;
 	int r = 0;
 
-	if (!is_variable(f)) {
+	if (!image_is_variable(f->kind)) {
 		copy(to, *at, f->size);
 		*at += f->size;
 		return 0;
@@ -381,7 +376,7 @@ void image_fini(const struct image_layout *layout, void *of)
 	if (!layout->variable)
 		return;
 	for (const struct image_field *f = layout->fields; f < layout->fields + layout->n_fields; f++) {
-		if (!is_variable(f))
+		if (!image_is_variable(f->kind))
 			continue;
 		for (uint32_t i = 0; i < f->count; i++)
 			value_free((void *)(uintptr_t)bytes_of(f, of, i).data);

@@ -50,6 +50,12 @@ struct image_layout {
 int image_layout_new(const struct stoa_attr *attrs, const uint32_t *select, uint32_t n, struct image_layout **ret);
 struct image_layout *image_layout_free(struct image_layout *layout);
 
+/* Text and blobs are variable: their bytes are not in the struct. */
+static inline bool image_is_variable(uint8_t kind)
+{
+	return kind == STOA_TEXT || kind == STOA_BLOB;
+}
+
 /* Bytes the image of this struct takes. Over UINT32_MAX there is no such image: the caller refuses it. */
 size_t image_size(const struct image_layout *layout, const void *from);
 

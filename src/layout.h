@@ -75,8 +75,12 @@ struct pulse {
 	_Atomic uint32_t threads;              /* lanes given out */
 };
 
+/* What is committed lies in pairs of cells, each with its tag: src/cell.h tells which is current. */
+struct tags {
+	_Atomic uint64_t of[2];
+};
+
 struct totals {
-	_Atomic uint64_t tag;
 	uint64_t applied, rejected, abandoned;
 };
 
@@ -88,7 +92,8 @@ struct state_head {
 	alignas(LAYOUT_LINE) _Atomic uint64_t taken;     /* commands looked at: too late to cancel below it */
 	alignas(LAYOUT_LINE) struct pulse pulse;
 	alignas(LAYOUT_LINE) struct life life;
-	alignas(LAYOUT_LINE) struct totals totals[2];
+	alignas(LAYOUT_LINE) struct tags totals_tags;
+	struct totals totals[2];
 	alignas(LAYOUT_LINE) _Atomic uint64_t directory; /* grows whenever an object or class comes or goes … */
 	_Atomic uint64_t directory_tag;                  /* … and the tag from which the newest change counts */
 	_Atomic uint64_t heap_end;                       /* offset: blocks lie without gaps below it */
@@ -98,17 +103,16 @@ struct state_head {
 };
 _Static_assert(sizeof(struct state_head) <= LAYOUT_PAGE, "the head of the state is one page");
 
-/* What the coordinator knows of a lane, beyond the lane's own word for it. Two cells, as everything committed. */
+/* What the coordinator knows of a lane, beyond the lane's own word for it. */
 struct lane_cell {
-	_Atomic uint64_t tag;
 	uint64_t seq;      /* the record that it takes next */
 	uint64_t rejected; /* of this lane's commands */
-	uint64_t unused;
 };
 struct lane_row {
+	struct tags tags;
 	struct lane_cell cells[2];
 	_Atomic int32_t pid; /* of its owner; 0: free */
-	uint32_t unused[15];
+	uint32_t unused[19];
 };
 _Static_assert(sizeof(struct lane_row) == LAYOUT_LINE, "a lane's row is one line");
 
@@ -140,9 +144,9 @@ struct object_entry {
 };
 _Static_assert(sizeof(struct object_entry) == LAYOUT_LINE, "an object entry is one line");
 
-/* Two cells of a piece of an object's state; which is current is told by tag and `committed` (src/cell.h). */
+/* The two cells of a piece of an object's state. */
 struct part {
-	_Atomic uint64_t tag[2];
+	struct tags tags;
 	_Atomic uint64_t cell[2]; /* offsets */
 };
 

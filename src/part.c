@@ -11,15 +11,13 @@
 
 static const struct stoa_attr hook_blob = { .name = "part", .size = sizeof(stoa_blob), .kind = STOA_BLOB };
 
-static bool is_variable(const struct stoa_attr *a) { return a->kind == STOA_TEXT || a->kind == STOA_BLOB; }
-
 /* Assigns part_of and place_of; returns the number of parts with attributes. */
 static uint32_t cut(const struct stoa_struct *state, struct class_plan *plan)
 {
 	uint32_t n = 0, open = UINT32_MAX, bytes = 0, attrs = 0;
 	for (uint32_t i = 0; i < state->n_attrs; i++) {
 		const struct stoa_attr *a = &state->attrs[i];
-		if (is_variable(a) || a->size >= PART_BYTES) {
+		if (image_is_variable(a->kind) || a->size >= PART_BYTES) {
 			plan->part_of[i] = n++;
 			plan->place_of[i] = 0;
 			continue;
