@@ -54,11 +54,11 @@ static int guard(const char *name, const struct stoa_class *const *classes, cons
 {
 	char title[sizeof("stoa:") + STOA_NAME_MAX];
 	struct namespace ns;
-	snprintf(title, sizeof(title), "stoa:%s", name);
-	process_title(title);
 	int r = namespace_open(&ns, name, classes, options, NULL);
 	if (r < 0)
 		return r;
+	snprintf(title, sizeof(title), "stoa:%s", ns.name);
+	process_title(title); /* writes over argv, where the caller's name may be */
 	ns.embedded = true;
 	ns.options.log = NULL; /* the program's: it would be called in another process */
 	ns.options.ready = NULL;
