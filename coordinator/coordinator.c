@@ -156,11 +156,8 @@ static enum coordinator_exit serve(struct coordinator *c)
 enum coordinator_exit coordinator_run(struct namespace *ns)
 {
 	struct coordinator *c = calloc(1, sizeof *c);
-	pid_t holder = 0;
-	int r = c ? lock_take(ns->lock_fd, LOCK_COORDINATOR, ns->options.timeout, &holder) : -ENOMEM;
-	if (r < 0) {
-		roster_tell(ns->link_fd, LINK_FAILED, r, r == -ENOMEM ? "no memory" : "another coordinator serves the namespace");
-		free(c);
+	if (!c) {
+		roster_tell(ns->link_fd, LINK_FAILED, -ENOMEM, "no memory");
 		return COORDINATOR_FAILED;
 	}
 	c->ns = ns;
@@ -169,7 +166,7 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = -1;
 	coordinator_self = c;
 	serving_set(ns->dir);
-	r = recover(c);
+	int r = recover(c);
 	if (r < 0) {
 		struct stoa_error e;
 		stoa_last_error(&e);

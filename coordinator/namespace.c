@@ -137,8 +137,12 @@ static int open_doorbell(struct namespace *ns)
 
 static int open_roster(struct namespace *ns)
 {
-	int r = roster_init(&ns->roster, ns->space.geometry.lanes);
-	return r < 0 ? error_set(r, "no memory for %u lanes", ns->space.geometry.lanes) : 0;
+	int r = roster_init(&ns->roster, space_lanes(&ns->space));
+	if (r < 0)
+		return error_set(r, "no memory for %u lanes", space_lanes(&ns->space));
+	/* Who survived the epoch before may still think that its lanes are his: this one gives out the other half. */
+	ns->roster.first_lane = atomic_load(&ns->space.state->life.epoch) % 2 ? 0 : ns->space.geometry.lanes;
+	return 0;
 }
 
 static int prepare(struct namespace *ns, const char *name, const struct stoa_class *const *classes,

@@ -17,14 +17,14 @@
 
 #define CLIENTS_MAX (1u << 20) /* more than descriptors: an index above comes from a broken coordinator */
 
-int roster_init(struct roster *r, uint32_t max_lanes)
+int roster_init(struct roster *r, uint32_t n_lanes)
 {
-	struct roster_lane *lanes = calloc(max_lanes + 1, sizeof(*lanes));
+	struct roster_lane *lanes = calloc(n_lanes, sizeof(*lanes));
 	if (!lanes)
 		return -ENOMEM;
-	for (uint32_t i = 0; i <= max_lanes; i++)
+	for (uint32_t i = 0; i < n_lanes; i++)
 		lanes[i].event_fd = -1;
-	*r = (struct roster){ .lanes = lanes, .n_lanes = max_lanes + 1 };
+	*r = (struct roster){ .lanes = lanes, .n_lanes = n_lanes };
 	return 0;
 }
 

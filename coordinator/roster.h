@@ -30,9 +30,9 @@ struct roster_lane {
 struct roster {
 	struct roster_client *clients; /* grows */
 	uint32_t n_clients;
-	struct roster_lane *lanes; /* geometry.lanes + 1 of them */
+	struct roster_lane *lanes;
 	uint32_t n_lanes;
-	uint32_t first_lane; /* lanes below were given by an earlier epoch and are not given again */
+	uint32_t first_lane; /* this epoch's half of them begins here */
 };
 
 enum link_kind {
@@ -56,7 +56,7 @@ struct link_message {
 	char text[256]; /* LINK_FAILED: why */
 };
 
-int roster_init(struct roster *r, uint32_t max_lanes); /* makes max_lanes + 1 of them */
+int roster_init(struct roster *r, uint32_t n_lanes);
 void roster_fini(struct roster *r); /* closes every descriptor */
 
 /*
