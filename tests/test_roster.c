@@ -143,7 +143,7 @@ static void roster_follows_a_lane_through_its_life(void **state)
 	int before = scratch_fds();
 	struct roster_lane lane = { .client = 3, .event_fd = eventfd(5, EFD_NONBLOCK) };
 	struct roster_lane *there = &s->guardian.lanes[LANES], *here = &s->coordinator.lanes[LANES];
-	assert_int_equal(s->guardian.n_lanes, LANES + 1);
+	assert_int_equal(s->guardian.n_lanes, LANES);
 	assert_int_equal(there->event_fd, -1);
 	set_lane(s, LANES, LINK_LANE, &lane);
 	assert_true(here->used && there->used && there->client == 3 && !there->ending);
