@@ -93,7 +93,7 @@ static void lane_end(struct coordinator *c, uint32_t i)
 	struct roster_lane lane = r->lanes[i];
 	atomic_fetch_and(&c->space->ingress->watchers[i / 64], ~(UINT64_C(1) << i % 64));
 	lane.ending = true;
-	lane.until = c->head + ring_queued(c->space);
+	lane.until = ring_end(c->space);
 	roster_set_lane(r, c->ns->link_fd, i, LINK_LANE_ENDING, &lane);
 	c->n_ending++;
 }

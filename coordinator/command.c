@@ -74,30 +74,33 @@ int scratch(unsigned char **buffer, size_t *room, size_t size)
 	return 0;
 }
 
+/* Which object, class and row a rejected command was for, as far as it is known. */
+static void reject_name(const struct coordinator *c, const struct command *cmd, struct reject *e)
+{
+	const struct create_args *create = (const struct create_args *)c->bytes;
+	if (cmd->record.kind == RECORD_CREATE && cmd->record.args_size >= sizeof *create) {
+		snprintf(e->object, sizeof e->object, "%.*s", STOA_NAME_MAX, create->object);
+		snprintf(e->class_name, sizeof e->class_name, "%.*s", STOA_NAME_MAX, create->class_name);
+	}
+	if (cmd->failed >= cmd->n_jobs)
+		return;
+	const struct job *j = &cmd->jobs[cmd->failed];
+	const struct record *r = j->record;
+	if (j->object)
+		snprintf(e->object, sizeof e->object, "%s", j->object->name);
+	if (r->class_id < c->n_descriptions) {
+		snprintf(e->class_name, sizeof e->class_name, "%s", c->descriptions[r->class_id].described->name);
+		snprintf(e->row, sizeof e->row, "%s", classes_row_name(c, r->class_id, r->row, r->kind != RECORD_CALL));
+	}
+}
+
 static void reject_record(struct coordinator *c, uint32_t lane, const struct command *cmd)
 {
 	struct reject *e = space_reject(c->space, ++c->totals.rejected);
-	const struct record *r = cmd ? &cmd->record : NULL;
-	bool named = r && r->kind >= RECORD_CALL && r->kind <= RECORD_ASSIGN_ALL;
-	if (r && r->kind == RECORD_MANY && cmd->failed < cmd->n_jobs) {
-		r = cmd->jobs[cmd->failed].record;
-		named = true;
-	}
-	const struct object *o = named && r->object < c->room_objects ? c->objects[r->object] : NULL;
-	memset(e, 0, sizeof *e);
-	e->number = c->totals.rejected;
-	e->ticket = c->ticket;
-	e->time_ns = c->now_ns;
-	e->code = c->outcome.status;
-	e->origin = c->outcome.origin;
-	e->lane = lane;
-	e->pid = c->caller.pid;
-	snprintf(e->object, sizeof e->object, "%s", o ? o->name : "");
-	if (named && r->class_id < c->n_descriptions) {
-		snprintf(e->class_name, sizeof e->class_name, "%s", c->descriptions[r->class_id].described->name);
-		snprintf(e->row, sizeof e->row, "%s",
-			 classes_row_name(c, r->class_id, r->row, r->kind != RECORD_CALL));
-	}
+	*e = (struct reject){ .number = c->totals.rejected, .ticket = c->ticket, .time_ns = c->now_ns,
+			      .code = c->outcome.status, .origin = c->outcome.origin, .lane = lane, .pid = c->caller.pid };
+	if (cmd)
+		reject_name(c, cmd, e);
 	snprintf(e->text, sizeof e->text, "%s", c->outcome.text[0] ? c->outcome.text : stoa_strerror(c->outcome.status));
 }
 

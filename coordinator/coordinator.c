@@ -49,7 +49,7 @@ static int recover(struct coordinator *c)
 	commit_load(c);
 	ring_open(c->space, c->head);
 	if (atomic_load(&state->life.restarts) == 0)
-		c->old_until = c->head + ring_queued(c->space);
+		c->old_until = ring_end(c->space);
 	return client_init(c);
 }
 

@@ -199,7 +199,7 @@ struct stoa_health {
 	enum stoa_verdict verdict;
 	pid_t coordinator, guardian; /* 0: none */
 	int64_t heartbeat_age;       /* ns */
-	uint64_t pushed, applied, rejected, abandoned; /* commands; pushed is the sum and those in the queue */
+	uint64_t pushed, applied, rejected, abandoned; /* commands; pushed = the others + queued */
 	uint64_t queued;
 	uint64_t restarts; /* of the coordinator since the namespace was started */
 	uint32_t objects, threads;

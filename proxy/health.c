@@ -31,18 +31,21 @@ static pid_t lock_holder(const struct stoa *s, off_t byte)
 	return r == 0 && l.l_type != F_UNLCK ? (l.l_pid > 0 ? l.l_pid : -1) : 0;
 }
 
+/* Every ticket below `committed` was applied, rejected or abandoned; those up to the first empty slot are queued. */
 static void read_totals(const struct stoa *s, struct stoa_health *h)
 {
 	const struct state_head *state = s->space.state;
 	for (;;) {
-		uint64_t tag;
-		int k = cell_current(&state->totals_tags, handle_committed(s), &tag);
+		uint64_t tag, g = handle_committed(s);
+		int k = cell_current(&state->totals_tags, g, &tag);
 		struct totals t = k < 0 ? (struct totals){ 0 } : state->totals[k];
 		if (k >= 0 ? !cell_still(&state->totals_tags, k, tag) : tag != 0)
 			continue; /* overwritten meanwhile */
 		h->applied = t.applied;
 		h->rejected = t.rejected;
 		h->abandoned = t.abandoned;
+		h->pushed = ring_end(&s->space);
+		h->queued = h->pushed - g;
 		return;
 	}
 }
@@ -106,8 +109,6 @@ int stoa_health(struct stoa *s, struct stoa_health *ret)
 	h.restarts = atomic_load(&state->life.restarts);
 	h.threads = atomic_load(&state->pulse.threads);
 	read_totals(s, &h);
-	h.queued = ring_queued(&s->space);
-	h.pushed = h.applied + h.rejected + h.abandoned + h.queued;
 	uint32_t n = atomic_load(&state->n_objects);
 	for (uint32_t i = 0; i < n && i < s->space.geometry.objects; i++)
 		h.objects += atomic_load(&space_object(&s->space, i)->born) != 0;

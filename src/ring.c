@@ -132,12 +132,12 @@ void ring_open(const struct space *s, uint64_t head)
 	atomic_compare_exchange_strong(ring_slot(s, head), &closed, ring_word(empty, 0, 0));
 }
 
-uint64_t ring_queued(const struct space *s)
+uint64_t ring_end(const struct space *s)
 {
 	uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
 	uint64_t end = first_empty(s, committed);
 	uint64_t word;
 	if (end > committed && ring_take(s, end - 1, &word) && ring_is_closed(word))
 		end--;
-	return end - committed;
+	return end;
 }

@@ -67,7 +67,7 @@ int ring_close(const struct space *s, uint64_t head, uint64_t *ret_end);
 /* Consumer, at start: open it again if an earlier run closed it. */
 void ring_open(const struct space *s, uint64_t head);
 
-/* How many tickets from committed on are filled: what is queued. */
-uint64_t ring_queued(const struct space *s);
+/* The ticket behind the last command: `committed` and what is queued. */
+uint64_t ring_end(const struct space *s);
 
 #endif
