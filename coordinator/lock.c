@@ -23,6 +23,7 @@ struct opened {
 	dev_t dev;
 	ino_t ino;
 	int fd;
+	pid_t pid; /* a child has the descriptor too, but no lock to lose */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -31,7 +32,7 @@ static struct opened *opened;
 static bool is_opened(const struct stat *st)
 {
 	for (struct opened *o = opened; o; o = o->next)
-		if (o->dev == st->st_dev && o->ino == st->st_ino)
+		if (o->pid == getpid() && o->dev == st->st_dev && o->ino == st->st_ino)
 			return true;
 	return false;
 }
@@ -52,6 +53,7 @@ static int open_once(int dir_fd)
 	}
 	o->dev = st.st_dev;
 	o->ino = st.st_ino;
+	o->pid = getpid();
 	o->next = opened;
 	opened = o;
 	return o->fd;
