@@ -17,6 +17,7 @@
 #include "tests/scratch.h"
 
 #define LANES 4
+#define LAST (LANES - 1)
 
 struct sides {
 	struct roster coordinator, guardian;
@@ -142,20 +143,20 @@ static void roster_follows_a_lane_through_its_life(void **state)
 	struct sides *s = *state;
 	int before = scratch_fds();
 	struct roster_lane lane = { .client = 3, .event_fd = eventfd(5, EFD_NONBLOCK) };
-	struct roster_lane *there = &s->guardian.lanes[LANES], *here = &s->coordinator.lanes[LANES];
+	struct roster_lane *there = &s->guardian.lanes[LAST], *here = &s->coordinator.lanes[LAST];
 	assert_int_equal(s->guardian.n_lanes, LANES);
 	assert_int_equal(there->event_fd, -1);
-	set_lane(s, LANES, LINK_LANE, &lane);
+	set_lane(s, LAST, LINK_LANE, &lane);
 	assert_true(here->used && there->used && there->client == 3 && !there->ending);
 	assert_true(is_marked(there->event_fd, 5));
 	lane.until = 123;
-	set_lane(s, LANES, LINK_LANE_ENDING, &lane);
+	set_lane(s, LAST, LINK_LANE_ENDING, &lane);
 	assert_true(there->used && there->ending && there->until == 123 && there->client == 3);
 	assert_true(here->used && here->ending && here->until == 123);
 	assert_int_equal(scratch_fds(), before);
-	set_lane(s, LANES, LINK_LANE_FREE, NULL);
+	set_lane(s, LAST, LINK_LANE_FREE, NULL);
 	assert_false(here->used || there->used || there->ending);
-	assert_int_equal(roster_set_lane(&s->coordinator, s->link[0], LANES + 1, LINK_LANE_FREE, NULL), -EINVAL);
+	assert_int_equal(roster_set_lane(&s->coordinator, s->link[0], LANES, LINK_LANE_FREE, NULL), -EINVAL);
 }
 
 static void roster_replaces_the_events_of_a_lane(void **state)
