@@ -1,0 +1,84 @@
+/*
+ * call.c: stoa call and stoa cast, a method with arguments by its table.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/tool.h"
+#include "tools/value.h"
+
+static void print_json(const struct stoa_struct *s, const char *values)
+{
+	putchar('{');
+	for (uint32_t i = 0; s && i < s->n_attrs; i++) {
+		printf("%s\"%s\":", i ? "," : "", s->attrs[i].name);
+		value_print(stdout, &s->attrs[i], values + s->attrs[i].offset, VALUE_JSON);
+	}
+	puts("}");
+}
+
+/* One field bare; several with their names, a line each. */
+static void print_result(const struct stoa_struct *s, const char *values)
+{
+	bool bare = s && s->n_attrs == 1;
+	for (uint32_t i = 0; s && i < s->n_attrs; i++) {
+		if (!bare)
+			printf("%s: ", s->attrs[i].name);
+		value_print(stdout, &s->attrs[i], values + s->attrs[i].offset, bare ? VALUE_BARE : VALUE_SHOWN);
+		putchar('\n');
+	}
+}
+
+static int call(const struct tool *tool, struct stoa_proxy *proxy, const struct stoa_method *method, const void *args)
+{
+	void *result = tool_new_struct(method->ret);
+	if (!result)
+		return TOOL_REFUSED;
+	int r = stoa_call(proxy, method, args, result, tool->timeout);
+	int status = r < 0 ? tool_fail(r) : TOOL_DONE;
+	if (r == 0 && tool->flags & TOOL_JSON)
+		print_json(method->ret, result);
+	else if (r == 0)
+		print_result(method->ret, result);
+	tool_free_struct(method->ret, result);
+	return status;
+}
+
+static int cast(const struct tool *tool, struct stoa_proxy *proxy, const struct stoa_method *method, const void *args)
+{
+	int r = stoa_cast(proxy, method, args, tool->timeout);
+	return r < 0 ? tool_fail(r) : TOOL_DONE;
+}
+
+typedef int send_function(const struct tool *, struct stoa_proxy *, const struct stoa_method *, const void *);
+
+static int send(const struct tool *tool, struct stoa_proxy *proxy, send_function *how, int argc, char **argv)
+{
+	char whose[2 * STOA_NAME_MAX + 32];
+	const struct stoa_class *cls = stoa_class_of(proxy);
+	const struct stoa_method *method = tool_find_method(cls, argv[1]);
+	if (!method)
+		return TOOL_REFUSED;
+	snprintf(whose, sizeof(whose), "method %s of class %s", method->name, cls->name);
+	void *args = tool_read_arguments(method->args, whose, true, argc - 2, argv + 2);
+	if (!args)
+		return TOOL_REFUSED;
+	int status = how(tool, proxy, method, args);
+	tool_free_struct(method->args, args);
+	return status;
+}
+
+static int open_and_send(const struct tool *tool, send_function *how, int argc, char **argv)
+{
+	struct stoa_proxy *proxy;
+	int r = tool_open(tool, argv[0], &proxy);
+	if (r < 0)
+		return tool_fail(r);
+	int status = send(tool, proxy, how, argc, argv);
+	stoa_close(proxy);
+	return status;
+}
+
+int verb_call(struct tool *tool, int argc, char **argv) { return open_and_send(tool, call, argc, argv); }
+
+int verb_cast(struct tool *tool, int argc, char **argv) { return open_and_send(tool, cast, argc, argv); }
