@@ -212,6 +212,9 @@ static int on_hello(struct coordinator *c, int fd, const struct message *m, cons
 			 cred.uid);
 		return refuse(fd, m, -EACCES, text);
 	}
+	if (cred.pid == 0)
+		return refuse(fd, m, -EACCES, "the client is in a pid namespace that the coordinator cannot see into; share one, or "
+			      "run the coordinator in the outer one");
 	if (m->n_fds != 1 || !is_pidfd_of(fds[0], cred.pid))
 		return refuse(fd, m, -EBADMSG, "the client sent no pidfd of itself");
 	struct roster_client client = { .used = true, .read_only = read_only, .conn_fd = fd, .pid_fd = dup(fds[0]),

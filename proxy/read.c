@@ -228,8 +228,10 @@ static int read_fixed(const struct stoa *s, const struct target *t, const struct
 		if (k < 0)
 			continue;
 		struct cell *cell = cell_at(&s->space, part, k);
+		struct stamp stamp = { 0 };
 		memcpy(copy, (char *)cell + a->at, a->size);
-		struct stamp stamp = cell_stamps(cell)[a->stamp];
+		if (ret_stamp)
+			stamp = cell_stamps(cell)[a->stamp];
 		if (!cell_still(&part->tags, k, tag))
 			continue;
 		if (ret)
