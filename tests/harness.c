@@ -50,12 +50,24 @@ void harness_says(const char *text, const char *file, int line)
 	_fail(file, line);
 }
 
+/* A client whose check failed has said so: what we wait for will not come. */
+static void check_spawned(const char *file, int line)
+{
+	for (int i = 0; i < n_spawned; i++) {
+		siginfo_t info = { 0 };
+		if (waitid(P_PID, (id_t)spawned[i], &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == spawned[i] &&
+		    info.si_code == CLD_KILLED && info.si_status == SIGABRT)
+			_fail(file, line);
+	}
+}
+
 void harness_pause(int64_t deadline, const char *condition, const char *file, int line)
 {
 	if (clock_now() > deadline) {
 		print_error("%s:%d: did not come true in time: %s\n", file, line, condition);
 		_fail(file, line);
 	}
+	check_spawned(file, line);
 	usleep(500);
 }
 
