@@ -128,23 +128,29 @@ void client_reap(struct coordinator *c)
 		}
 }
 
+static void client_died(struct coordinator *c, uint32_t i)
+{
+	struct roster *r = &c->ns->roster;
+	for (uint32_t k = 0; k < r->n_lanes; k++)
+		if (r->lanes[k].used && !r->lanes[k].ending && r->lanes[k].client == i)
+			lane_end(c, k);
+	if (r->clients[i].pid_fd >= 0) /* a dead process's is readable for ever */
+		epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].pid_fd, NULL);
+	client_reap(c);
+	pulse_threads(c);
+}
+
 static void client_gone(struct coordinator *c, uint32_t i)
 {
 	struct roster *r = &c->ns->roster;
 	if (i >= r->n_clients || !r->clients[i].used)
 		return;
-	for (uint32_t k = 0; k < r->n_lanes; k++)
-		if (r->lanes[k].used && !r->lanes[k].ending && r->lanes[k].client == i)
-			lane_end(c, k);
+	client_died(c, i);
 	if (!r->clients[i].read_only)
 		c->n_users--;
 	/* The descriptors may be open elsewhere too (the guardian has them): closing them does not take them out. */
 	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].conn_fd, NULL);
-	if (r->clients[i].pid_fd >= 0)
-		epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].pid_fd, NULL);
 	roster_drop_client(r, c->ns->link_fd, i);
-	client_reap(c);
-	pulse_threads(c);
 }
 
 /* ---- answering ---- */
@@ -355,7 +361,7 @@ static void on_pid(struct coordinator *c, uint32_t i)
 {
 	struct pollfd p = { .fd = i < c->ns->roster.n_clients ? c->ns->roster.clients[i].pid_fd : -1, .events = POLLIN };
 	if (poll(&p, 1, 0) == 1)
-		client_gone(c, i);
+		client_died(c, i);
 }
 
 static void on_listen(struct coordinator *c)
