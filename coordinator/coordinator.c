@@ -4,10 +4,8 @@
 #include "coordinator/coordinator.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -26,6 +24,7 @@
 #define IDLE_BEAT_MS 500   /* an idle coordinator wakes twice a second to say that it lives */
 #define POLL_TURNS 256     /* a busy one looks at its descriptors every so many turns … */
 #define SPIN_NS 20000      /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
+#define MEASURE_NS 1000000000
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
 
 struct coordinator *coordinator_self;
@@ -94,6 +93,25 @@ static void check_users(struct coordinator *c, int64_t started)
 
 /* ---- serving ---- */
 
+/* How much memory we take: a method that leaks shows. A system call or three, so not more than once a second. */
+static void pulse_memory(struct coordinator *c, bool first)
+{
+	struct pulse *pulse = &c->space->state->pulse;
+	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
+	unsigned long pages;
+	if (!first && now - c->measured_ns < MEASURE_NS)
+		return;
+	c->measured_ns = now;
+	FILE *f = fopen("/proc/self/statm", "re");
+	if (f && fscanf(f, "%*u %lu", &pages) == 1) {
+		atomic_store_explicit(&pulse->resident, pages * (uint64_t)sysconf(_SC_PAGESIZE), memory_order_relaxed);
+		if (first)
+			atomic_store_explicit(&pulse->resident_start, atomic_load(&pulse->resident), memory_order_relaxed);
+	}
+	if (f)
+		fclose(f);
+}
+
 static bool spin(const struct coordinator *c)
 {
 	uint64_t word;
@@ -136,8 +154,10 @@ static enum coordinator_exit serve(struct coordinator *c)
 	uint32_t turns = 0;
 	for (int r = 0; r == 0;) {
 		if (commit_turn(c)) {
-			if (++turns % POLL_TURNS == 0)
+			if (++turns % POLL_TURNS == 0) {
 				r = client_poll(c, 0);
+				pulse_memory(c, false);
+			}
 			continue;
 		}
 		check_users(c, started);
@@ -147,8 +167,10 @@ static enum coordinator_exit serve(struct coordinator *c)
 			lanes_forget_all(c);
 			return COORDINATOR_ENDED;
 		}
-		if (!spin(c))
+		if (!spin(c)) {
+			pulse_memory(c, false);
 			r = doze(c);
+		}
 	}
 	return COORDINATOR_ORPHANED;
 }
@@ -177,6 +199,7 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	atomic_store_explicit(&ns->space.state->pulse.beat_ns, clock_now(), memory_order_relaxed);
 	atomic_store(&life->phase, LIFE_SERVING);
 	commit_wake_all(c);
+	pulse_memory(c, true);
 	roster_tell(ns->link_fd, LINK_READY, 0, "");
 	enum coordinator_exit end = serve(c);
 	coordinator_self = NULL;

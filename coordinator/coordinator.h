@@ -107,6 +107,7 @@ struct coordinator {
 
 	struct server_lane *lanes;
 	bool verify;
+	int64_t measured_ns; /* our memory, last */
 	uint32_t n_users; /* clients that can write */
 	bool had_user;
 	uint32_t n_ending;     /* lanes whose owner is gone */

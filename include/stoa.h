@@ -7,7 +7,8 @@
  * Conventions. 0 is success, a negative errno value is failure; a positive return is documented where it occurs.
  * Out parameters come last, are named ret_x and are untouched on failure. Timeouts are relative nanoseconds:
  * STOA_NOWAIT, STOA_DEFAULT (5 s) or STOA_MS(n). Pointers are borrowed for the length of the call unless said
- * otherwise. The library never prints and never exits. Everything here is there since 0.1. stoa(3) has the rest.
+ * otherwise. Structs that the library fills in have room to grow (reserved); those that you fill begin with their size, or
+ * come from a macro. The library never prints and never exits. Everything here is there since 0.1. stoa(3) has the rest.
  */
 #ifndef STOA_H
 #define STOA_H
@@ -28,6 +29,7 @@ extern "C" {
 #define STOA_NAME_MAX 63   /* bytes in the name of a namespace, class, object, method or (dotted) attribute */
 #define STOA_ERROR_MAX 256 /* bytes of an error text, with its final NUL */
 #define STOA_RANK_MAX 3    /* dimensions of an array attribute */
+#define STOA_ABI 1         /* of the class tables below */
 
 #define STOA_NOWAIT ((int64_t)0)    /* do not wait at all: -EAGAIN instead */
 #define STOA_DEFAULT ((int64_t)-1)  /* options.timeout, or 5 s */
@@ -93,6 +95,7 @@ struct stoa_attr {
 	uint8_t kind; /* enum stoa_kind, of one element */
 	bool writable; /* may be assigned from outside a method */
 	uint8_t unused;
+	const void *reserved[2];
 };
 
 struct stoa_struct {
@@ -134,6 +137,7 @@ struct stoa_hooks {
 
 struct stoa_class {
 	const char *name;
+	uint32_t abi;     /* STOA_ABI of the header it was compiled with: newer members of its tables are not read */
 	uint32_t version; /* shown, never compared: rows are compared one by one */
 	const struct stoa_struct *state;
 	const struct stoa_method *const *methods; /* ends with NULL; NULL: none */
@@ -181,6 +185,7 @@ struct stoa_stamp {
 	int64_t time_ns;  /* of the commit, CLOCK_REALTIME */
 	uint32_t pid;     /* of the writer, as the coordinator sees it */
 	uint32_t client;  /* its lane */
+	uint64_t reserved[3];
 };
 
 enum stoa_origin { STOA_FROM_LIBRARY, STOA_FROM_METHOD };
@@ -191,6 +196,7 @@ struct stoa_error {
 	bool may_apply;          /* the command may still be applied: see stoa_await */
 	uint64_t ticket;         /* of the command; 0 if there was none */
 	char text[STOA_ERROR_MAX];
+	uint64_t reserved[4];
 };
 
 enum stoa_verdict { STOA_HEALTHY, STOA_SUSPECT, STOA_GONE };
@@ -206,6 +212,8 @@ struct stoa_health {
 	int64_t running_for; /* ns the method below runs; 0: idle */
 	char object[STOA_NAME_MAX + 1], method[STOA_NAME_MAX + 1];
 	char text[STOA_ERROR_MAX]; /* the verdict and why, one line */
+	uint64_t resident, resident_start; /* bytes of memory of the coordinator, now and when it began to serve */
+	uint64_t reserved[16];
 };
 
 /* One of several commands for stoa_call_many. */
@@ -215,6 +223,7 @@ struct stoa_command {
 	const void *args;
 	void *ret;
 	int status; /* filled in */
+	uint64_t reserved[2]; /* zero */
 };
 
 enum stoa_what { STOA_ANSWER, STOA_CHANGE, STOA_LOST, STOA_BACK };
@@ -226,6 +235,7 @@ struct stoa_event {
 	uint64_t ticket;  /* STOA_ANSWER */
 	uint64_t version; /* STOA_CHANGE: of the newest change */
 	uint64_t skipped; /* STOA_CHANGE: changes since the last event that were not told one by one */
+	uint64_t reserved[4];
 };
 
 /* Who called, inside a method. */
@@ -233,6 +243,7 @@ struct stoa_client {
 	pid_t pid;
 	uid_t uid;
 	uint32_t client; /* its lane */
+	uint64_t reserved[3];
 };
 
 enum stoa_stop { STOA_DRAIN, STOA_NOW };
@@ -540,6 +551,7 @@ static const struct stoa_struct stoa_none_struct __attribute__((unused)) = {
 	extern const struct stoa_class cls##_class;                                                                    \
 	const struct stoa_class cls##_class = {                                                                        \
 		.name = #cls,                                                                                          \
+		.abi = STOA_ABI,                                                                                       \
 		.version = (ver),                                                                                      \
 		.state = &cls##_struct,                                                                                \
 		.methods = cls##_methods,                                                                              \

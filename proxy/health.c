@@ -108,6 +108,8 @@ int stoa_health(struct stoa *s, struct stoa_health *ret)
 	h.heartbeat_age = now > beat ? now - beat : 0;
 	h.restarts = atomic_load(&state->life.restarts);
 	h.threads = atomic_load(&state->pulse.threads);
+	h.resident = atomic_load(&state->pulse.resident);
+	h.resident_start = atomic_load(&state->pulse.resident_start);
 	read_totals(s, &h);
 	uint32_t n = atomic_load(&state->n_objects);
 	for (uint32_t i = 0; i < n && i < s->space.geometry.objects; i++)

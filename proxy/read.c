@@ -237,7 +237,9 @@ static int read_fixed(const struct stoa *s, const struct target *t, const struct
 		if (ret)
 			memcpy(ret, copy, a->size);
 		if (ret_stamp)
-			*ret_stamp = (struct stoa_stamp){ stamp.version, stamp.changes, stamp.time_ns, stamp.pid, stamp.client };
+			*ret_stamp = (struct stoa_stamp){ .version = stamp.version, .changes = stamp.changes,
+							  .time_ns = stamp.time_ns, .pid = stamp.pid,
+							  .client = stamp.client };
 		return 0;
 	}
 }

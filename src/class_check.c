@@ -386,8 +386,11 @@ static int table_check(const struct where *w, const struct stoa_class *cls, bool
 static int class_check_with(const struct stoa_class *cls, bool has_code, char text[STOA_ERROR_MAX])
 {
 	struct where w = { .cls = cls ? cls->name : NULL, .text = text };
-	int r = cls ? table_check(&w, cls, has_code) : wrong(&w, "the table is missing");
+	int r = cls ? 0 : wrong(&w, "the table is missing");
 
+	if (r == 0 && cls->abi > STOA_ABI)
+		r = wrong(&w, "it was compiled for tables of version %u; this library knows them up to %u", cls->abi, STOA_ABI);
+	r = r ? r : table_check(&w, cls, has_code);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; cls->methods && cls->methods[i]; i++)

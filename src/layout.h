@@ -73,6 +73,7 @@ struct pulse {
 	_Atomic uint32_t object, row;          /* of it; UINT32_MAX: none */
 	_Atomic uint32_t asleep;               /* parked: no beat is due before the idle beat */
 	_Atomic uint32_t threads;              /* lanes given out */
+	_Atomic uint64_t resident, resident_start; /* bytes of its memory, now and when it began to serve */
 };
 
 /* What is committed lies in pairs of cells, each with its tag: src/cell.h tells which is current. */
