@@ -12,6 +12,7 @@
 #include <uthash.h>
 
 #include "coordinator/heap.h"
+#include "coordinator/mirror.h"
 #include "coordinator/namespace.h"
 #include "src/image.h"
 #include "src/part.h"
@@ -54,6 +55,7 @@ struct object {
 	uint64_t body_at, incarnation;
 	struct body *body;
 	void *mirror; /* the live struct */
+	struct mirror mirror_memory;
 	void *shadow; /* the mirror as the last good command left it */
 	struct stamp *stamps; /* by the plan's order */
 	uint8_t *current;     /* part → its committed cell */

@@ -31,7 +31,7 @@ static void object_free(struct object *o)
 		for (uint32_t k = 0; k < o->cls->plan->n_attr_parts; k++)
 			image_fini(o->cls->plan->parts[k].image, o->mirror);
 	}
-	free(o->mirror);
+	mirror_fini(&o->mirror_memory);
 	free(o->shadow);
 	free(o->stamps);
 	free(o->current);
@@ -51,7 +51,8 @@ static int object_alloc(struct server_class *cls, uint32_t index, const char *na
 	o->cls = cls;
 	snprintf(o->name, sizeof o->name, "%s", name);
 	if (cls) {
-		o->mirror = calloc(1, cls->code->state->size + 1);
+		if (mirror_init(&o->mirror_memory, cls->code->state->size, cls->code->state->align) == 0)
+			o->mirror = o->mirror_memory.at;
 		o->shadow = calloc(1, cls->code->state->size + 1);
 		o->stamps = calloc(cls->plan->n_attrs + 1, sizeof *o->stamps);
 		o->current = calloc(n + 1, 1);
