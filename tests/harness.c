@@ -281,8 +281,9 @@ static char process_state(pid_t pid)
 	char path[64], text[256] = "";
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
 	char *end = n > 0 ? strrchr(text, ')') : NULL;
 	return end ? end[2] : '?';
 }
@@ -291,6 +292,12 @@ void harness_stop_process(pid_t pid)
 {
 	assert_int_equal(kill(pid, SIGSTOP), 0);
 	until(process_state(pid) == 'T');
+}
+
+bool harness_has_ended(pid_t pid)
+{
+	char state = process_state(pid);
+	return state == '?' || state == 'Z';
 }
 
 static pid_t frozen[2];

@@ -9,6 +9,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -75,6 +76,8 @@ pid_t harness_guardian(struct stoa *s);
 void harness_freeze(struct stoa *s);
 void harness_thaw(struct stoa *s);
 void harness_stop_process(pid_t pid); /* SIGSTOP, and it has stopped */
+
+bool harness_has_ended(pid_t pid); /* though the test program may not have reaped it yet */
 
 /* SIGKILL to the coordinator; another one serves when this returns. */
 void harness_kill_coordinator(struct stoa *s);
