@@ -13,7 +13,8 @@
 #include "src/park.h"
 #include "src/ring.h"
 
-#define BATCH 128u /* bounds how long the first answer of a turn waits for the last */
+#define BATCH 128u /* bounds how long the first answer of a turn waits for the last … */
+#define TURN_NS 2000000 /* … as this does where methods are slow: no command but the one in hand begins later */
 
 void commit_load(struct coordinator *c)
 {
@@ -141,7 +142,10 @@ uint32_t commit_turn(struct coordinator *c)
 	c->now_ns = clock_real();
 	uint32_t done = 0;
 	enum command_result r = COMMAND_DONE;
-	while (done < n && r == COMMAND_DONE) {
+	const struct pulse *pulse = &c->space->state->pulse;
+	int64_t late = clock_read(CLOCK_MONOTONIC_COARSE) + TURN_NS;
+	while (done < n && r == COMMAND_DONE &&
+	       (done == 0 || atomic_load_explicit(&pulse->since_ns, memory_order_relaxed) < late)) {
 		c->ticket = c->head + done;
 		r = command_run(c, words[done], done == 0);
 		done += r != COMMAND_ALONE;

@@ -23,6 +23,7 @@
 
 #define IDLE_BEAT_MS 500   /* an idle coordinator wakes twice a second to say that it lives */
 #define POLL_TURNS 256     /* a busy one looks at its descriptors every so many turns … */
+#define POLL_NS 4000000    /* … and after so long, where methods are slow */
 #define SPIN_NS 20000      /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
 #define MEASURE_NS 1000000000
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
@@ -150,11 +151,14 @@ static int doze(struct coordinator *c)
 
 static enum coordinator_exit serve(struct coordinator *c)
 {
-	int64_t started = clock_now();
+	const _Atomic int64_t *beat = &c->space->state->pulse.beat_ns; /* the end of the last turn */
+	int64_t started = clock_now(), polled = started;
 	uint32_t turns = 0;
 	for (int r = 0; r == 0;) {
 		if (commit_turn(c)) {
-			if (++turns % POLL_TURNS == 0) {
+			int64_t now = atomic_load_explicit(beat, memory_order_relaxed);
+			if (++turns % POLL_TURNS == 0 || now - polled > POLL_NS) {
+				polled = now;
 				r = client_poll(c, 0);
 				pulse_memory(c, false);
 			}

@@ -1,0 +1,226 @@
+/*
+ * test_stop.c: the two ways to stop, with commands in the queue and producers that go on: each push is applied,
+ * abandoned and counted, or refused.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "include/stoa/counter.h"
+#include "tests/harness.h"
+
+#define QUEUED 300
+#define PRODUCERS 3
+
+static struct stoa *s;
+static struct stoa_proxy *p;
+static _Atomic int64_t *accepted;
+
+static void start(void)
+{
+	s = harness_start(NULL);
+	p = harness_create(s, "hits", &counter_class, NULL);
+	accepted = harness_shared(sizeof(*accepted));
+}
+
+static void cast_some(void)
+{
+	for (int i = 0; i < QUEUED; i++)
+		ok(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_NOWAIT));
+}
+
+/* As the ended coordinator left it. */
+static int64_t last_value(void)
+{
+	int64_t v = -1;
+	ok(stoa_peek(p, offsetof(struct counter, value), &v, sizeof(v), NULL));
+	return v;
+}
+
+static void push_until_refused(int i)
+{
+	int r;
+	(void)i;
+	for (;;) {
+		r = counter_add_cast(p, &(struct counter_args){ 1 }, STOA_NOWAIT);
+		if (r == 0)
+			atomic_fetch_add(accepted, 1);
+		else if (r != -EAGAIN)
+			break;
+	}
+	assert_true(r == -ESHUTDOWN || r == -ECONNRESET);
+}
+
+static void drain_applies_what_was_accepted_with_producers_still_pushing(void)
+{
+	start();
+	harness_spawn_all(PRODUCERS, push_until_refused);
+	until(atomic_load(accepted) > 1000);
+	cast_some();
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+	harness_join_all();
+	struct stoa_health h = harness_health(s);
+	assert_int_equal(h.verdict, STOA_GONE);
+	assert_int_equal(last_value(), QUEUED + atomic_load(accepted));
+	assert_int_equal(h.applied, 1 + QUEUED + atomic_load(accepted));
+	assert_int_equal(h.rejected + h.abandoned + h.queued, 0);
+}
+
+static void drain_applies_300_when_300_are_queued(void)
+{
+	start();
+	harness_freeze(s);
+	cast_some();
+	harness_thaw(s);
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+	assert_int_equal(last_value(), QUEUED);
+	assert_int_equal(harness_health(s).applied, QUEUED + 1);
+}
+
+/* ---- slow methods ------------------------------------------------------------------------------------------- */
+
+struct slow {
+	uint64_t n;
+};
+STOA_STRUCT(slow, STOA_ATTR(struct slow, n));
+STOA_STUB(slow, nap, stoa_none, stoa_none);
+
+static int slow_nap(struct slow *self, const stoa_none *args, stoa_none *ret)
+{
+	(void)args;
+	(void)ret;
+	usleep(10000);
+	self->n++;
+	return 0;
+}
+STOA_METHOD(slow, nap, stoa_none, stoa_none, .writes = "n");
+STOA_CLASS(slow, 1, &slow_nap_row);
+
+static void start_napping(void)
+{
+	s = harness_start(STOA_CLASSES(&slow_class));
+	p = harness_create(s, "slow", &slow_class, NULL);
+	for (int i = 0; i < QUEUED; i++)
+		ok(slow_nap_cast(p, NULL, STOA_NOWAIT));
+}
+
+static void now_abandons_what_slow_methods_have_not_come_to(void)
+{
+	start_napping();
+	ok(stoa_stop(s, STOA_NOW, SOON));
+	struct stoa_health h = harness_health(s);
+	assert_int_equal(h.applied + h.abandoned, QUEUED + 1);
+	assert_true(h.abandoned > QUEUED / 2);
+	assert_int_equal(h.rejected + h.queued, 0);
+}
+
+static void attach_while_it_is_busy(int i)
+{
+	(void)i;
+	ok(stoa_attach_thread(s));
+	assert_true(harness_health(s).queued > QUEUED / 2);
+}
+
+static void clients_come_in_while_slow_methods_run(void)
+{
+	start_napping();
+	harness_join(harness_spawn(attach_while_it_is_busy, 0));
+	ok(stoa_stop(s, STOA_NOW, SOON));
+}
+
+static void call_after_stop(int i)
+{
+	(void)i;
+	refused(-ECANCELED, slow_nap_call(p, NULL, NULL, SOON));
+}
+
+static void now_tells_those_who_wait(void)
+{
+	start_napping();
+	pid_t caller = harness_spawn(call_after_stop, 0);
+	until(harness_health(s).pushed == QUEUED + 2);
+	ok(stoa_stop(s, STOA_NOW, SOON));
+	harness_join(caller);
+}
+
+static void now_counts_each_push_with_producers_still_pushing(void)
+{
+	start();
+	harness_spawn_all(PRODUCERS, push_until_refused);
+	until(atomic_load(accepted) > 1000);
+	ok(stoa_stop(s, STOA_NOW, SOON));
+	harness_join_all();
+	struct stoa_health h = harness_health(s);
+	assert_int_equal(h.applied + h.abandoned, atomic_load(accepted) + 1);
+	assert_int_equal(h.rejected + h.queued, 0);
+	assert_int_equal(last_value(), h.applied - 1);
+}
+
+static void refused_as_gone(int r)
+{
+	refused(r == -ESHUTDOWN ? -ESHUTDOWN : -ECONNRESET, r);
+}
+
+static void calls_are_refused_when_it_has_stopped(void)
+{
+	int64_t v = 1;
+	start();
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+	refused_as_gone(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_DEFAULT));
+	refused_as_gone(counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_DEFAULT));
+	refused_as_gone(STOA_ASSIGN(p, struct counter, value, &v, STOA_DEFAULT));
+	refused(-ECONNRESET, stoa_stop(s, STOA_DRAIN, STOA_MS(200)));
+	assert_int_equal(last_value(), 0);
+	assert_int_equal(harness_health(s).queued, 0);
+}
+
+static void namespace_can_be_started_anew_when_it_has_stopped(void)
+{
+	start();
+	cast_some();
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+	struct stoa_proxy *old = p;
+	start();
+	assert_int_not_equal(counter_add_cast(old, &(struct counter_args){ 1 }, STOA_MS(100)), 0);
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_DEFAULT));
+	assert_int_equal(last_value(), 1);
+}
+
+static void served_namespace_drains_when_it_is_told_to_end(void)
+{
+	pid_t server = harness_serve(NULL, STOA_OPTIONS(.flags = STOA_VERIFY), &s);
+	p = harness_create(s, "hits", &counter_class, NULL);
+	cast_some();
+	kill(server, SIGTERM);
+	harness_join(server);
+	assert_int_equal(last_value(), QUEUED);
+	assert_int_equal(harness_health(s).verdict, STOA_GONE);
+}
+
+static void embedded_namespace_ends_with_its_last_user(void)
+{
+	start();
+	pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
+	cast_some();
+	stoa_detach(s);
+	until(harness_has_ended(guardian) && harness_has_ended(coordinator));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(calls_are_refused_when_it_has_stopped),
+		HARNESS(clients_come_in_while_slow_methods_run),
+		HARNESS(drain_applies_300_when_300_are_queued),
+		HARNESS(drain_applies_what_was_accepted_with_producers_still_pushing),
+		HARNESS(embedded_namespace_ends_with_its_last_user),
+		HARNESS(namespace_can_be_started_anew_when_it_has_stopped),
+		HARNESS(now_abandons_what_slow_methods_have_not_come_to),
+		HARNESS(now_counts_each_push_with_producers_still_pushing),
+		HARNESS(now_tells_those_who_wait),
+		HARNESS(served_namespace_drains_when_it_is_told_to_end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
