@@ -1,0 +1,418 @@
+/*
+ * steps.c: kill or stop a process between any two of its instructions, and check every promise afterwards.
+ *
+ * A run of the victim is recorded by ptrace, instruction by instruction; then it is taken to each of them in turn and
+ * ends there, while the others go on. Nothing between two instructions is missed, for there is nothing: at an
+ * instruction's boundary a store of an aligned word is done or it is not, and on x86 and arm64 no other CPU can see more
+ * than that. What this does not show is the order in which stores become visible to a CPU that runs at the same moment
+ * (tests/model does), nor a kill in the middle of a system call, beyond what the kernel has done before it and after it.
+ * The short form takes the points that others can tell apart: a dead process's own memory is gone, so two points with no
+ * change of shared memory and no system call between them are one. tests/torture/README says what it was seen to catch.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "include/stoa.h"
+#include "proxy/handle.h"
+#include "proxy/lane.h"
+#include "src/cell.h"
+#include "src/park.h"
+#include "src/ring.h"
+#include "tests/torture/torture.h"
+#include "tests/torture/trace.h"
+
+#define SHORT_SECONDS 12
+#define LANES 4
+#define PAGE_TEXT 37 /* bytes of the text */
+
+/* ---- classes ---- */
+
+struct tally {
+	int64_t count, sum, last;
+};
+struct tally_args {
+	int64_t n;
+};
+struct tally_ret {
+	int64_t count, sum, last;
+};
+STOA_STRUCT(tally, STOA_ATTR(struct tally, count), STOA_ATTR(struct tally, sum), STOA_ATTR(struct tally, last));
+STOA_STRUCT(tally_args, STOA_ATTR(struct tally_args, n));
+STOA_STRUCT(tally_ret, STOA_ATTR(struct tally_ret, count), STOA_ATTR(struct tally_ret, sum),
+	    STOA_ATTR(struct tally_ret, last));
+
+static int tally_add(struct tally *self, const struct tally_args *args, struct tally_ret *ret)
+{
+	self->count++;
+	self->sum += args->n;
+	self->last = args->n;
+	*ret = (struct tally_ret){ self->count, self->sum, self->last };
+	return 0;
+}
+STOA_METHOD(tally, add, tally_args, tally_ret, .writes = "count sum last");
+STOA_CLASS(tally, 1, &tally_add_row);
+
+struct page {
+	int64_t count;
+	stoa_text text;
+};
+struct page_args {
+	stoa_text text;
+};
+STOA_STRUCT(page, STOA_ATTR(struct page, count), STOA_ATTR(struct page, text));
+STOA_STRUCT(page_args, STOA_ATTR(struct page_args, text));
+
+static int page_write(struct page *self, const struct page_args *args, stoa_none *ret)
+{
+	(void)ret;
+	self->count++;
+	return stoa_text_set_n(&self->text, args->text.data, args->text.size);
+}
+STOA_METHOD(page, write, page_args, stoa_none, .writes = "count text");
+STOA_CLASS(page, 1, &page_write_row);
+
+/* ---- the world ---- */
+
+static struct stoa *s;
+static struct stoa_proxy *tally, *page;
+static pid_t guardian;
+
+/* What must be, if every command was applied once. */
+static struct tally want;
+static int64_t want_pages;
+static char want_text[PAGE_TEXT + 1];
+static uint64_t want_applied;
+
+/* What there was at the beginning, and must be there again. */
+static int fds_here, fds_guardian, fds_coordinator, files;
+static uint32_t threads;
+
+static struct region regions[8];
+static uint64_t target; /* `committed` when the batch is done */
+
+static struct times recoveries, answers;
+
+static struct life *life(void) { return &s->space.state->life; }
+static bool is_asleep(void)
+{
+	return atomic_load(&s->space.ingress->doorbell) == 1 && atomic_load(&s->space.state->pulse.asleep) == 1;
+}
+static bool is_over(void) { return handle_committed(s) >= target && is_asleep(); }
+
+static void region(int i, const void *at, uint64_t size) { regions[i] = (struct region){ at, size }; }
+
+/* All that a coordinator shares with others, but for what is not used here. */
+static void find_regions(void)
+{
+	const struct geometry *g = &s->space.geometry;
+	struct lane *lane;
+	if (lane_get(s, STOA_DEFAULT, &lane) < 0)
+		abort();
+	region(0, s->space.state, LAYOUT_PAGE);
+	region(1, space_lane(&s->space, 0), space_lanes(&s->space) * sizeof(struct lane_row));
+	region(2, space_object(&s->space, 0), g->objects * sizeof(struct object_entry));
+	region(3, space_state(&s->space, g->heap_at), 16384);
+	region(4, s->space.ingress, LAYOUT_PAGE);
+	region(5, space_ring(&s->space), g->queue * 8);
+	region(6, lane->head, 2 * LAYOUT_PAGE);
+}
+
+static void open_world(void)
+{
+	int r = stoa_start("steps", STOA_CLASSES(&tally_class, &page_class),
+			   STOA_OPTIONS(.max_threads = LANES, .max_objects = 4, .max_attrs = 64, .max_queue = 16,
+					.max_state = 8 << 20),
+			   &s);
+	r = r ? r : stoa_create(s, "tally", &tally_class, NULL, STOA_EXCL, &tally);
+	r = r ? r : stoa_create(s, "page", &page_class, NULL, STOA_EXCL, &page);
+	if (r < 0 || stoa_fd(s) < 0) {
+		printf("cannot start: %s\n", torture_error());
+		exit(1);
+	}
+	want_applied = 2;
+	guardian = atomic_load(&life()->guardian);
+	find_regions();
+}
+
+static int coordinator_fds(void) { return torture_count_fds(atomic_load(&life()->coordinator)); }
+
+static void note_world(void)
+{
+	fds_here = torture_count_fds(0);
+	fds_guardian = torture_count_fds(guardian);
+	fds_coordinator = coordinator_fds();
+	files = torture_count_files(torture.dir);
+	threads = atomic_load(&s->space.state->pulse.threads);
+}
+
+/* ---- commands ---- */
+
+static struct tally_ret answer;
+static uint64_t answer_ticket;
+
+static void want_tally(int64_t n)
+{
+	want.count++;
+	want.sum += n;
+	want.last = n;
+	want_applied++;
+}
+
+static void want_page(void)
+{
+	memset(want_text, 'a' + (int)torture_random(26), PAGE_TEXT);
+	want_pages++;
+	want_applied++;
+}
+
+/* Three commands on two objects; the first wants its answer. */
+static struct tally batch(void)
+{
+	int64_t n = (int64_t)torture_random(1000), m = (int64_t)torture_random(1000);
+	target = ring_end(&s->space) + 3;
+	answer = (struct tally_ret){ 0 };
+	int r = stoa_submit(tally, &tally_add_row, &(struct tally_args){ n }, &answer, &answer, STOA_DEFAULT, &answer_ticket);
+	want_tally(n);
+	struct tally first = want;
+	want_page();
+	r = r ? r : stoa_cast(page, &page_write_row, &(struct page_args){ { want_text, PAGE_TEXT } }, STOA_DEFAULT);
+	r = r ? r : stoa_cast(tally, &tally_add_row, &(struct tally_args){ m }, STOA_DEFAULT);
+	want_tally(m);
+	torture_check(r == 0, "the batch was not accepted: %s", torture_error());
+	return first;
+}
+
+static void check_answer(const struct tally *first, bool by_event)
+{
+	struct stoa_event e = { 0 };
+	int r = 0;
+	if (!by_event)
+		r = stoa_await(s, answer_ticket, SOON);
+	else if (!torture_until(stoa_next(s, &e) == 1))
+		r = -ETIMEDOUT;
+	else
+		r = e.status;
+	torture_check(r == 0, "the answer is %d: %s", r, torture_error());
+	torture_check(!by_event || e.data == &answer, "the event is of another command");
+	torture_check(answer.count == first->count && answer.sum == first->sum && answer.last == first->last,
+		      "the answer says count %jd, sum %jd, last %jd; not %jd, %jd, %jd", (intmax_t)answer.count,
+		      (intmax_t)answer.sum, (intmax_t)answer.last, (intmax_t)first->count, (intmax_t)first->sum,
+		      (intmax_t)first->last);
+}
+
+/* ---- the promises ---- */
+
+static void check_values(void)
+{
+	struct tally t;
+	struct page p = { 0 };
+	struct stoa_stamp stamp;
+	int r = stoa_snapshot_many(2, (struct stoa_proxy *[]){ tally, page }, (void *[]){ &t, &p }, SOON);
+	torture_check(r == 0, "the snapshot failed: %s", torture_error());
+	if (r < 0)
+		return;
+	torture_check(memcmp(&t, &want, sizeof t) == 0, "tally is count %jd, sum %jd, last %jd; not %jd, %jd, %jd",
+		      (intmax_t)t.count, (intmax_t)t.sum, (intmax_t)t.last, (intmax_t)want.count, (intmax_t)want.sum,
+		      (intmax_t)want.last);
+	torture_check(p.count == want_pages, "page is count %jd, not %jd", (intmax_t)p.count, (intmax_t)want_pages);
+	torture_check(p.text.data ? strcmp(p.text.data, want_text) == 0 : want_pages == 0, "page has another text");
+	stoa_text_fini(&p.text);
+	r = stoa_get(tally, offsetof(struct tally, count), &t.count, sizeof t.count, SOON, &stamp);
+	torture_check(r == 0 && stamp.changes == (uint64_t)want.count + 1, "%ju changes of tally.count, not %jd",
+		      (uintmax_t)stamp.changes, (intmax_t)want.count + 1);
+}
+
+static void check_counts(void)
+{
+	struct stoa_health h;
+	torture_check(stoa_health(s, &h) == 0, "no health: %s", torture_error());
+	torture_check(h.pushed == h.applied + h.rejected + h.abandoned && h.queued == 0,
+		      "%ju pushed, %ju applied, %ju rejected, %ju abandoned, %ju queued", (uintmax_t)h.pushed,
+		      (uintmax_t)h.applied, (uintmax_t)h.rejected, (uintmax_t)h.abandoned, (uintmax_t)h.queued);
+	torture_check(h.applied == want_applied && h.rejected == 0, "%ju applied, %ju rejected; not %ju and 0",
+		      (uintmax_t)h.applied, (uintmax_t)h.rejected, (uintmax_t)want_applied);
+}
+
+static void check_leaks(void)
+{
+	torture_check(torture_until(atomic_load(&s->space.state->pulse.threads) == threads), "%u lanes are given out, not %u",
+		      atomic_load(&s->space.state->pulse.threads), threads);
+	torture_check(torture_until(torture_count_files(torture.dir) == files), "%d files, not %d",
+		      torture_count_files(torture.dir), files);
+	torture_check(torture_until(torture_count_fds(0) == fds_here), "%d descriptors here, not %d", torture_count_fds(0),
+		      fds_here);
+	torture_check(torture_until(torture_count_fds(guardian) == fds_guardian), "the guardian has %d descriptors, not %d",
+		      torture_count_fds(guardian), fds_guardian);
+	torture_check(torture_until(coordinator_fds() == fds_coordinator), "the coordinator has %d descriptors, not %d",
+		      coordinator_fds(), fds_coordinator);
+}
+
+/* A call, which must be answered right, and soon. */
+static void check_progress(int64_t since, struct times *t)
+{
+	int64_t n = (int64_t)torture_random(1000);
+	struct tally_ret ret = { 0 };
+	int r = stoa_call(tally, &tally_add_row, &(struct tally_args){ n }, &ret, SOON);
+	times_add(t, clock_now() - since);
+	want_tally(n);
+	torture_check(r == 0, "a call afterwards failed with %d: %s", r, torture_error());
+	torture_check(ret.count == want.count && ret.sum == want.sum, "a call afterwards says count %jd, sum %jd; not %jd, %jd",
+		      (intmax_t)ret.count, (intmax_t)ret.sum, (intmax_t)want.count, (intmax_t)want.sum);
+}
+
+static void check_all(void)
+{
+	check_values();
+	check_counts();
+	check_leaks();
+}
+
+/* After a failure: take what is there as right, so that one failure is not told for ever. */
+static void accept_world(void)
+{
+	struct stoa_health h;
+	struct page p = { 0 };
+	stoa_snapshot(tally, &want, sizeof want, SOON, NULL);
+	if (stoa_snapshot(page, &p, sizeof p, SOON, NULL) == 0) {
+		want_pages = p.count;
+		snprintf(want_text, sizeof want_text, "%s", p.text.data ? p.text.data : "");
+	}
+	stoa_text_fini(&p.text);
+	stoa_health(s, &h);
+	want_applied = h.applied;
+	note_world();
+}
+
+/* ---- which points ---- */
+
+struct plan {
+	uint32_t *points;
+	size_t n, done, missed; /* missed: that run went another way, and its end was the point */
+	uint64_t rounds;
+	int64_t end_ns;
+};
+
+/* All points, or those that others can tell apart; in an order of the seed's, within a share of the time that is left. */
+static struct plan plan_make(const struct trace *t, bool every, double share)
+{
+	struct plan p = { .points = calloc(t->n, sizeof(uint32_t)), .rounds = torture.rounds };
+	if (!p.points)
+		abort();
+	for (uint32_t i = 0; i < t->n; i++)
+		if (every || t->points[i].shared)
+			p.points[p.n++] = i;
+	torture_shuffle(p.points, p.n);
+	int64_t now = clock_now(), left = torture.end_ns - now;
+	p.end_ns = now + (int64_t)((double)(left > 0 ? left : 0) * share);
+	return p;
+}
+
+static bool plan_next(struct plan *p, uint32_t *ret)
+{
+	if (p->done >= p->n || p->done >= p->rounds || clock_now() >= p->end_ns)
+		return false;
+	*ret = p->points[p->done++];
+	return true;
+}
+
+static void plan_end(struct plan *p, const struct trace *t, const char *what)
+{
+	printf("%s: %zu instructions, %zu of %zu points, %zu missed\n", what, t->n, p->done, p->n, p->missed);
+	torture_check(p->missed <= p->done / 10, "too many points were missed");
+	free(p->points);
+}
+
+static void where(const char *what, const struct trace *t, uint32_t k)
+{
+	torture_where("%s, k = %u (%s, time %u)", what, k, trace_name(t->points[k].pc), t->points[k].nth);
+}
+
+/* ---- the coordinator is the victim ---- */
+
+/* It sleeps, and is held there. */
+static pid_t hold_coordinator(void)
+{
+	torture_check(torture_until(is_asleep()), "the coordinator does not sleep");
+	pid_t pid = atomic_load(&life()->coordinator);
+	torture_check(trace_hold(pid), "coordinator %d cannot be held", (int)pid);
+	return pid;
+}
+
+static const struct watched turn = { .over = is_over, .regions = regions };
+
+/* Both cells of each part have their room. */
+static void warm_up(void)
+{
+	for (int i = 0; i < 3; i++) {
+		struct tally first = batch();
+		check_answer(&first, i % 2);
+	}
+}
+
+static void record_turn(struct trace *ret)
+{
+	torture_where("recording a turn");
+	pid_t pid = hold_coordinator();
+	struct tally first = batch();
+	torture_check(trace_record(pid, &turn, ret) == TRACE_OVER, "the coordinator died");
+	trace_let_go(pid, 0);
+	check_answer(&first, false);
+	check_progress(clock_now(), &(struct times){ 0 });
+	check_all();
+}
+
+static bool kill_in_turn(const struct trace *t, uint32_t k)
+{
+	unsigned before = torture.failures;
+	pid_t pid = hold_coordinator();
+	struct tally first = batch();
+	enum trace_end end = trace_run(pid, &turn, t, k);
+	if (end != TRACE_DIED)
+		trace_kill(pid);
+	int64_t since = clock_now();
+	check_answer(&first, k % 2);
+	times_add(&answers, clock_now() - since);
+	check_progress(since, &recoveries);
+	check_all();
+	if (torture.failures != before)
+		accept_world();
+	return end == TRACE_THERE;
+}
+
+static void turns(const struct trace *t)
+{
+	struct plan p = plan_make(t, torture.lengthy, 0.5);
+	for (uint32_t k; plan_next(&p, &k);) {
+		where("coordinator killed in its turn", t, k);
+		p.missed += !kill_in_turn(t, k);
+	}
+	plan_end(&p, t, "coordinator killed in its turn");
+}
+
+int main(void)
+{
+	struct trace turn_trace;
+	torture_begin("steps", SHORT_SECONDS);
+	prctl(PR_SET_CHILD_SUBREAPER, 1); /* the guardian is a descendant, which Yama lets us trace */
+	if (!trace_allowed())
+		torture_skip("no ptrace here");
+	open_world();
+	warm_up();
+	kill(atomic_load(&life()->coordinator), SIGKILL); /* the first has one descriptor more: of the program that started it */
+	check_progress(clock_now(), &(struct times){ 0 });
+	note_world();
+	record_turn(&turn_trace);
+	turns(&turn_trace);
+	trace_fini(&turn_trace);
+	times_check(&answers, "from a death to the answer");
+	times_check(&recoveries, "from a death to the next call");
+	stoa_detach(s);
+	return torture_end();
+}
