@@ -1,0 +1,265 @@
+/*
+ * test_threads.c: every thread may use the handle; lanes of threads that ended are used again; and the room there is in
+ * queue and lane, with what a timeout means for a command that was sent.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "include/stoa/counter.h"
+#include "tests/harness.h"
+
+#define THREADS 8
+#define TIMES 2000
+
+static struct stoa *s;
+static struct stoa_proxy *p;
+
+static void start(void)
+{
+	s = harness_start(NULL);
+	p = harness_create(s, "hits", &counter_class, NULL);
+}
+
+static int64_t value(void)
+{
+	int64_t v;
+	ok(STOA_GET(p, struct counter, value, &v, SOON));
+	return v;
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------------ */
+
+static void *count(void *unused)
+{
+	struct counter_value v;
+	struct counter now;
+	(void)unused;
+	for (int i = 0; i < TIMES; i++) {
+		ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
+		ok(counter_add_call(p, &(struct counter_args){ 1 }, &v, SOON));
+		ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
+		assert_true(now.value >= v.value);
+	}
+	return NULL;
+}
+
+static void threads_share_a_handle(void)
+{
+	pthread_t t[THREADS];
+	start();
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, count, NULL), 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(value(), 2 * THREADS * TIMES);
+}
+
+static void *count_once(void *unused)
+{
+	(void)unused;
+	ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
+	return NULL;
+}
+
+static void lanes_of_ended_threads_are_used_again(void)
+{
+	start();
+	for (int i = 0; i < 1000; i++) {
+		pthread_t t;
+		assert_int_equal(pthread_create(&t, NULL, count_once, NULL), 0);
+		pthread_join(t, NULL);
+	}
+	assert_int_equal(value(), 1000);
+	assert_true(harness_health(s).threads <= 4);
+}
+
+static void *open_and_close(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 200; i++) {
+		struct stoa_proxy *mine;
+		ok(stoa_open(s, "hits", &counter_class, SOON, &mine));
+		ok(counter_add_cast(mine, &(struct counter_args){ 1 }, SOON));
+		stoa_close(mine);
+	}
+	return NULL;
+}
+
+static void threads_open_and_close_at_once(void)
+{
+	pthread_t t[THREADS];
+	start();
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, open_and_close, NULL), 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(value(), 200 * THREADS);
+}
+
+/* ---- room --------------------------------------------------------------------------------------------------- */
+
+static void cast_is_refused_at_once_when_the_queue_is_full(void)
+{
+	int n = 0, r;
+	s = harness_start_with(NULL, STOA_OPTIONS(.max_queue = 64));
+	p = harness_create(s, "hits", &counter_class, NULL);
+	harness_freeze(s);
+	while ((r = counter_add_cast(p, &(struct counter_args){ 1 }, STOA_NOWAIT)) == 0)
+		n++;
+	refused(-EAGAIN, r);
+	says("no room in the queue");
+	assert_int_equal(n, 64);
+	int64_t before = clock_now();
+	refused(-EAGAIN, counter_add_cast(p, &(struct counter_args){ 1 }, STOA_MS(50)));
+	assert_true(clock_now() - before >= STOA_MS(50));
+	harness_thaw(s);
+	ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
+	assert_int_equal(value(), 65);
+}
+
+struct bytes {
+	stoa_blob blob;
+};
+struct size {
+	uint64_t size;
+};
+STOA_STRUCT(bytes, STOA_ATTR(struct bytes, blob));
+STOA_STRUCT(size, STOA_ATTR(struct size, size));
+struct sink {
+	uint64_t total;
+};
+STOA_STRUCT(sink, STOA_ATTR(struct sink, total));
+STOA_STUB(sink, take, struct bytes, struct size);
+
+static int sink_take(struct sink *self, const struct bytes *args, struct size *ret)
+{
+	ret->size = self->total += args->blob.size;
+	return 0;
+}
+STOA_METHOD(sink, take, bytes, size, .writes = "total");
+STOA_CLASS(sink, 1, &sink_take_row);
+
+static void cast_is_refused_at_once_when_the_lane_is_full(void)
+{
+	const size_t mib = 1 << 20;
+	uint64_t total, n = 0;
+	int r;
+	struct bytes b = { { calloc(1, mib), mib } };
+	s = harness_start(STOA_CLASSES(&sink_class));
+	p = harness_create(s, "sink", &sink_class, NULL);
+	harness_freeze(s);
+	while ((r = sink_take_cast(p, &b, STOA_NOWAIT)) == 0)
+		n++;
+	refused(-EAGAIN, r);
+	says("no room in this thread's lane");
+	assert_true(n >= 16 && n < 128);
+	harness_thaw(s);
+	ok(sink_take_cast(p, &b, SOON));
+	ok(STOA_GET(p, struct sink, total, &total, SOON));
+	assert_int_equal(total, (n + 1) * mib);
+	b.blob.size = 1000;
+	for (int i = 0; i < 20000; i++)
+		ok(sink_take_cast(p, &b, SOON));
+	ok(STOA_GET(p, struct sink, total, &total, SOON));
+	assert_int_equal(total, (n + 1) * mib + 20000 * 1000);
+	free(b.blob.data);
+}
+
+static void command_larger_than_a_lane_is_refused(void)
+{
+	struct bytes b = { { calloc(1, 65 << 20), 65 << 20 } };
+	s = harness_start(STOA_CLASSES(&sink_class));
+	p = harness_create(s, "sink", &sink_class, NULL);
+	refused(-EMSGSIZE, sink_take_cast(p, &b, STOA_DEFAULT));
+	b.blob.size = 30 << 20;
+	struct size size;
+	ok(sink_take_call(p, &b, &size, SOON));
+	assert_int_equal(size.size, 30 << 20);
+	free(b.blob.data);
+}
+
+/* ---- timeouts ----------------------------------------------------------------------------------------------- */
+
+static void call_that_was_not_looked_at_is_cancelled_at_its_timeout(void)
+{
+	struct stoa_error e;
+	start();
+	harness_freeze(s);
+	refused(-ECANCELED, counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_MS(50)));
+	stoa_last_error(&e);
+	assert_false(e.may_apply);
+	harness_thaw(s);
+	assert_int_equal(value(), 0);
+	assert_int_equal(harness_health(s).rejected, 1);
+}
+
+struct slow {
+	uint64_t n;
+};
+STOA_STRUCT(slow, STOA_ATTR(struct slow, n));
+STOA_STUB(slow, nap, struct size, struct size);
+
+static int slow_nap(struct slow *self, const struct size *args, struct size *ret)
+{
+	usleep((unsigned)args->size * 1000);
+	ret->size = ++self->n;
+	return args->size == 301 ? stoa_fail(-EDOM, "odd") : 0;
+}
+STOA_METHOD(slow, nap, size, size, .writes = "n", .deadline = STOA_MS(10000));
+STOA_CLASS(slow, 1, &slow_nap_row);
+
+static void call_that_runs_at_its_timeout_can_be_awaited(void)
+{
+	struct stoa_error e;
+	struct size n = { 77 };
+	s = harness_start(STOA_CLASSES(&slow_class));
+	p = harness_create(s, "slow", &slow_class, NULL);
+	refused(-ETIMEDOUT, slow_nap_call(p, &(struct size){ 300 }, &n, STOA_MS(50)));
+	stoa_last_error(&e);
+	assert_true(e.may_apply);
+	assert_int_equal(n.size, 77);
+	refused(-ETIMEDOUT, stoa_await(s, e.ticket, STOA_MS(20)));
+	ok(stoa_await(s, e.ticket, SOON));
+	assert_int_equal(n.size, 77); /* the caller's memory is not written after the call returned */
+	refused(-ENOENT, stoa_await(s, e.ticket, SOON));
+	refused(-ETIMEDOUT, slow_nap_call(p, &(struct size){ 301 }, &n, STOA_MS(50)));
+	stoa_last_error(&e);
+	refused(-EDOM, stoa_await(s, e.ticket, SOON));
+	says("odd");
+}
+
+static void sync_tells_how_many_of_this_thread_were_rejected(void)
+{
+	uint64_t rejected = 9;
+	s = harness_start(STOA_CLASSES(&slow_class));
+	p = harness_create(s, "slow", &slow_class, NULL);
+	for (int i = 0; i < 3; i++)
+		ok(slow_nap_cast(p, &(struct size){ i == 1 ? 301 : 0 }, STOA_DEFAULT));
+	refused(-ETIMEDOUT, stoa_sync(s, STOA_MS(20), &rejected));
+	assert_int_equal(rejected, 9);
+	ok(stoa_sync(s, SOON, &rejected));
+	assert_int_equal(rejected, 1);
+	refused(-EDOM, slow_nap_call(p, &(struct size){ 301 }, NULL, SOON));
+	ok(stoa_sync(s, SOON, &rejected));
+	assert_int_equal(rejected, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(call_that_runs_at_its_timeout_can_be_awaited),
+		HARNESS(call_that_was_not_looked_at_is_cancelled_at_its_timeout),
+		HARNESS(cast_is_refused_at_once_when_the_lane_is_full),
+		HARNESS(cast_is_refused_at_once_when_the_queue_is_full),
+		HARNESS(command_larger_than_a_lane_is_refused),
+		HARNESS(lanes_of_ended_threads_are_used_again),
+		HARNESS(sync_tells_how_many_of_this_thread_were_rejected),
+		HARNESS(threads_open_and_close_at_once),
+		HARNESS(threads_share_a_handle),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
