@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proxy/lane.h"
+#include "proxy/moment.h"
 #include "src/cell.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -23,10 +24,15 @@ static uint64_t pending_of(const struct stoa *s, const struct target *t, uint32_
 	return need > all ? need : all;
 }
 
+static int64_t read_deadline(const struct stoa *s, int64_t timeout)
+{
+	return timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout);
+}
+
 static int barrier_wait(struct stoa_proxy *p, const struct target *t, uint64_t need, int64_t timeout)
 {
 	struct stoa *s = p->stoa;
-	int r = handle_await(s, target_park(s, t), t->object, need, timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout));
+	int r = handle_await(s, target_park(s, t), t->object, need, read_deadline(s, timeout));
 	if (r == -ECONNRESET)
 		return handle_gone(s, false, 0);
 	if (r == -ETIMEDOUT)
@@ -46,122 +52,6 @@ static uint64_t pending_of_all(const struct stoa *s, const struct target *t)
 }
 
 /* ---- copies ---- */
-
-/* A copy of a part's current cell. It is kept over rounds: only what has changed since is copied again. */
-struct copy {
-	const struct part *part;
-	uint64_t tag, size, room;
-	char *bytes;
-	bool own; /* bytes are malloc'ed: it has no fixed size */
-};
-
-/* 1: copied, or still current; 0: overwritten meanwhile. Bytes that a torn read takes for a size lead nowhere outside. */
-static int copy_part(const struct space *space, struct copy *c, const struct part_plan *plan, uint64_t g)
-{
-	uint64_t tag;
-	int k = cell_current(&c->part->tags, g, &tag);
-	if (k < 0)
-		return 0;
-	if (c->tag == tag && cell_still(&c->part->tags, k, tag))
-		return 1;
-	c->tag = 0;
-	uint64_t at = atomic_load_explicit(&c->part->cell[k], memory_order_relaxed), size = plan->size;
-	if (at < space->geometry.heap_at || at > space->geometry.state - sizeof(struct cell))
-		return 0;
-	const struct cell *cell = space_state(space, at);
-	if (plan->image->variable)
-		size = plan->image_at + atomic_load_explicit(&cell->size, memory_order_relaxed);
-	if (!cell_still(&c->part->tags, k, tag) || size > space->geometry.state - at)
-		return 0;
-	if (size > c->room) {
-		char *more = realloc(c->own ? c->bytes : NULL, size);
-		if (!more)
-			return -ENOMEM;
-		c->bytes = more;
-		c->room = size;
-		c->own = true;
-	}
-	memcpy(c->bytes, cell, size);
-	if (!cell_still(&c->part->tags, k, tag))
-		return 0;
-	c->tag = tag;
-	c->size = size;
-	return 1;
-}
-
-/* Copies of the parts of several objects, at one moment. */
-struct moment {
-	struct copy *copies; /* in the thread's scratch; objects in order, their parts in order */
-	size_t n;
-	void *spare; /* `extra` bytes for the caller */
-	uint64_t g;
-};
-
-static size_t round_up(size_t n) { return (n + 15) & ~(size_t)15; }
-
-static int moment_begin(struct moment *m, struct target *const *targets, size_t n, size_t extra)
-{
-	size_t bytes = round_up(extra), k = 0;
-	m->n = 0;
-	for (size_t i = 0; i < n; i++) {
-		const struct class_plan *plan = targets[i]->binding->view->plan;
-		m->n += plan->n_attr_parts;
-		for (uint32_t p = 0; p < plan->n_attr_parts; p++)
-			bytes += plan->parts[p].image->variable ? 0 : round_up(plan->parts[p].size);
-	}
-	char *at = lane_scratch(bytes + round_up(m->n * sizeof *m->copies) + 1);
-	if (!at)
-		return error_set(-ENOMEM, "no memory for a copy of %zu bytes", bytes);
-	m->spare = at;
-	m->copies = (struct copy *)(at + round_up(extra));
-	at = (char *)m->copies + round_up(m->n * sizeof *m->copies);
-	for (size_t i = 0; i < n; i++) {
-		const struct class_plan *plan = targets[i]->binding->view->plan;
-		for (uint32_t p = 0; p < plan->n_attr_parts; p++) {
-			size_t size = plan->parts[p].image->variable ? 0 : plan->parts[p].size;
-			m->copies[k++] = (struct copy){ .part = &targets[i]->body->parts[p], .bytes = at, .room = size };
-			at += round_up(size);
-		}
-	}
-	return 0;
-}
-
-static void moment_end(struct moment *m)
-{
-	for (size_t i = 0; i < m->n; i++)
-		if (m->copies[i].own)
-			free(m->copies[i].bytes);
-}
-
-/* One round: every part as of one g. 1: whole; 0: something changed, go on; -ESTALE; -ENOMEM. */
-static int moment_round(const struct stoa *s, struct moment *m, struct target *const *targets, size_t n)
-{
-	size_t k = 0;
-	int whole = 1;
-	m->g = handle_committed(s);
-	for (size_t i = 0; i < n; i++) {
-		const struct class_plan *plan = targets[i]->binding->view->plan;
-		for (uint32_t p = 0; p < plan->n_attr_parts; p++, k++) {
-			int r = copy_part(&s->space, &m->copies[k], &plan->parts[p], m->g);
-			if (r < 0)
-				return r;
-			whole = whole && r;
-		}
-		if (target_dead(targets[i], m->g))
-			return -ESTALE;
-	}
-	return whole;
-}
-
-static int moment_take(const struct stoa *s, struct moment *m, struct target *const *targets, size_t n)
-{
-	for (;;) {
-		int r = moment_round(s, m, targets, n);
-		if (r)
-			return r < 0 ? r : 0;
-		park_pause();
-	}
-}
 
 /* Take the copies of one object apart, into its struct. */
 static int unpack(const struct target *t, const struct copy *copies, void *to)
@@ -248,9 +138,9 @@ static int read_variable(const struct stoa *s, const struct target *t, const str
 			 struct stoa_stamp *ret_stamp)
 {
 	const struct part_plan *plan = &t->binding->view->plan->parts[a->part];
-	struct copy copy = { .part = &t->body->parts[a->part] };
+	struct copy copy = { .part = &t->body->parts[a->part], .plan = plan };
 	int r;
-	while ((r = copy_part(&s->space, &copy, plan, handle_committed(s))) == 0)
+	while ((r = copy_take(&s->space, &copy, handle_committed(s))) == 0)
 		if (target_dead(t, handle_committed(s)))
 			r = -ESTALE;
 	if (r > 0 && target_dead(t, handle_committed(s)))
@@ -325,7 +215,7 @@ int stoa_snapshot(struct stoa_proxy *p, void *ret, size_t size, int64_t timeout,
 		r = r ? r : moment_begin(&m, &t, 1, 0);
 		if (r < 0)
 			return r;
-		r = moment_take(p->stoa, &m, &t, 1);
+		r = moment_take(p->stoa, &m, &t, 1, timeout);
 		r = r ? r : unpack(t, m.copies, ret);
 		if (r == 0 && ret_stamp)
 			stamps_join(t, m.copies, ret_stamp);
@@ -364,7 +254,7 @@ int stoa_snapshot_many(size_t n, struct stoa_proxy *const *proxies, void *const 
 	int r = barrier_many(n, proxies, targets, timeout);
 	if (r == 0 && n) {
 		r = moment_begin(&m, targets, n, 0);
-		r = r ? r : moment_take(proxies[0]->stoa, &m, targets, n);
+		r = r ? r : moment_take(proxies[0]->stoa, &m, targets, n, timeout);
 		size_t k = 0;
 		for (size_t i = 0; r == 0 && i < n; i++) {
 			r = unpack(targets[i], m.copies + k, rets[i]);
@@ -420,7 +310,7 @@ int read_method(struct stoa_proxy *p, const struct stoa_method *method, const vo
 	if (r < 0)
 		return r;
 	memset(m.spare, 0, state->size);
-	r = moment_take(s, &m, &t, 1);
+	r = moment_take(s, &m, &t, 1, timeout);
 	r = r ? r : unpack(t, m.copies, m.spare);
 	if (r == 0) {
 		r = run_here(method, m.spare, args ? args : &none, ret ? ret : &nothing);
