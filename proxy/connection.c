@@ -15,6 +15,7 @@
 #include "src/clock.h"
 #include "src/error.h"
 
+#define HELLO_ID UINT64_MAX /* apart from those of questions: a second welcome may come when one of them is asked */
 #define ASK_AGAIN_NS 200000000 /* the coordinator that heard the question may have died before it answered */
 
 /* Wait for the message with this id; others are answers to questions that were asked twice. */
@@ -57,7 +58,7 @@ static int ask(int fd, struct message *m, const int *fds, int64_t deadline, stru
 
 static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret)
 {
-	struct message m = { .kind = MESSAGE_HELLO, .id = 1, .flags = read_only ? STOA_READ_ONLY : 0, .n_fds = 1 }, in;
+	struct message m = { .kind = MESSAGE_HELLO, .id = HELLO_ID, .flags = read_only ? STOA_READ_ONLY : 0, .n_fds = 1 }, in;
 	int fds[MESSAGE_FDS];
 	int pid_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (pid_fd < 0)
