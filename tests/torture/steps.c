@@ -30,6 +30,7 @@
 
 #define SHORT_SECONDS 12
 #define LANES 4
+#define STEPWISE_MAX 20000 /* a run this long can be stepped through again and again */
 #define PAGE_TEXT 37 /* bytes of the text */
 
 /* ---- classes ---- */
@@ -97,7 +98,7 @@ static uint32_t threads;
 static struct region regions[8];
 static uint64_t target; /* `committed` when the batch is done */
 
-static struct times recoveries, answers;
+static struct times answers, recoveries, resumptions, survivors;
 
 static struct life *life(void) { return &s->space.state->life; }
 static bool is_asleep(void)
@@ -299,16 +300,24 @@ struct plan {
 	int64_t end_ns;
 };
 
-/* All points, or those that others can tell apart; in an order of the seed's, within a share of the time that is left. */
+/*
+ * The points that others can tell apart, and then, if every point is wanted, the rest; in an order of the seed's, within a
+ * share of the time that is left.
+ */
 static struct plan plan_make(const struct trace *t, bool every, double share)
 {
-	struct plan p = { .points = calloc(t->n, sizeof(uint32_t)), .rounds = torture.rounds };
+	struct plan p = { .points = calloc(t->n + 1, sizeof(uint32_t)), .rounds = torture.rounds };
 	if (!p.points)
 		abort();
 	for (uint32_t i = 0; i < t->n; i++)
-		if (every || t->points[i].shared)
+		if (t->points[i].shared)
 			p.points[p.n++] = i;
+	size_t rest = p.n;
 	torture_shuffle(p.points, p.n);
+	for (uint32_t i = 0; every && i < t->n; i++)
+		if (!t->points[i].shared)
+			p.points[p.n++] = i;
+	torture_shuffle(p.points + rest, p.n - rest);
 	int64_t now = clock_now(), left = torture.end_ns - now;
 	p.end_ns = now + (int64_t)((double)(left > 0 ? left : 0) * share);
 	return p;
@@ -325,7 +334,7 @@ static bool plan_next(struct plan *p, uint32_t *ret)
 static void plan_end(struct plan *p, const struct trace *t, const char *what)
 {
 	printf("%s: %zu instructions, %zu of %zu points, %zu missed\n", what, t->n, p->done, p->n, p->missed);
-	torture_check(p->missed <= p->done / 10, "too many points were missed");
+	torture_check(p->missed <= 1 + p->done / 5, "too many points were missed");
 	free(p->points);
 }
 
@@ -361,58 +370,307 @@ static void record_turn(struct trace *ret)
 	torture_where("recording a turn");
 	pid_t pid = hold_coordinator();
 	struct tally first = batch();
-	torture_check(trace_record(pid, &turn, ret) == TRACE_OVER, "the coordinator died");
+	torture_check(trace_record(pid, &turn, false, ret) == TRACE_OVER, "the coordinator died");
 	trace_let_go(pid, 0);
 	check_answer(&first, false);
 	check_progress(clock_now(), &(struct times){ 0 });
 	check_all();
 }
 
+/* How long a stopped one stays stopped: 0.1 to 5 s, mostly short. */
+static int64_t pause_ns(void)
+{
+	return torture_random(8) ? STOA_MS(100 + torture_random(300)) : STOA_MS(1000 + torture_random(4000));
+}
+
+static void sleep_ns(int64_t ns)
+{
+	nanosleep(&(struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 }, NULL);
+}
+
+/* The batch was done, whatever became of the coordinator at `since`. */
+static void check_batch(const struct tally *first, bool by_event, int64_t since, struct times *t)
+{
+	check_answer(first, by_event);
+	times_add(&answers, clock_now() - since);
+	check_progress(since, t);
+	check_all();
+}
+
 static bool kill_in_turn(const struct trace *t, uint32_t k)
 {
-	unsigned before = torture.failures;
 	pid_t pid = hold_coordinator();
 	struct tally first = batch();
 	enum trace_end end = trace_run(pid, &turn, t, k);
 	if (end != TRACE_DIED)
 		trace_kill(pid);
-	int64_t since = clock_now();
-	check_answer(&first, k % 2);
-	times_add(&answers, clock_now() - since);
-	check_progress(since, &recoveries);
-	check_all();
-	if (torture.failures != before)
-		accept_world();
+	check_batch(&first, k % 2, clock_now(), &recoveries);
 	return end == TRACE_THERE;
 }
 
-static void turns(const struct trace *t)
+/* Stopped, and resumed later; by then the guardian may have ended it. */
+static bool stop_in_turn(const struct trace *t, uint32_t k)
 {
-	struct plan p = plan_make(t, torture.lengthy, 0.5);
+	pid_t pid = hold_coordinator();
+	struct tally first = batch();
+	enum trace_end end = trace_run(pid, &turn, t, k);
+	int64_t ns = pause_ns();
+	if (end != TRACE_DIED)
+		trace_let_go(pid, SIGSTOP);
+	sleep_ns(ns);
+	kill(pid, SIGCONT);
+	check_batch(&first, k % 2, clock_now(), &resumptions);
+	return end == TRACE_THERE;
+}
+
+/* ---- its successor is the victim, and the successor of that ---- */
+
+static bool is_recovered(void) { return is_over(); }
+static const struct watched recovery = { .over = is_recovered, .regions = regions };
+
+/* Kill a held coordinator; the next one is held at its first instruction. */
+static pid_t succeed(pid_t pid)
+{
+	torture_check(trace_hold(guardian) && trace_forks(guardian), "the guardian cannot be held");
+	trace_kill(pid);
+	atomic_store(&s->space.ingress->doorbell, 0); /* left by the dead: only the next one's own sleep counts */
+	pid_t next = trace_next_child(guardian);
+	torture_check(next > 0, "no coordinator follows");
+	return next;
+}
+
+static void record_recovery(const struct trace *t, struct trace *ret)
+{
+	torture_where("recording a recovery");
+	pid_t pid = hold_coordinator();
+	struct tally first = batch();
+	trace_run(pid, &turn, t, t->n / 2);
+	pid = succeed(pid);
+	kill(guardian, SIGSTOP); /* it ends who takes so long */
+	torture_check(trace_record(pid, &recovery, !torture.lengthy, ret) == TRACE_OVER, "the coordinator died");
+	kill(guardian, SIGCONT);
+	trace_let_go(pid, 0);
+	check_batch(&first, false, clock_now(), &(struct times){ 0 });
+}
+
+/* Killed somewhere in a turn, then at point k of the recovery, then somewhere in the next recovery. */
+static bool kill_in_recovery(const struct trace *t, const struct trace *r, uint32_t k)
+{
+	pid_t pid = hold_coordinator();
+	struct tally first = batch();
+	uint32_t at = (uint32_t)torture_random(t->n), third = (uint32_t)torture_random(r->n);
+	trace_run(pid, &turn, t, at);
+	pid = succeed(pid);
+	enum trace_end end = trace_run(pid, &recovery, r, k);
+	pid = succeed(pid);
+	trace_run(pid, &recovery, r, third);
+	trace_kill(pid);
+	check_batch(&first, k % 2, clock_now(), &recoveries);
+	return end == TRACE_THERE;
+}
+
+static bool stop_in_recovery(const struct trace *t, const struct trace *r, uint32_t k)
+{
+	pid_t pid = hold_coordinator();
+	struct tally first = batch();
+	int64_t ns = pause_ns();
+	trace_run(pid, &turn, t, (uint32_t)torture_random(t->n));
+	pid = succeed(pid);
+	enum trace_end end = trace_run(pid, &recovery, r, k);
+	trace_let_go(pid, SIGSTOP);
+	sleep_ns(ns);
+	kill(pid, SIGCONT);
+	check_batch(&first, k % 2, clock_now(), &resumptions);
+	return end == TRACE_THERE;
+}
+
+/* ---- a client is the victim ---- */
+
+static struct shared {
+	_Atomic int ready, go, done;
+	int status;
+	int64_t n;
+	struct tally_ret ret;
+} *shared;
+
+static pid_t held; /* a coordinator that is held until its client sleeps; 0: none */
+
+static void release(void)
+{
+	if (held)
+		trace_let_go(held, 0);
+	held = 0;
+}
+
+static bool is_done(void) { return atomic_load(&shared->done); }
+
+static const struct watched one_call = { .over = is_done, .blocked = release, .regions = regions };
+
+static void be_client(void)
+{
+	if (stoa_attach_thread(s) < 0)
+		_exit(1);
+	atomic_store(&shared->ready, 1);
+	while (!atomic_load(&shared->go))
+		park_pause();
+	shared->status = stoa_call(tally, &tally_add_row, &(struct tally_args){ shared->n }, &shared->ret, SOON);
+	atomic_store(&shared->done, 1);
+	for (;;)
+		pause();
+}
+
+/* A client that is about to call, held. With asleep, the coordinator is held too, so that the client goes to sleep. */
+static pid_t fork_client(bool asleep)
+{
+	*shared = (struct shared){ .n = (int64_t)torture_random(1000) };
+	pid_t pid = fork();
+	if (pid == 0)
+		be_client();
+	torture_check(torture_until(atomic_load(&shared->ready)), "the client does not attach");
+	if (asleep)
+		held = hold_coordinator();
+	torture_check(trace_hold(pid), "the client cannot be held");
+	atomic_store(&shared->go, 1);
+	return pid;
+}
+
+static void record_call(bool asleep, struct trace *ret)
+{
+	torture_where("recording a call");
+	pid_t pid = fork_client(asleep);
+	torture_check(trace_record(pid, &one_call, false, ret) == TRACE_OVER, "the client died");
+	torture_check(shared->status == 0, "its call failed with %d", shared->status);
+	release();
+	trace_kill(pid);
+	want_tally(shared->n);
+	check_progress(clock_now(), &(struct times){ 0 });
+	check_all();
+}
+
+/* Once if its command got into the queue, else not at all. */
+static void check_call(uint64_t before)
+{
+	bool published = ring_end(&s->space) > before;
+	torture_check(published || !is_done(), "the call returned %d, and no command was queued", shared->status);
+	if (published)
+		want_tally(shared->n);
+	if (is_done())
+		torture_check(shared->status == 0 && shared->ret.count == want.count && shared->ret.sum == want.sum,
+			      "the call returned %d, count %jd, sum %jd; not %jd, %jd", shared->status,
+			      (intmax_t)shared->ret.count, (intmax_t)shared->ret.sum, (intmax_t)want.count, (intmax_t)want.sum);
+}
+
+static bool kill_in_call(const struct trace *t, bool asleep, uint32_t k)
+{
+	pid_t pid = fork_client(asleep);
+	uint64_t before = ring_end(&s->space);
+	enum trace_end end = trace_run(pid, &one_call, t, k);
+	trace_kill(pid);
+	int64_t since = clock_now();
+	check_call(before);
+	release();
+	check_progress(since, &survivors);
+	check_all();
+	return end == TRACE_THERE;
+}
+
+static bool stop_in_call(const struct trace *t, bool asleep, uint32_t k)
+{
+	pid_t pid = fork_client(asleep);
+	uint64_t before = ring_end(&s->space);
+	enum trace_end end = trace_run(pid, &one_call, t, k);
+	trace_let_go(pid, SIGSTOP);
+	release();
+	bool published = ring_end(&s->space) > before;
+	int64_t since = clock_now(), ns = pause_ns();
+	if (published)
+		want_tally(shared->n);
+	check_progress(since, &survivors);
+	check_values();
+	sleep_ns(ns);
+	kill(pid, SIGCONT);
+	torture_check(torture_until(is_done()), "the client does not go on");
+	torture_check(shared->status == 0, "its call failed with %d", shared->status);
+	if (!published)
+		want_tally(shared->n);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	check_all();
+	return end == TRACE_THERE;
+}
+
+/* ---- all of it ---- */
+
+static struct trace turn_trace, recovery_trace, call_traces[2];
+
+static bool do_kill_in_turn(uint32_t k) { return kill_in_turn(&turn_trace, k); }
+static bool do_stop_in_turn(uint32_t k) { return stop_in_turn(&turn_trace, k); }
+static bool do_kill_in_recovery(uint32_t k) { return kill_in_recovery(&turn_trace, &recovery_trace, k); }
+static bool do_stop_in_recovery(uint32_t k) { return stop_in_recovery(&turn_trace, &recovery_trace, k); }
+static bool do_kill_in_call(uint32_t k) { return kill_in_call(&call_traces[0], false, k); }
+static bool do_kill_in_sleep(uint32_t k) { return kill_in_call(&call_traces[1], true, k); }
+static bool do_stop_in_call(uint32_t k) { return stop_in_call(&call_traces[0], false, k); }
+static bool do_stop_in_sleep(uint32_t k) { return stop_in_call(&call_traces[1], true, k); }
+
+static const struct scenario {
+	const char *what;
+	const struct trace *trace;
+	bool (*run)(uint32_t k); /* false: the point was missed */
+	double share;            /* of the time that is left */
+	size_t at_most;          /* points, in the short form; 0: all that others can tell */
+} scenarios[] = {
+	{ "coordinator killed in its turn", &turn_trace, do_kill_in_turn, 0.15, 0 },
+	{ "client killed in a call", &call_traces[0], do_kill_in_call, 0.15, 0 },
+	{ "client killed in a call that sleeps", &call_traces[1], do_kill_in_sleep, 0.2, 0 },
+	{ "coordinator killed in its recovery", &recovery_trace, do_kill_in_recovery, 0.6, 0 },
+	{ "coordinator stopped in its turn", &turn_trace, do_stop_in_turn, 0.3, 4 },
+	{ "coordinator stopped in its recovery", &recovery_trace, do_stop_in_recovery, 0.3, 2 },
+	{ "client stopped in a call", &call_traces[0], do_stop_in_call, 0.5, 3 },
+	{ "client stopped in a call that sleeps", &call_traces[1], do_stop_in_sleep, 1.0, 3 },
+};
+
+static void play(const struct scenario *sc)
+{
+	struct plan p = plan_make(sc->trace, torture.lengthy, sc->share);
+	if (sc->at_most && !torture.lengthy && p.n > sc->at_most)
+		p.n = sc->at_most;
 	for (uint32_t k; plan_next(&p, &k);) {
-		where("coordinator killed in its turn", t, k);
-		p.missed += !kill_in_turn(t, k);
+		unsigned before = torture.failures;
+		where(sc->what, sc->trace, k);
+		if (!sc->run(k) && sc->trace->n < STEPWISE_MAX) {
+			trace_stepwise = true; /* it is on the way of one that has little time only */
+			p.missed += !sc->run(k);
+			trace_stepwise = false;
+		}
+		if (torture.failures != before)
+			accept_world();
 	}
-	plan_end(&p, t, "coordinator killed in its turn");
+	plan_end(&p, sc->trace, sc->what);
 }
 
 int main(void)
 {
-	struct trace turn_trace;
 	torture_begin("steps", SHORT_SECONDS);
 	prctl(PR_SET_CHILD_SUBREAPER, 1); /* the guardian is a descendant, which Yama lets us trace */
 	if (!trace_allowed())
 		torture_skip("no ptrace here");
+	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	open_world();
 	warm_up();
 	kill(atomic_load(&life()->coordinator), SIGKILL); /* the first has one descriptor more: of the program that started it */
 	check_progress(clock_now(), &(struct times){ 0 });
 	note_world();
 	record_turn(&turn_trace);
-	turns(&turn_trace);
-	trace_fini(&turn_trace);
-	times_check(&answers, "from a death to the answer");
-	times_check(&recoveries, "from a death to the next call");
+	record_call(false, &call_traces[0]);
+	record_call(true, &call_traces[1]);
+	record_recovery(&turn_trace, &recovery_trace);
+	torture_go();
+	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
+		play(&scenarios[i]);
+	times_check(&answers, "from a death or a pause to the answer");
+	times_check(&recoveries, "from a coordinator's death to the next call");
+	times_check(&survivors, "from a client's death or pause to another's call");
+	times_print(&resumptions, "from the end of a coordinator's pause to the next call");
 	stoa_detach(s);
 	return torture_end();
 }

@@ -57,7 +57,7 @@ void torture_begin(const char *name, unsigned seconds)
 	torture.name = name;
 	torture.lengthy = given("DURATION") || given("ROUNDS");
 	torture.rounds = number("ROUNDS", UINT64_MAX);
-	torture.end_ns = clock_deadline(STOA_MS(1000) * (int64_t)number("DURATION", given("ROUNDS") ? 86400 : seconds));
+	torture.length_ns = STOA_MS(1000) * (int64_t)number("DURATION", given("ROUNDS") ? 86400 : seconds);
 	torture.seed = state = number("SEED", (uint64_t)clock_real() % 1000000);
 	strcpy(torture.dir, "/dev/shm/stoa-torture.XXXXXX");
 	if (!mkdtemp(torture.dir))
@@ -66,6 +66,8 @@ void torture_begin(const char *name, unsigned seconds)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("%s: SEED=%ju, %s form\n", name, (uintmax_t)torture.seed, torture.lengthy ? "long" : "short");
 }
+
+void torture_go(void) { torture.end_ns = clock_deadline(torture.length_ns); }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
 {

@@ -21,7 +21,7 @@
 struct torture {
 	const char *name;
 	uint64_t seed, rounds; /* rounds: UINT64_MAX if not given */
-	int64_t end_ns;        /* CLOCK_MONOTONIC */
+	int64_t length_ns, end_ns; /* CLOCK_MONOTONIC */
 	bool lengthy;
 	unsigned failures;
 	char dir[64];
@@ -30,6 +30,7 @@ extern struct torture torture;
 
 /* seconds: how long the short form may take. */
 void torture_begin(const char *name, unsigned seconds);
+void torture_go(void);  /* preparations are over: the time counts from here */
 int torture_end(void); /* exit status; the directory must be empty */
 void torture_skip(const char *why) __attribute__((noreturn));
 

@@ -221,53 +221,7 @@ static enum trace_end step(pid_t pid, const struct watched *w)
 	}
 }
 
-/* On one processor a step costs a third of what it costs across two. */
-static void share_processor(pid_t pid, bool one)
-{
-	static cpu_set_t all;
-	cpu_set_t set;
-	if (one)
-		sched_getaffinity(0, sizeof all, &all);
-	set = all;
-	for (int i = 0, n = 0; one && i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, &set) && n++)
-			CPU_CLR(i, &set);
-	sched_setaffinity(0, sizeof set, &set);
-	sched_setaffinity(pid, sizeof set, &set);
-}
-
-enum trace_end trace_record(pid_t pid, const struct watched *w, struct trace *ret)
-{
-	const size_t size = 1 << 18;
-	struct passed *table = calloc(size, sizeof *table);
-	char *copy = copy_regions(w->regions);
-	enum trace_end r = TRACE_THERE;
-	bool shared = true;
-	if (!table || !copy)
-		abort();
-	share_processor(pid, true);
-	*ret = (struct trace){ 0 };
-	while (r == TRACE_THERE && !w->over()) {
-		uintptr_t pc = get_registers(pid).REG_PC;
-		struct point p = { .pc = pc, .shared = shared };
-		if (ret->n && ret->points[ret->n - 1].pc == pc) {
-			p.nth = ret->points[ret->n - 1].nth;
-			p.more = ret->points[ret->n - 1].more + 1;
-		} else {
-			p.nth = pass(table, size, pc);
-		}
-		point_add(ret, p);
-		shared = is_system_call(pc);
-		r = step(pid, w);
-		shared |= changed(w->regions, copy);
-	}
-	share_processor(pid, false);
-	free(table);
-	free(copy);
-	return r == TRACE_DIED ? r : TRACE_OVER;
-}
-
-/* ---- running ---- */
+/* ---- breakpoints ---- */
 
 #if defined(__x86_64__)
 
@@ -306,8 +260,126 @@ static enum trace_end go_on(pid_t pid, const struct watched *w)
 	}
 }
 
+static bool is_ours(uintptr_t pc)
+{
+	extern const char __executable_start[], etext[];
+	return pc >= (uintptr_t)__executable_start && pc < (uintptr_t)etext;
+}
+
+/* Does this function of the C library soon enter the kernel? Most that do are short. */
+static bool looks_like_system_call(uintptr_t function)
+{
+	return memmem((const void *)function, 64, "\x0f\x05", 2) != NULL;
+}
+
+/* It has just been called from our text: let it run until it returns. */
+static enum trace_end run_call(pid_t pid, const struct watched *w)
+{
+	const registers r = get_registers(pid);
+	const uintptr_t back = (uintptr_t)ptrace(PTRACE_PEEKDATA, pid, r.rsp, 0);
+	if (!is_ours(back))
+		return TRACE_THERE;
+	const long text = ptrace(PTRACE_PEEKTEXT, pid, back, 0);
+	ptrace(PTRACE_POKETEXT, pid, back, (text & ~0xffL) | 0xcc);
+	enum trace_end end = go_on(pid, w);
+	if (end == TRACE_DIED)
+		return end;
+	ptrace(PTRACE_POKETEXT, pid, back, text);
+	if (end == TRACE_THERE)
+		set_pc(pid, back);
+	return end;
+}
+
+#else
+
+static bool is_ours(uintptr_t pc) { return pc != 0; }
+static bool looks_like_system_call(uintptr_t function) { return function == 0; }
+static enum trace_end run_call(pid_t pid, const struct watched *w) { return pid && w ? TRACE_THERE : TRACE_DIED; }
+
+#endif
+
+/* ---- recording a run ---- */
+
+/* On one processor a step costs a third of what it costs across two. */
+static void share_processor(pid_t pid, bool one)
+{
+	static cpu_set_t all;
+	cpu_set_t set;
+	if (one)
+		sched_getaffinity(0, sizeof all, &all);
+	set = all;
+	for (int i = 0, n = 0; one && i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &set) && n++)
+			CPU_CLR(i, &set);
+	sched_setaffinity(0, sizeof set, &set);
+	sched_setaffinity(pid, sizeof set, &set);
+}
+
+enum trace_end trace_record(pid_t pid, const struct watched *w, bool coarse, struct trace *ret)
+{
+	const size_t size = 1 << 18;
+	struct passed *table = calloc(size, sizeof *table);
+	char *copy = copy_regions(w->regions);
+	enum trace_end r = TRACE_THERE;
+	bool shared = true;
+	if (!table || !copy)
+		abort();
+	share_processor(pid, true);
+	*ret = (struct trace){ 0 };
+	while (r == TRACE_THERE && !w->over()) {
+		uintptr_t pc = get_registers(pid).REG_PC;
+		struct point p = { .pc = pc, .shared = shared };
+		if (ret->n && ret->points[ret->n - 1].pc == pc) {
+			p.nth = ret->points[ret->n - 1].nth;
+			p.more = ret->points[ret->n - 1].more + 1;
+		} else {
+			p.nth = pass(table, size, pc);
+		}
+		point_add(ret, p);
+		shared = is_system_call(pc);
+		r = step(pid, w);
+		uintptr_t next = coarse && r == TRACE_THERE && is_ours(pc) ? get_registers(pid).REG_PC : pc;
+		if (coarse && is_ours(pc) && !is_ours(next)) {
+			shared = looks_like_system_call(next);
+			r = run_call(pid, w);
+		}
+		shared |= changed(w->regions, copy);
+	}
+	share_processor(pid, false);
+	free(table);
+	free(copy);
+	return r == TRACE_DIED ? r : TRACE_OVER;
+}
+
+/* ---- running ---- */
+
+bool trace_stepwise;
+
+static enum trace_end run_stepwise(pid_t pid, const struct watched *w, const struct point *to)
+{
+	enum trace_end r = TRACE_THERE;
+	uintptr_t last = 0;
+	uint32_t nth = 0, more = 0;
+	share_processor(pid, true);
+	while (r == TRACE_THERE && !w->over()) {
+		uintptr_t pc = get_registers(pid).REG_PC;
+		more = pc == last ? more + 1 : 0;
+		nth += pc == to->pc && pc != last;
+		if (pc == to->pc && nth == to->nth && more == to->more)
+			break;
+		last = pc;
+		r = step(pid, w);
+	}
+	share_processor(pid, false);
+	return r == TRACE_THERE && w->over() ? TRACE_OVER : r;
+}
+
+#if defined(__x86_64__)
+
 enum trace_end trace_run(pid_t pid, const struct watched *w, const struct trace *t, size_t i)
 {
+	if (trace_stepwise)
+		return run_stepwise(pid, w, &t->points[i]);
 	const uintptr_t pc = t->points[i].pc;
 	const long text = ptrace(PTRACE_PEEKTEXT, pid, pc, 0), trap = (text & ~0xffL) | 0xcc;
 	enum trace_end r = TRACE_THERE;
@@ -334,11 +406,7 @@ enum trace_end trace_run(pid_t pid, const struct watched *w, const struct trace 
 
 enum trace_end trace_run(pid_t pid, const struct watched *w, const struct trace *t, size_t i)
 {
-	enum trace_end r = TRACE_THERE;
-	(void)t;
-	while (r == TRACE_THERE && i-- > 0)
-		r = w->over() ? TRACE_OVER : step(pid, w);
-	return r;
+	return run_stepwise(pid, w, &t->points[i]);
 }
 
 #endif

@@ -49,8 +49,14 @@ bool trace_hold(pid_t pid);
 bool trace_forks(pid_t pid);         /* held: report forks, and go on */
 pid_t trace_next_child(pid_t pid);
 
-/* Run it to the end, held all the time, and note each instruction. It is held when this returns. */
-enum trace_end trace_record(pid_t pid, const struct watched *w, struct trace *ret);
+/*
+ * Run it to the end, held all the time, and note each instruction; with coarse, what a library does between its call and
+ * its return is one instruction (x86-64 only). It is held when this returns.
+ */
+enum trace_end trace_record(pid_t pid, const struct watched *w, bool coarse, struct trace *ret);
+
+/* Take each step of a run, as in the recorded one: a run that is watched so has less time for everything. */
+extern bool trace_stepwise;
 
 /* Run it to point i of the trace. It is held when this returns, but for TRACE_DIED. */
 enum trace_end trace_run(pid_t pid, const struct watched *w, const struct trace *t, size_t i);
