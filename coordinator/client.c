@@ -223,6 +223,7 @@ static int on_hello(struct coordinator *c, int fd, const struct message *m, cons
 			      "run the coordinator in the outer one");
 	if (m->n_fds != 1 || !is_pidfd_of(fds[0], cred.pid))
 		return refuse(fd, m, -EBADMSG, "the client sent no pidfd of itself");
+	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
 	struct roster_client client = { .used = true, .read_only = read_only, .conn_fd = fd, .pid_fd = dup(fds[0]),
 					.pid = cred.pid, .uid = cred.uid };
 	uint32_t index;

@@ -18,7 +18,6 @@
 #include "src/names.h"
 #include "src/ring.h"
 
-#define CRASHES_MAX 2 /* of its own making: then a command is rejected */
 #define KILLS_MAX 8   /* from outside, while it ran */
 
 struct job {
@@ -168,6 +167,9 @@ static int job_bind(struct coordinator *c, struct job *j)
 		return outcome_set(c, -ESTALE, "the object was removed");
 	if (object_touch(c, o) < 0)
 		return outcome_set(c, -ENOMEM, "no memory");
+	if (o->quarantined)
+		return outcome_set(c, -EFAULT, "object %s is quarantined: the unpack hook of its class crashed on its state",
+				   o->name);
 	if (!o->cls)
 		return outcome_set(c, -ENOSYS, "the coordinator has no code for the class of object %s", o->name);
 	if (r->kind == RECORD_CALL) {
@@ -412,6 +414,22 @@ static bool command_copy(struct coordinator *c, struct command *cmd, const struc
 	return !lane->damaged;
 }
 
+/* What runs is noted until all of it is done: a method, or the hooks of its class. */
+static int command_apply(struct coordinator *c, struct command *cmd)
+{
+	int r;
+	if (cmd->record.kind == RECORD_CREATE) {
+		run_note(c, c->ticket + 1, UINT32_MAX, UINT32_MAX, c->ns->options.deadline);
+		r = command_create(c, cmd);
+	} else {
+		r = cmd->record.kind == RECORD_REMOVE ? command_remove(c, cmd) : jobs_run(c, cmd);
+	}
+	run_noted_end(c);
+	if (r == 0 && cmd->n_jobs == 0)
+		reply_write(c, cmd, &cmd->record, 0, 0);
+	return r;
+}
+
 enum command_result command_run(struct coordinator *c, uint64_t word, bool first)
 {
 	static struct command cmd; /* large; one command at a time */
@@ -436,11 +454,7 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 	else if (r == 0 && cmd.record.cancel)
 		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
 	r = r ? r : check_suspect(c);
-	if (r == 0)
-		r = cmd.record.kind == RECORD_CREATE ? command_create(c, &cmd)
-		  : cmd.record.kind == RECORD_REMOVE ? command_remove(c, &cmd) : jobs_run(c, &cmd);
-	if (r == 0 && cmd.n_jobs == 0)
-		reply_write(c, &cmd, &cmd.record, 0, 0);
+	r = r ? r : command_apply(c, &cmd);
 	command_finish(c, &cmd, r);
 	return needs_first(&cmd) ? COMMAND_LAST : COMMAND_DONE;
 }

@@ -126,7 +126,8 @@ static void commit(struct coordinator *c, uint64_t end)
 /* After a death, commands run one by one until the suspect is passed: it takes no innocent ones down with it. */
 static uint32_t batch_limit(const struct coordinator *c)
 {
-	return atomic_load_explicit(&c->space->state->life.suspect, memory_order_relaxed) > c->head ? 1 : BATCH;
+	uint64_t suspect = atomic_load_explicit(&c->space->state->life.suspect, memory_order_relaxed);
+	return suspect > c->head && suspect != PULSE_LOADING ? 1 : BATCH;
 }
 
 uint32_t commit_turn(struct coordinator *c)

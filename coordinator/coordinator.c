@@ -24,6 +24,7 @@
 #define IDLE_BEAT_MS 500   /* an idle coordinator wakes twice a second to say that it lives */
 #define POLL_TURNS 256     /* a busy one looks at its descriptors every so many turns … */
 #define POLL_NS 4000000    /* … and after so long, where methods are slow */
+#define MEND_NS INT64_C(500000000) /* a command behind a forged tail is found within this, per 65536 slots of the queue */
 #define SPIN_NS 20000      /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
 #define MEASURE_NS 1000000000
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
@@ -39,6 +40,7 @@ static int recover(struct coordinator *c)
 	c->head = atomic_load(&state->committed);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	c->old_until = UINT64_MAX;
+	c->ingress_head = c->space->ingress->head;
 	int r = segment_guard(c->space->ingress, c->space->geometry.ingress, &ingress_damaged);
 	r = r ? r : heap_init(&c->heap, c->space, c->ns->state_fd);
 	r = r ? r : classes_load(c);
@@ -75,6 +77,7 @@ static bool stop(struct coordinator *c)
 	struct state_head *state = c->space->state;
 	if (!c->closed) {
 		atomic_store(&state->life.phase, LIFE_CLOSING);
+		ring_mend(c->space, c->head, true);
 		c->closed = ring_close(c->space, c->head, &c->end) == 0;
 		if (c->closed)
 			namespace_log(c->ns, LOG_INFO, "stopping: %ju commands to %s", (uintmax_t)(c->end - c->head),
@@ -135,9 +138,12 @@ static bool spin(const struct coordinator *c)
 static int doze(struct coordinator *c)
 {
 	struct pulse *pulse = &c->space->state->pulse;
+	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
+	bool thorough = now - c->mended_ns > MEND_NS * (1 + c->space->geometry.queue / 65536);
 	int r = 0;
+	c->mended_ns = thorough ? now : c->mended_ns;
 	atomic_store(&c->space->ingress->doorbell, 1);
-	if (ring_mend(c->space, c->head) && !(c->closed && c->head == c->end)) {
+	if (ring_mend(c->space, c->head, thorough) && !(c->closed && c->head == c->end)) {
 		atomic_store(&c->space->ingress->doorbell, 0);
 		return client_poll(c, 0);
 	}

@@ -64,6 +64,7 @@ struct object {
 	stoa_blob *packed;    /* hooks: parts as packed by the command in hand */
 	bool queued;          /* in the turn's list of objects to wake or write */
 	bool removed;
+	bool quarantined; /* its state crashed the hook that unpacks it: it can be read, not called */
 	UT_hash_handle hh; /* by name */
 };
 
@@ -85,6 +86,7 @@ struct step {
 };
 
 #define STEPS_MAX 256
+#define CRASHES_MAX 2 /* of its own making: then a command is rejected, an object quarantined */
 
 /* What a command came to, on its way to the answer or the record of rejections. */
 struct outcome {
@@ -96,6 +98,7 @@ struct outcome {
 struct coordinator {
 	struct namespace *ns;
 	const struct space *space;
+	struct segment_head ingress_head; /* as it was when we began */
 	struct heap heap;
 	int epoll_fd, signal_fd, state_ro_fd, ingress_ro_fd; /* read-only ones are for clients */
 
@@ -105,6 +108,7 @@ struct coordinator {
 	struct object **objects; /* by entry */
 	struct object *by_name;
 	uint32_t n_objects, room_objects;
+	uint32_t suspect_object; /* the hooks of its class crashed while it was loaded; UINT32_MAX: none */
 	uint32_t *free_entries, n_free_entries;
 
 	struct server_lane *lanes;
@@ -115,6 +119,7 @@ struct coordinator {
 	uint32_t n_ending;     /* lanes whose owner is gone */
 	uint64_t old_until;    /* when `committed` is here, lanes of the epoch before are done with; UINT64_MAX: they are */
 	int stopping; /* -1: no; else enum stoa_stop */
+	int64_t mended_ns; /* when the whole ring was looked at */
 	uint64_t end; /* of the ring, once closed */
 	bool closed;
 

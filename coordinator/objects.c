@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "coordinator/classes.h"
+#include "coordinator/run.h"
 #include "src/cell.h"
 #include "src/class.h"
 #include "src/error.h"
@@ -524,10 +525,15 @@ static int object_load(struct coordinator *c, uint32_t index)
 	if (b->class_id >= c->n_descriptions)
 		return error_set(-EPROTO, "object %s is of class number %u, which is not there", name, b->class_id);
 	struct server_class *cls = c->descriptions[b->class_id].current;
+	bool quarantined = index == c->suspect_object;
 	struct object *o;
-	int r = object_alloc(cls, index, name, &o);
+	int r = object_alloc(quarantined ? NULL : cls, index, name, &o);
 	if (r < 0)
 		return r;
+	cls = o->cls;
+	o->quarantined = quarantined;
+	if (quarantined)
+		namespace_log(c->ns, LOG_ERR, "object %s is quarantined: the unpack hook of its class crashed on its state", name);
 	o->body = b;
 	o->body_at = at;
 	o->class_id = b->class_id;
@@ -538,7 +544,9 @@ static int object_load(struct coordinator *c, uint32_t index)
 	if (r == 0 && cls && cls->id == o->class_id && b->n_parts != cls->plan->n_parts)
 		r = error_set(-EPROTO, "object %s has %u parts, its class says %u", name, b->n_parts, cls->plan->n_parts);
 	if (r == 0 && cls && cls->id == o->class_id) {
+		run_note(c, PULSE_LOADING, index, UINT32_MAX, c->ns->options.deadline);
 		r = mirror_load(c, o);
+		run_noted_end(c);
 		if (r == 0)
 			stamps_load(c, o);
 	}
@@ -550,8 +558,17 @@ static int object_load(struct coordinator *c, uint32_t index)
 
 static bool needs_migration(const struct object *o) { return o && o->cls && o->cls->id != o->class_id; }
 
+/* The object whose state crashed the coordinators before us, too often. */
+static uint32_t find_suspect(const struct coordinator *c)
+{
+	const struct life *life = &c->space->state->life;
+	bool crashed = atomic_load(&life->suspect_crashes) >= CRASHES_MAX || atomic_load(&life->suspect_overran);
+	return atomic_load(&life->suspect) == PULSE_LOADING && crashed ? atomic_load(&c->space->state->pulse.object) : UINT32_MAX;
+}
+
 int objects_load(struct coordinator *c)
 {
+	c->suspect_object = find_suspect(c);
 	uint32_t n = atomic_load(&c->space->state->n_objects);
 	int r = n <= c->space->geometry.objects ? 0 : error_set(-EPROTO, "the state says that it has %u objects", n);
 	c->room_objects = n + 64;

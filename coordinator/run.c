@@ -168,19 +168,18 @@ bool run_needs_commit(const struct object *o) { return object_has_hooks(o) && o-
 
 /* ---- running ---- */
 
-/* Note what runs: the guardian ends it at its deadline, and tells the next coordinator at a death. */
-static void pulse_start(struct coordinator *c, const struct object *o, const struct server_method *m)
+void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t row, int64_t deadline)
 {
 	struct pulse *p = &c->space->state->pulse;
 	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
 	atomic_store_explicit(&p->since_ns, now, memory_order_relaxed);
-	atomic_store_explicit(&p->deadline_ns, now + m->deadline, memory_order_relaxed);
-	atomic_store_explicit(&p->object, o->index, memory_order_relaxed);
-	atomic_store_explicit(&p->row, (uint32_t)(m - o->cls->methods), memory_order_relaxed);
-	atomic_store_explicit(&p->running, c->ticket + 1, memory_order_release);
+	atomic_store_explicit(&p->deadline_ns, now + deadline, memory_order_relaxed);
+	atomic_store_explicit(&p->object, object, memory_order_relaxed);
+	atomic_store_explicit(&p->row, row, memory_order_relaxed);
+	atomic_store_explicit(&p->running, running, memory_order_release);
 }
 
-static void pulse_end(struct coordinator *c)
+void run_noted_end(struct coordinator *c)
 {
 	atomic_store_explicit(&c->space->state->pulse.running, 0, memory_order_release);
 }
@@ -253,9 +252,8 @@ int run_method(struct coordinator *c, struct object *o, const struct server_meth
 	c->outcome.origin = STOA_FROM_METHOD;
 	struct step *s = step_add(c, o, m->writes, m->n_writes);
 	s->touched_from = c->n_touched_parts;
-	pulse_start(c, o, m);
+	run_note(c, c->ticket + 1, o->index, (uint32_t)(m - o->cls->methods), m->deadline);
 	int r = m->row->run(o->mirror, args, ret);
-	pulse_end(c);
 	s->touched_to = c->n_touched_parts;
 	if (r > 0)
 		return outcome_set(c, -EINVAL, "method %s of class %s returned %d; a method returns 0 or a negative errno",

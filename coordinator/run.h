@@ -12,6 +12,13 @@
 
 bool run_needs_commit(const struct object *o);
 
+/*
+ * Note that user code runs for this command (or PULSE_LOADING): the guardian ends it at its deadline, and tells the next
+ * coordinator at a death. Until run_noted_end.
+ */
+void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t row, int64_t deadline);
+void run_noted_end(struct coordinator *c);
+
 /* Run a method on checked, unpacked arguments. The outcome's status and text are set; undeclared writes fail it. */
 int run_method(struct coordinator *c, struct object *o, const struct server_method *m, const void *args, void *ret);
 

@@ -41,17 +41,25 @@ struct loop {
 
 /* ---- the loop ---- */
 
+static void watch_remove(struct loop *l, struct watch *w)
+{
+	struct watch **at = &l->watches;
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	l->cursor = NULL;
+	proxy_unref(w->proxy);
+	free(w);
+}
+
 static void loop_free(struct loop *l)
 {
 	if (l->epoll_fd >= 0)
 		close(l->epoll_fd);
 	if (l->timer_fd >= 0)
 		close(l->timer_fd);
-	while (l->watches) {
-		struct watch *w = l->watches;
-		l->watches = w->next;
-		free(w);
-	}
+	while (l->watches)
+		watch_remove(l, l->watches);
 	free(l);
 }
 
@@ -193,19 +201,19 @@ static int watch_look(struct watch *w, struct stoa_event *e)
 	return r == 0 ? 1 : r;
 }
 
-static void watch_remove(struct loop *l, struct watch *w)
+static void drop_closed(struct loop *l)
 {
-	struct watch **at = &l->watches;
-	while (*at != w)
-		at = &(*at)->next;
-	*at = w->next;
-	l->cursor = NULL;
-	free(w);
+	for (struct watch *w = l->watches, *next; w; w = next) {
+		next = w->next;
+		if (atomic_load_explicit(&w->proxy->closed, memory_order_relaxed))
+			watch_remove(l, w);
+	}
 }
 
 /* One after the other, from where the last event was: a busy object does not starve the others. */
 static int next_change(struct loop *l, struct stoa_event *e)
 {
+	drop_closed(l);
 	struct watch *start = l->cursor && l->cursor->next ? l->cursor->next : l->watches;
 	for (struct watch *w = start; w;) {
 		int r = watch_look(w, e);
@@ -235,6 +243,7 @@ int stoa_watch(struct stoa_proxy *p, uint32_t attr, void *data)
 	if (!w)
 		return error_set(-ENOMEM, "no memory to watch object %s", p->name);
 	*w = (struct watch){ p, attr, data, stamp.version, stamp.changes, l->watches };
+	atomic_fetch_add(&p->refs, 1);
 	l->watches = w;
 	return 0;
 }

@@ -82,12 +82,7 @@ static void handle_free(struct stoa *s)
 	while (s->proxies) {
 		struct stoa_proxy *p = s->proxies;
 		s->proxies = p->next;
-		for (struct target *t = proxy_target(p); t;) {
-			struct target *older = t->older;
-			free(t);
-			t = older;
-		}
-		free(p);
+		proxy_unref(p);
 	}
 	directory_free(s);
 	bindings_free(s);

@@ -17,15 +17,18 @@
 
 #define LATE_NS INT64_C(2000000000) /* an idle beat comes twice a second */
 
-/* Who holds the lock of this byte; 0: nobody. The kernel's word, not a pid's. */
-static pid_t lock_holder(const struct stoa *s, off_t byte)
+/*
+ * Who holds the lock of this byte; 0: nobody. The kernel's word, not a pid's. Who cannot open the lock, being of another
+ * user or in another root, goes by his connection.
+ */
+static pid_t lock_holder(const struct stoa *s, off_t byte, const _Atomic int32_t *noted)
 {
 	char path[PATH_MAX + 8];
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
 	snprintf(path, sizeof path, "%s/lock", s->dir);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return 0;
+		return handle_lost(s) ? 0 : atomic_load(noted);
 	int r = fcntl(fd, F_GETLK, &l);
 	close(fd);
 	return r == 0 && l.l_type != F_UNLCK ? (l.l_pid > 0 ? l.l_pid : -1) : 0;
@@ -103,8 +106,8 @@ int stoa_health(struct stoa *s, struct stoa_health *ret)
 	const struct state_head *state = s->space.state;
 	struct stoa_health h = { 0 };
 	int64_t now = clock_now(), beat = atomic_load(&state->pulse.beat_ns);
-	h.coordinator = lock_holder(s, 1);
-	h.guardian = lock_holder(s, 0);
+	h.coordinator = lock_holder(s, 1, &state->life.coordinator);
+	h.guardian = lock_holder(s, 0, &state->life.guardian);
 	h.heartbeat_age = now > beat ? now - beat : 0;
 	h.restarts = atomic_load(&state->life.restarts);
 	h.threads = atomic_load(&state->pulse.threads);

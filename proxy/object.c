@@ -57,6 +57,7 @@ static int proxy_new(struct stoa *s, const struct stoa_class *ours, const struct
 	}
 	p->stoa = s;
 	p->ours = ours;
+	atomic_store(&p->refs, 1);
 	snprintf(p->name, sizeof p->name, "%s", f->name);
 	atomic_store(&p->target, t);
 	pthread_mutex_lock(&s->mutex);
@@ -85,6 +86,18 @@ int proxy_retarget(struct stoa_proxy *p)
 	return 0;
 }
 
+void proxy_unref(struct stoa_proxy *p)
+{
+	if (atomic_fetch_sub(&p->refs, 1) > 1)
+		return;
+	for (struct target *t = proxy_target(p); t;) {
+		struct target *older = t->older;
+		free(t);
+		t = older;
+	}
+	free(p);
+}
+
 struct stoa_proxy *stoa_close(struct stoa_proxy *p)
 {
 	if (!p)
@@ -96,12 +109,8 @@ struct stoa_proxy *stoa_close(struct stoa_proxy *p)
 		at = &(*at)->next;
 	*at = p->next;
 	pthread_mutex_unlock(&s->mutex);
-	for (struct target *t = proxy_target(p); t;) {
-		struct target *older = t->older;
-		free(t);
-		t = older;
-	}
-	free(p);
+	atomic_store(&p->closed, true);
+	proxy_unref(p);
 	return NULL;
 }
 

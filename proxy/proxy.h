@@ -25,8 +25,12 @@ struct stoa_proxy {
 	_Atomic(struct target *) target;
 	const struct stoa_class *ours; /* as given; NULL: by name */
 	char name[LAYOUT_NAME];
+	_Atomic uint32_t refs; /* its user's, and one for each watch */
+	_Atomic bool closed;   /* its user has closed it: watches of it say nothing more */
 	struct stoa_proxy *next;
 };
+
+void proxy_unref(struct stoa_proxy *p);
 
 static inline struct target *proxy_target(struct stoa_proxy *p)
 {

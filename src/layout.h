@@ -59,16 +59,18 @@ struct life {
 	_Atomic uint32_t flags; /* STOA_KEEP, STOA_VERIFY */
 	_Atomic uint64_t restarts;
 	_Atomic int64_t started_ns;      /* CLOCK_REALTIME */
-	_Atomic uint64_t suspect;        /* ticket + 1 that ran when the coordinator died; 0: none */
+	_Atomic uint64_t suspect;        /* pulse.running when the coordinator died; 0: none */
 	_Atomic uint32_t suspect_crashes; /* deaths of its own making */
 	_Atomic uint32_t suspect_kills;   /* deaths from outside while it ran */
 	_Atomic uint32_t suspect_overran; /* the guardian ended it past its deadline */
 };
 
+#define PULSE_LOADING UINT64_MAX
+
 /* The heartbeat: what the coordinator does, and since when. */
 struct pulse {
 	_Atomic int64_t beat_ns;  /* CLOCK_MONOTONIC of the last turn or idle beat */
-	_Atomic uint64_t running; /* ticket + 1 of the command whose method runs; 0: none */
+	_Atomic uint64_t running; /* ticket + 1 of the command that runs; 0: none; PULSE_LOADING: an object's unpack hook */
 	_Atomic int64_t since_ns, deadline_ns; /* CLOCK_MONOTONIC start, and when the guardian ends it */
 	_Atomic uint32_t object, row;          /* of it; UINT32_MAX: none */
 	_Atomic uint32_t asleep;               /* parked: no beat is due before the idle beat */

@@ -76,7 +76,15 @@ int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word)
 	return 1;
 }
 
-bool ring_mend(const struct space *s, uint64_t head)
+static void fill_hole(const struct space *s, uint64_t t)
+{
+	_Atomic uint64_t *slot = ring_slot(s, t);
+	uint64_t seen = atomic_load(slot);
+	if ((uint32_t)(seen >> 32) == ring_lap(s, t))
+		atomic_compare_exchange_strong(slot, &seen, ring_word(ring_lap(s, t) + 1, RING_LANE_SPECIAL, RING_VOID));
+}
+
+bool ring_mend(const struct space *s, uint64_t head, bool thorough)
 {
 	_Atomic uint64_t *slot = ring_slot(s, head);
 	uint32_t empty = ring_lap(s, head);
@@ -87,19 +95,15 @@ bool ring_mend(const struct space *s, uint64_t head)
 	if ((uint32_t)(word >> 32) != empty)
 		atomic_compare_exchange_strong(slot, &word, ring_word(empty, 0, 0));
 	uint64_t tail = atomic_load_explicit(&s->ingress->tail, memory_order_relaxed);
-	if (tail <= head)
+	if (tail <= head && !thorough)
 		return ring_filled(s, head);
-	/* The tail passes only filled slots, so it lies. Anyone misled by it has filled a slot behind the hole. */
-	for (uint64_t t = head + 1; t < head + s->geometry.queue; t++)
-		if (ring_filled(s, t)) {
-			word = ring_word(empty, 0, 0);
-			uint64_t seen = atomic_load(slot);
-			if ((uint32_t)(seen >> 32) == empty)
-				atomic_compare_exchange_strong(slot, &seen,
-							       ring_word(empty + 1, RING_LANE_SPECIAL, RING_VOID));
-			return true;
-		}
-	atomic_compare_exchange_strong(&s->ingress->tail, &tail, head);
+	/* The tail passes only filled slots, so it lies, or did. Who was misled by it has filled a slot behind a hole. */
+	uint64_t filled = head + s->geometry.queue - 1;
+	while (filled > head && !ring_filled(s, filled))
+		filled--;
+	for (uint64_t t = head; t < filled; t++)
+		fill_hole(s, t);
+	atomic_compare_exchange_strong(&s->ingress->tail, &tail, filled > head ? filled + 1 : head);
 	return ring_filled(s, head);
 }
 

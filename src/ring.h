@@ -53,10 +53,11 @@ int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t 
 int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word);
 
 /*
- * Consumer, about to sleep with nothing at head: undo what a lying client did to slot or tail. A hole in front of filled
- * slots (a producer was misled by a forged tail) is filled with a void. Returns true if there is something to take now.
+ * Consumer, about to sleep with nothing at head: undo what a lying client did to slot or tail. Holes in front of a filled
+ * slot (its producer was misled by a forged tail) are filled with voids. Looks behind head only if the tail is there;
+ * thorough: always, for the tail may have been forged back since. Returns true if there is something to take now.
  */
-bool ring_mend(const struct space *s, uint64_t head);
+bool ring_mend(const struct space *s, uint64_t head, bool thorough);
 
 /*
  * Consumer: close the ring behind the last filled slot, by a CAS there as any command: nothing slips in behind. Nothing
