@@ -3,7 +3,7 @@
  *
  *     examples/count        prints 40000
  *
- * While it runs, or with a longer loop, in a shell: stoa show hits -n count
+ * While it runs, or with a longer loop, in a shell: stoa show -n count hits
  */
 #include <errno.h>
 #include <stdio.h>
