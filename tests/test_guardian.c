@@ -1,0 +1,212 @@
+/*
+ * test_guardian.c: the two daemons of a namespace replace each other, whichever is killed or stopped, and what a method
+ * does to its process is that method's fault only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "include/stoa.h"
+#include "tests/harness.h"
+
+enum act { COUNT, CRASH, LOOP, LEAVE, STOP_ONCE, KILL_GUARDIAN };
+
+struct risk {
+	int64_t n;
+};
+struct risk_args {
+	int32_t act;
+};
+STOA_STRUCT(risk, STOA_ATTR(struct risk, n));
+STOA_STRUCT(risk_args, STOA_ATTR(struct risk_args, act));
+STOA_STUB(risk, run, struct risk_args, stoa_none);
+
+static _Atomic int *stops; /* shared with the coordinator */
+
+static int risk_run(struct risk *self, const struct risk_args *args, stoa_none *ret)
+{
+	(void)ret;
+	self->n++;
+	if (args->act == CRASH)
+		abort();
+	for (volatile int on = 1; args->act == LOOP && on;) {}
+	if (args->act == LEAVE)
+		exit(0);
+	if (args->act == STOP_ONCE && (*stops)++ == 0)
+		raise(SIGSTOP);
+	if (args->act == KILL_GUARDIAN)
+		kill(getppid(), SIGKILL);
+	return 0;
+}
+STOA_METHOD(risk, run, risk_args, stoa_none, .writes = "n", .deadline = STOA_MS(100));
+STOA_CLASS(risk, 1, &risk_run_row);
+
+static struct stoa *s;
+static struct stoa_proxy *p;
+
+static void begin(void)
+{
+	stops = harness_shared(sizeof(*stops));
+	s = harness_start(STOA_CLASSES(&risk_class));
+	p = harness_create(s, "r", &risk_class, NULL);
+}
+
+static int act(enum act what)
+{
+	return risk_run_call(p, &(struct risk_args){ what }, NULL, SOON);
+}
+
+static int64_t count(void)
+{
+	int64_t n = -1;
+	ok(STOA_GET(p, struct risk, n, &n, SOON));
+	return n;
+}
+
+static bool is_gone(pid_t pid)
+{
+	char path[64], text[256] = "";
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	return n <= 0 || strstr(text, ") Z ");
+}
+
+/* ---- deaths ------------------------------------------------------------------------------------------------ */
+
+static void guardian_rejects_what_ends_the_process(void)
+{
+	begin();
+	refused(-EFAULT, act(CRASH));
+	refused(-EFAULT, act(LEAVE)); /* exit(0) is not the end of the namespace */
+	refused(-ETIME, act(LOOP));
+	assert_int_equal(count(), 0);
+	ok(act(COUNT));
+	assert_int_equal(count(), 1);
+	assert_int_equal(harness_health(s).rejected, 3);
+}
+
+static void coordinator_becomes_guardian_when_that_is_killed(void)
+{
+	begin();
+	for (int i = 1; i <= 3; i++) {
+		pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
+		kill(guardian, SIGKILL);
+		until(harness_guardian(s) == coordinator && harness_coordinator(s) != coordinator);
+		ok(act(COUNT));
+		assert_int_equal(count(), i);
+	}
+}
+
+static void coordinator_becomes_guardian_when_its_method_kills_that(void)
+{
+	begin();
+	pid_t coordinator = harness_coordinator(s);
+	ok(act(KILL_GUARDIAN));
+	until(harness_guardian(s) == coordinator);
+	ok(act(COUNT));
+	assert_int_equal(count(), 2);
+}
+
+static void coordinator_stopped_is_replaced(void)
+{
+	begin();
+	pid_t coordinator = harness_coordinator(s);
+	harness_stop_process(coordinator);
+	ok(act(COUNT)); /* within the grace, and a fork */
+	assert_int_not_equal(harness_coordinator(s), coordinator);
+	assert_true(is_gone(coordinator));
+	assert_int_equal(count(), 1);
+}
+
+static void coordinator_stopped_wakes_when_its_guardian_is_killed(void)
+{
+	begin();
+	ok(risk_run_cast(p, &(struct risk_args){ STOP_ONCE }, SOON));
+	until(*stops == 1);
+	pid_t coordinator = harness_coordinator(s);
+	kill(harness_guardian(s), SIGKILL);
+	until(harness_guardian(s) == coordinator && harness_coordinator(s) != coordinator);
+	assert_int_equal(count(), 1);
+}
+
+/* Ctrl-Z on a terminal, and fg: neither the deadline nor the grace has passed while nobody could run. */
+static void guardian_blames_nobody_when_both_were_stopped(void)
+{
+	begin();
+	uint64_t restarts = harness_health(s).restarts;
+	pid_t coordinator = harness_coordinator(s);
+	harness_freeze(s);
+	usleep(6500000); /* longer than any of its patience */
+	harness_thaw(s);
+	ok(act(COUNT));
+	assert_int_equal(harness_coordinator(s), coordinator);
+	assert_true(harness_health(s).restarts == restarts);
+}
+
+static void guardian_ignores_the_terminal_when_embedded(void)
+{
+	static const int signals[] = { SIGINT, SIGHUP, SIGTERM };
+	begin();
+	pid_t coordinator = harness_coordinator(s), guardian = harness_guardian(s);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		kill(guardian, signals[i]);
+		kill(coordinator, signals[i]);
+		ok(act(COUNT));
+	}
+	assert_int_equal(harness_coordinator(s), coordinator);
+	assert_int_equal(harness_guardian(s), guardian);
+}
+
+static void serve_ends_well_when_terminated(void)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		pid_t server = harness_serve(STOA_CLASSES(&risk_class), STOA_OPTIONS(.flags = STOA_VERIFY), &s);
+		p = harness_create(s, "r", &risk_class, NULL);
+		for (int n = 0; n < 100; n++)
+			ok(risk_run_cast(p, &(struct risk_args){ COUNT }, SOON));
+		pid_t coordinator = harness_coordinator(s);
+		kill(server, signals[i]);
+		assert_int_equal(harness_status(server), 0);
+		assert_true(is_gone(coordinator));
+		struct stoa_health h = harness_health(s);
+		assert_int_equal(h.applied, 101); /* drained */
+		assert_int_equal(h.verdict, STOA_GONE);
+		stoa_close(p);
+		stoa_detach(s);
+	}
+}
+
+static void start_says_what_its_guardian_says(void)
+{
+	const struct stoa_class bad = { .name = "a/b", .state = &risk_struct };
+	refused(-EINVAL, stoa_start("test", STOA_CLASSES(&bad), NULL, &s));
+	says("a/b");
+	refused(-EINVAL, stoa_start("te/st", NULL, NULL, &s));
+	says("namespace name \"te/st\" has '/'");
+	refused(-EINVAL, stoa_start("test", NULL, STOA_OPTIONS(.max_queue = 100), &s));
+	says("max_queue is 100");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(guardian_rejects_what_ends_the_process),
+		HARNESS(coordinator_becomes_guardian_when_that_is_killed),
+		HARNESS(coordinator_becomes_guardian_when_its_method_kills_that),
+		HARNESS(coordinator_stopped_is_replaced),
+		HARNESS(coordinator_stopped_wakes_when_its_guardian_is_killed),
+		HARNESS(guardian_blames_nobody_when_both_were_stopped),
+		HARNESS(guardian_ignores_the_terminal_when_embedded),
+		HARNESS(serve_ends_well_when_terminated),
+		HARNESS(start_says_what_its_guardian_says),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
