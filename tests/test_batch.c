@@ -1,0 +1,285 @@
+/*
+ * test_batch.c: several commands as one: all of them, in order, or none; and command bytes that no honest client sends.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "include/stoa/counter.h"
+#include "proxy/send.h"
+#include "src/ring.h"
+#include "tests/harness.h"
+
+static struct stoa *s;
+static struct stoa_proxy *p, *q;
+
+static void start(void)
+{
+	s = harness_start(NULL);
+	p = harness_create(s, "x", &counter_class, NULL);
+	q = harness_create(s, "y", &counter_class, &(struct counter){ INT64_MAX - 1 });
+}
+
+static int64_t value(struct stoa_proxy *of)
+{
+	int64_t v;
+	ok(STOA_GET(of, struct counter, value, &v, STOA_DEFAULT));
+	return v;
+}
+
+/* ---- several as one ----------------------------------------------------------------------------------------- */
+
+static const struct counter_args one = { 1 }, ten = { 10 };
+
+static void batch_applies_all_in_order_and_returns_each_result(void)
+{
+	struct counter_value v[3];
+	struct stoa_command c[] = {
+		{ .proxy = p, .method = &counter_add_row, .args = &one, .ret = &v[0] },
+		{ .proxy = q, .method = &counter_add_row, .args = &one, .ret = &v[1] },
+		{ .proxy = p, .method = &counter_add_row, .args = &ten, .ret = &v[2] },
+	};
+	start();
+	c[0].proxy = c[2].proxy = p;
+	c[1].proxy = q;
+	ok(stoa_call_many(s, 3, c, STOA_DEFAULT));
+	assert_int_equal(v[0].value, 1);
+	assert_true(v[1].value == INT64_MAX);
+	assert_int_equal(v[2].value, 11);
+	assert_int_equal(value(p), 11);
+	assert_int_equal(c[0].status | c[1].status | c[2].status, 0);
+	assert_int_equal(harness_health(s).applied, 3);
+}
+
+static void batch_changes_nothing_when_one_fails(void)
+{
+	struct stoa_error e;
+	struct counter_value v = { 77 };
+	start();
+	struct stoa_command c[] = {
+		{ .proxy = p, .method = &counter_add_row, .args = &one, .ret = &v },
+		{ .proxy = q, .method = &counter_add_row, .args = &one },
+		{ .proxy = q, .method = &counter_add_row, .args = &ten }, /* has no place */
+		{ .proxy = p, .method = &counter_add_row, .args = &one },
+	};
+	refused(-EOVERFLOW, stoa_call_many(s, 4, c, STOA_DEFAULT));
+	stoa_last_error(&e);
+	assert_int_equal(e.origin, STOA_FROM_METHOD);
+	assert_int_equal(c[2].status, -EOVERFLOW);
+	assert_int_equal(c[0].status, -ECANCELED);
+	assert_int_equal(c[1].status, -ECANCELED);
+	assert_int_equal(c[3].status, -ECANCELED);
+	assert_int_equal(v.value, 77);
+	assert_int_equal(value(p), 0);
+	assert_true(value(q) == INT64_MAX - 1);
+	assert_int_equal(harness_health(s).rejected, 1);
+}
+
+static void batch_has_a_limit_and_may_be_empty(void)
+{
+	static struct stoa_command c[257];
+	start();
+	for (int i = 0; i < 257; i++)
+		c[i] = (struct stoa_command){ .proxy = p, .method = &counter_add_row, .args = &one };
+	ok(stoa_call_many(s, 0, NULL, STOA_DEFAULT));
+	ok(stoa_call_many(s, 256, c, STOA_DEFAULT));
+	assert_int_equal(value(p), 256);
+	refused(-EINVAL, stoa_call_many(s, 257, c, STOA_DEFAULT));
+	says("at most 256");
+	assert_int_equal(value(p), 256);
+}
+
+static void batch_is_refused_when_an_object_is_gone(void)
+{
+	start();
+	struct stoa_command c[] = {
+		{ .proxy = p, .method = &counter_add_row, .args = &one },
+		{ .proxy = q, .method = &counter_sub_row, .args = &one },
+	};
+	ok(stoa_remove(s, "y", STOA_DEFAULT));
+	refused(-ESTALE, stoa_call_many(s, 2, c, STOA_DEFAULT));
+	assert_int_equal(value(p), 0);
+}
+
+static void batch_survives_a_killed_coordinator(void)
+{
+	start();
+	struct stoa_command c[] = {
+		{ .proxy = p, .method = &counter_add_row, .args = &one },
+		{ .proxy = q, .method = &counter_sub_row, .args = &one },
+	};
+	for (int i = 0; i < 3; i++) {
+		ok(stoa_call_many(s, 2, c, SOON));
+		harness_kill_coordinator(s);
+	}
+	assert_int_equal(value(p), 3);
+	assert_true(value(q) == INT64_MAX - 4);
+}
+
+/* ---- bytes that make no sense -------------------------------------------------------------------------------- */
+
+/* A record for p.add as the library would write it, but for what change() does to it. */
+static void send_bytes(void (*change)(struct sending *w), uint32_t args_size)
+{
+	struct sending w;
+	struct target *t;
+	ok(send_target(p, &t));
+	ok(send_begin(s, args_size, 0, STOA_DEFAULT, &w));
+	memset(w.args, 0x5a, args_size);
+	send_address(w.record, t, RECORD_CALL, 0);
+	change(&w);
+	ok(send_publish(&w, STOA_DEFAULT));
+}
+
+static void as_it_is(struct sending *w)
+{
+	(void)w;
+}
+static void of_no_kind(struct sending *w)
+{
+	w->record->kind = 77;
+}
+static void of_no_object(struct sending *w)
+{
+	w->record->object = 0xfffffff0;
+}
+static void of_no_class(struct sending *w)
+{
+	w->record->class_id = 0xfffffff0;
+}
+static void of_no_row(struct sending *w)
+{
+	w->record->row = 0xfffffff0;
+}
+static void too_long(struct sending *w)
+{
+	w->record->args_size = UINT32_MAX;
+}
+static void answered_outside(struct sending *w)
+{
+	w->record->reply_at = 0xfffffff8;
+	w->record->reply_size = 0xfffffff0;
+}
+static void many_of_nothing(struct sending *w)
+{
+	w->record->kind = RECORD_MANY;
+	w->record->row = 0xfffffff0;
+}
+static void many_of_rubbish(struct sending *w)
+{
+	w->record->kind = RECORD_MANY;
+	w->record->row = 3;
+}
+static void create_of_rubbish(struct sending *w)
+{
+	w->record->kind = RECORD_CREATE;
+}
+static void remove_of_nothing(struct sending *w)
+{
+	w->record->kind = RECORD_REMOVE;
+	w->record->incarnation = 12345678;
+}
+
+static void undecodable_arguments_are_rejected_and_counted(void)
+{
+	uint64_t rejected;
+	start();
+	for (uint32_t size = 0; size < 200; size += 7)
+		send_bytes(as_it_is, size);
+	ok(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_DEFAULT));
+	ok(stoa_sync(s, STOA_DEFAULT, &rejected));
+	assert_int_equal(rejected, 29);
+	assert_int_equal(value(p), 1);
+	const struct reject *e = space_reject(&s->space, 1);
+	assert_int_equal(e->code, -EBADMSG);
+	assert_string_equal(e->object, "x");
+	assert_string_equal(e->row, "add");
+	assert_int_equal(harness_health(s).restarts, 0);
+}
+
+static void records_that_make_no_sense_are_rejected_and_counted(void)
+{
+	void (*const changes[])(struct sending *) = { of_no_kind, of_no_object, of_no_class, of_no_row, many_of_nothing,
+						      many_of_rubbish, create_of_rubbish, remove_of_nothing };
+	uint64_t n = sizeof(changes) / sizeof(changes[0]), rejected;
+	start();
+	for (size_t i = 0; i < n; i++)
+		send_bytes(changes[i], 300);
+	ok(stoa_sync(s, STOA_DEFAULT, &rejected));
+	assert_int_equal(rejected, n);
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_DEFAULT));
+	assert_int_equal(value(p), 1);
+	assert_int_equal(harness_health(s).rejected, n);
+	assert_int_equal(harness_health(s).restarts, 0);
+}
+
+/* After these the lane is out of step, which only hurts the one who lied: another process is served as before. */
+static void lie(int i)
+{
+	send_bytes(i ? answered_outside : too_long, 40);
+	ok(stoa_sync(s, STOA_DEFAULT, NULL));
+}
+
+static void be_honest(int i)
+{
+	(void)i;
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_DEFAULT));
+}
+
+static void lying_client_hurts_only_itself(void)
+{
+	start();
+	for (int i = 0; i < 2; i++) {
+		harness_join(harness_spawn(lie, i));
+		harness_join(harness_spawn(be_honest, 0));
+	}
+	assert_int_equal(value(p), 2);
+	assert_int_equal(harness_health(s).rejected, 2);
+	assert_int_equal(harness_health(s).restarts, 0);
+}
+
+/* Random bytes all over the client's own lane and the ingress, while an honest client goes on. */
+static void scribble(int i)
+{
+	unsigned seed = (unsigned)i * 7919 + 17;
+	struct lane *lane;
+	ok(lane_get(s, STOA_DEFAULT, &lane));
+	uint64_t *words = (uint64_t *)((char *)lane->head + LANE_ARENA);
+	for (int n = 0; n < 2000; n++) {
+		for (int k = 0; k < 64; k++)
+			words[(unsigned)rand_r(&seed) % 2048] = (uint64_t)rand_r(&seed) << (unsigned)(rand_r(&seed) % 40);
+		uint64_t ticket;
+		ring_publish(&s->space, lane->id, 32 + (unsigned)rand_r(&seed) % 64, &ticket);
+		if (n % 16 == 0)
+			atomic_store(&s->space.ingress->tail, atomic_load(&s->space.state->committed) + (unsigned)rand_r(&seed) % 9000);
+	}
+}
+
+static void scribbling_client_crashes_nobody(void)
+{
+	start();
+	for (int i = 0; i < 3; i++)
+		harness_spawn(scribble, i);
+	for (int i = 0; i < 200; i++)
+		ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+	harness_join_all();
+	assert_int_equal(value(p), 200);
+	assert_int_equal(harness_health(s).restarts, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(batch_applies_all_in_order_and_returns_each_result),
+		HARNESS(batch_changes_nothing_when_one_fails),
+		HARNESS(batch_has_a_limit_and_may_be_empty),
+		HARNESS(batch_is_refused_when_an_object_is_gone),
+		HARNESS(batch_survives_a_killed_coordinator),
+		HARNESS(lying_client_hurts_only_itself),
+		HARNESS(records_that_make_no_sense_are_rejected_and_counted),
+		HARNESS(scribbling_client_crashes_nobody),
+		HARNESS(undecodable_arguments_are_rejected_and_counted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
