@@ -95,12 +95,18 @@ static void reject_name(const struct coordinator *c, const struct command *cmd, 
 
 static void reject_record(struct coordinator *c, uint32_t lane, const struct command *cmd)
 {
-	struct reject *e = space_reject(c->space, ++c->totals.rejected);
-	*e = (struct reject){ .number = c->totals.rejected, .ticket = c->ticket, .time_ns = c->now_ns,
-			      .code = c->outcome.status, .origin = c->outcome.origin, .lane = lane, .pid = c->caller.pid };
+	struct reject *e = space_reject(c->space, ++c->totals.rejected), record = {
+		.ticket = c->ticket, .time_ns = c->now_ns, .code = c->outcome.status, .origin = c->outcome.origin,
+		.lane = lane, .pid = c->caller.pid };
+	/* The number is 0 while the rest is written: a reader of the record before sees it. */
+	*(volatile uint64_t *)&e->number = 0;
+	atomic_thread_fence(memory_order_release);
+	*e = record;
 	if (cmd)
 		reject_name(c, cmd, e);
 	snprintf(e->text, sizeof e->text, "%s", c->outcome.text[0] ? c->outcome.text : stoa_strerror(c->outcome.status));
+	atomic_thread_fence(memory_order_release);
+	*(volatile uint64_t *)&e->number = c->totals.rejected;
 }
 
 /* A word that leads to no command of an honest client. */
@@ -392,12 +398,13 @@ static void command_finish(struct coordinator *c, const struct command *cmd, int
 static void caller_set(struct coordinator *c, uint32_t lane)
 {
 	const struct roster *r = &c->ns->roster;
-	c->caller = (struct stoa_client){ .client = lane, .pid = atomic_load_explicit(&space_lane(c->space, lane)->pid,
-										     memory_order_relaxed) };
-	if (lane < r->n_lanes && r->lanes[lane].used && r->lanes[lane].client < r->n_clients) {
-		c->caller.pid = r->clients[r->lanes[lane].client].pid;
-		c->caller.uid = r->clients[r->lanes[lane].client].uid;
-	}
+	uint32_t client = lane < r->n_lanes && r->lanes[lane].used ? r->lanes[lane].client : UINT32_MAX;
+	if (client < r->n_clients && r->clients[client].used)
+		c->caller = (struct stoa_client){ .pid = r->clients[client].pid, .uid = r->clients[client].uid, .client = lane };
+	else /* it is gone: the lane's row remembers whose it was */
+		c->caller = (struct stoa_client){ .pid = atomic_load_explicit(&space_lane(c->space, lane)->pid,
+									      memory_order_relaxed),
+						  .client = lane };
 }
 
 /* Copy the record and its arguments out of the lane. False: it is not the lane's next command. */

@@ -216,6 +216,19 @@ struct stoa_health {
 	uint64_t reserved[16];
 };
 
+/* A command that was not applied, and why. */
+struct stoa_rejection {
+	uint64_t number; /* of the rejection, from 1 */
+	uint64_t ticket;
+	int64_t time_ns; /* CLOCK_REALTIME */
+	int code;
+	enum stoa_origin origin;
+	uint32_t pid, client; /* whose command */
+	char object[STOA_NAME_MAX + 1], class_name[STOA_NAME_MAX + 1], row[STOA_NAME_MAX + 1]; /* "": not known */
+	char text[STOA_ERROR_MAX];
+	uint64_t reserved[4];
+};
+
 /* One of several commands for stoa_call_many. */
 struct stoa_command {
 	struct stoa_proxy *proxy;
@@ -278,6 +291,13 @@ STOA_PUBLIC int stoa_sync(struct stoa *stoa, int64_t timeout, uint64_t *ret_reje
 
 /* How the coordinator does. Never blocks, works when it is hung or dead. */
 STOA_PUBLIC int stoa_health(struct stoa *stoa, struct stoa_health *ret_health);
+
+/*
+ * Call each() for the last rejections (256 are kept), oldest first, with a number above after; stops when it returns
+ * non-zero. Never blocks, works when the coordinator is hung or dead.
+ */
+STOA_PUBLIC int stoa_rejected(struct stoa *stoa, uint64_t after,
+			      int (*each)(void *data, const struct stoa_rejection *rejection), void *data);
 
 /* End the coordinator: STOA_DRAIN applies what was accepted, STOA_NOW abandons and counts it. Waits until it is gone. */
 STOA_PUBLIC int stoa_stop(struct stoa *stoa, enum stoa_stop how, int64_t timeout);
