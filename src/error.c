@@ -19,7 +19,7 @@ static const struct error_row rows[] = {
 	{ -EBADMSG, "damaged bytes, or of another format" },
 	{ -EBUSY, "too late: threads are running already" },
 	{ -ECANCELED, "timed out; the command will never apply" },
-	{ -ECONNRESET, "the coordinator is gone; the command may have been applied" },
+	{ -ECONNRESET, "the coordinator is gone; a command on its way may still be applied" },
 	{ -EDEADLK, "a method may not call stoa on its own namespace" },
 	{ -EEXIST, "the name is taken" },
 	{ -EFAULT, "the method crashed and changed nothing" },
