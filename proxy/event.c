@@ -67,7 +67,8 @@ void event_free(struct lane *lane)
 {
 	if (!lane->loop)
 		return;
-	if (lane->loop->watches && lane->head)
+	/* In a forked child the lane is its parent's, who goes on watching. */
+	if (lane->loop->watches && lane->head && atomic_load(&lane->stoa->mark->generation) == lane->generation)
 		atomic_fetch_and(&lane->stoa->space.ingress->watchers[lane->id / 64], ~(UINT64_C(1) << lane->id % 64));
 	loop_free(lane->loop);
 	lane->loop = NULL;
@@ -84,8 +85,7 @@ static int loop_new(struct loop **ret)
 	struct loop *l = calloc(1, sizeof *l);
 	if (!l)
 		return -ENOMEM;
-	l->conn_fd = l->event_fd = -1;
-	l->next_deadline = INT64_MAX;
+	l->conn_fd = l->event_fd = -1; /* next_deadline is 0: there may be pending answers already */
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	int r = l->epoll_fd < 0 || l->timer_fd < 0 ? -errno : add(l, l->timer_fd, EPOLLIN);
