@@ -136,7 +136,7 @@ int stoa_open(struct stoa *s, const char *object, const struct stoa_class *cls, 
 	char text[STOA_ERROR_MAX];
 	struct found f;
 	int r = names_check("object", object);
-	if (r == 0 && cls && (r = class_check(cls, text)) < 0)
+	if (r == 0 && cls && (r = class_check_described(cls, text)) < 0)
 		error_set(r, "%s", text);
 	if (r < 0)
 		return r;
@@ -251,7 +251,7 @@ int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls
 		r = error_set(-EINVAL, "object %s: no class was given", object);
 	if (r < 0)
 		return r;
-	if ((r = class_check(cls, text)) < 0)
+	if ((r = class_check_described(cls, text)) < 0)
 		return error_set(r, "%s", text);
 	r = find_view(s, cls->name, &view);
 	r = r || !init ? r : pack_init(view, cls, init, &image, &size);

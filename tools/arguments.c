@@ -76,7 +76,7 @@ static bool fill_one(struct filling *f, const char *word)
 		return fill_field(f, i, strchr(word, '=') + 1);
 	for (i = 0; i < n_fields(f->s) && f->filled[i];)
 		i++;
-	return i < n_fields(f->s) ? fill_field(f, i, word) : complain(f, "there are too many");
+	return i < n_fields(f->s) ? fill_field(f, i, word) : complain(f, "there are too many arguments");
 }
 
 static bool is_complete(const struct filling *f)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/tool.h"
 #include "tools/value.h"
@@ -43,6 +44,15 @@ static int read_one(const struct tool *tool, const char *text, struct assignment
 	return read_value(object, equals + 1, a);
 }
 
+/* Ours are those of this process. */
+static int say_rejection(void *data, const struct stoa_rejection *r)
+{
+	(void)data;
+	if (r->pid == (uint32_t)getpid())
+		tool_refuse("assigning %s of object %s: %s", r->row, r->object, r->text);
+	return 0;
+}
+
 static int assign(const struct tool *tool, const struct assignment *all, int n)
 {
 	uint64_t rejected;
@@ -52,7 +62,10 @@ static int assign(const struct tool *tool, const struct assignment *all, int n)
 	r = r ? r : stoa_sync(tool->stoa, tool->timeout, &rejected);
 	if (r < 0)
 		return tool_fail(r);
-	return rejected ? tool_refuse("%ju of %d assignments were rejected", (uintmax_t)rejected, n) : TOOL_DONE;
+	if (rejected == 0)
+		return TOOL_DONE;
+	stoa_rejected(tool->stoa, 0, say_rejection, NULL);
+	return tool_refuse("%ju of %d assignments were rejected", (uintmax_t)rejected, n);
 }
 
 int verb_set(struct tool *tool, int argc, char **argv)

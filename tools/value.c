@@ -221,7 +221,7 @@ static const char *print_level(FILE *to, const struct stoa_attr *a, const char *
 	}
 	fputc('[', to);
 	for (uint32_t i = 0; i < a->dims[level]; i++) {
-		fputs(i ? ", " : "", to);
+		fputs(i == 0 ? "" : style == VALUE_JSON ? "," : ", ", to);
 		p = print_level(to, a, p, level + 1, style);
 	}
 	fputc(']', to);
@@ -417,7 +417,11 @@ static bool parse_blob(const char *text, stoa_blob *ret, char why[VALUE_WHY_MAX]
 		return wrong(why, text, "is not bytes: write 0x and hexadecimal digits, or @FILE");
 	char *bytes = read_file(text + 1, &n);
 	if (!bytes)
-		return wrong(why, text, strerror(errno));
+		{
+		char what[96];
+		snprintf(what, sizeof(what), "cannot be read: %s", strerror(errno));
+		return wrong(why, text, what);
+	}
 	bool good = stoa_blob_set(ret, bytes, n) == 0;
 	free(bytes);
 	return good || no_memory(why);
