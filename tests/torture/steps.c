@@ -28,8 +28,9 @@
 #include "tests/torture/torture.h"
 #include "tests/torture/trace.h"
 
-#define SHORT_SECONDS 12
+#define SHORT_SECONDS 8
 #define LANES 4
+#define SLOW_TIMES 3
 #define STEPWISE_MAX 20000 /* a run this long can be stepped through again and again */
 #define PAGE_TEXT 37 /* bytes of the text */
 
@@ -49,8 +50,21 @@ STOA_STRUCT(tally_args, STOA_ATTR(struct tally_args, n));
 STOA_STRUCT(tally_ret, STOA_ATTR(struct tally_ret, count), STOA_ATTR(struct tally_ret, sum),
 	    STOA_ATTR(struct tally_ret, last));
 
+/* What the processes of a run tell each other. The coordinator has it from its fork. */
+static struct shared {
+	_Atomic int ready, go, done; /* of a client that is a victim */
+	int status;
+	int64_t n;
+	struct tally_ret ret;
+	_Atomic int fickle; /* methods fail from now on, as they may when they are run again */
+} *shared;
+
+static int refuse(void) { return stoa_fail(-EBUSY, "fickle"); }
+
 static int tally_add(struct tally *self, const struct tally_args *args, struct tally_ret *ret)
 {
+	if (atomic_load(&shared->fickle))
+		return refuse();
 	self->count++;
 	self->sum += args->n;
 	self->last = args->n;
@@ -73,6 +87,8 @@ STOA_STRUCT(page_args, STOA_ATTR(struct page_args, text));
 static int page_write(struct page *self, const struct page_args *args, stoa_none *ret)
 {
 	(void)ret;
+	if (atomic_load(&shared->fickle))
+		return refuse();
 	self->count++;
 	return stoa_text_set_n(&self->text, args->text.data, args->text.size);
 }
@@ -89,7 +105,7 @@ static pid_t guardian;
 static struct tally want;
 static int64_t want_pages;
 static char want_text[PAGE_TEXT + 1];
-static uint64_t want_applied;
+static uint64_t want_applied, want_rejected;
 
 /* What there was at the beginning, and must be there again. */
 static int fds_here, fds_guardian, fds_coordinator, files;
@@ -98,6 +114,7 @@ static uint32_t threads;
 static struct region regions[8];
 static uint64_t target; /* `committed` when the batch is done */
 
+static int64_t slowest; /* of what survivors did since a death or a pause */
 static struct times answers, recoveries, resumptions, survivors;
 
 static struct life *life(void) { return &s->space.state->life; }
@@ -173,6 +190,19 @@ static void want_page(void)
 	want_applied++;
 }
 
+static struct {
+	struct tally tally;
+	int64_t pages;
+	char text[sizeof want_text];
+} after[4]; /* so many commands of the batch */
+
+static void want_after(int n)
+{
+	after[n].tally = want;
+	after[n].pages = want_pages;
+	memcpy(after[n].text, want_text, sizeof want_text);
+}
+
 /* Three commands on two objects; the first wants its answer. */
 static struct tally batch(void)
 {
@@ -180,12 +210,16 @@ static struct tally batch(void)
 	target = ring_end(&s->space) + 3;
 	answer = (struct tally_ret){ 0 };
 	int r = stoa_submit(tally, &tally_add_row, &(struct tally_args){ n }, &answer, &answer, STOA_DEFAULT, &answer_ticket);
+	want_after(0);
 	want_tally(n);
+	want_after(1);
 	struct tally first = want;
 	want_page();
+	want_after(2);
 	r = r ? r : stoa_cast(page, &page_write_row, &(struct page_args){ { want_text, PAGE_TEXT } }, STOA_DEFAULT);
 	r = r ? r : stoa_cast(tally, &tally_add_row, &(struct tally_args){ m }, STOA_DEFAULT);
 	want_tally(m);
+	want_after(3);
 	torture_check(r == 0, "the batch was not accepted: %s", torture_error());
 	return first;
 }
@@ -237,8 +271,8 @@ static void check_counts(void)
 	torture_check(h.pushed == h.applied + h.rejected + h.abandoned && h.queued == 0,
 		      "%ju pushed, %ju applied, %ju rejected, %ju abandoned, %ju queued", (uintmax_t)h.pushed,
 		      (uintmax_t)h.applied, (uintmax_t)h.rejected, (uintmax_t)h.abandoned, (uintmax_t)h.queued);
-	torture_check(h.applied == want_applied && h.rejected == 0, "%ju applied, %ju rejected; not %ju and 0",
-		      (uintmax_t)h.applied, (uintmax_t)h.rejected, (uintmax_t)want_applied);
+	torture_check(h.applied == want_applied && h.rejected == want_rejected, "%ju applied, %ju rejected; not %ju, %ju",
+		      (uintmax_t)h.applied, (uintmax_t)h.rejected, (uintmax_t)want_applied, (uintmax_t)want_rejected);
 }
 
 static void check_leaks(void)
@@ -261,7 +295,9 @@ static void check_progress(int64_t since, struct times *t)
 	int64_t n = (int64_t)torture_random(1000);
 	struct tally_ret ret = { 0 };
 	int r = stoa_call(tally, &tally_add_row, &(struct tally_args){ n }, &ret, SOON);
-	times_add(t, clock_now() - since);
+	int64_t took = clock_now() - since;
+	times_add(t, took);
+	slowest = took > slowest ? took : slowest;
 	want_tally(n);
 	torture_check(r == 0, "a call afterwards failed with %d: %s", r, torture_error());
 	torture_check(ret.count == want.count && ret.sum == want.sum, "a call afterwards says count %jd, sum %jd; not %jd, %jd",
@@ -288,6 +324,7 @@ static void accept_world(void)
 	stoa_text_fini(&p.text);
 	stoa_health(s, &h);
 	want_applied = h.applied;
+	want_rejected = h.rejected;
 	note_world();
 }
 
@@ -334,7 +371,7 @@ static bool plan_next(struct plan *p, uint32_t *ret)
 static void plan_end(struct plan *p, const struct trace *t, const char *what)
 {
 	printf("%s: %zu instructions, %zu of %zu points, %zu missed\n", what, t->n, p->done, p->n, p->missed);
-	torture_check(p->missed <= 1 + p->done / 5, "too many points were missed");
+	torture_check(p->missed <= 1 + p->done / 2, "too many points were missed");
 	free(p->points);
 }
 
@@ -388,9 +425,11 @@ static void sleep_ns(int64_t ns)
 	nanosleep(&(struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 }, NULL);
 }
 
-/* The batch was done, whatever became of the coordinator at `since`. */
+/* The batch was done, whatever became of the coordinator at `since`. Reads and answers each wait for it in their way. */
 static void check_batch(const struct tally *first, bool by_event, int64_t since, struct times *t)
 {
+	if (torture_random(2))
+		check_values();
 	check_answer(first, by_event);
 	times_add(&answers, clock_now() - since);
 	check_progress(since, t);
@@ -405,6 +444,42 @@ static bool kill_in_turn(const struct trace *t, uint32_t k)
 	if (end != TRACE_DIED)
 		trace_kill(pid);
 	check_batch(&first, k % 2, clock_now(), &recoveries);
+	return end == TRACE_THERE;
+}
+
+/* The first `done` commands were applied; each of the others was refused and changed nothing. */
+static void check_fickle(const struct tally *first, uint64_t done)
+{
+	want = after[done].tally;
+	want_pages = after[done].pages;
+	memcpy(want_text, after[done].text, sizeof want_text);
+	want_applied -= 3 - done;
+	want_rejected += 3 - done;
+	if (done > 0) {
+		check_answer(first, false);
+	} else {
+		int r = stoa_await(s, answer_ticket, SOON);
+		torture_check(r == -EBUSY && strcmp(torture_error(), "fickle") == 0,
+			      "the answer is %d: %s; not that of the method", r, torture_error());
+	}
+	check_values();
+	atomic_store(&shared->fickle, 0);
+}
+
+/* Run again, the methods do not do what they did: nothing of the first time may be seen. */
+static bool kill_in_fickle_turn(const struct trace *t, uint32_t k)
+{
+	pid_t pid = hold_coordinator();
+	struct tally first = batch();
+	enum trace_end end = trace_run(pid, &turn, t, k);
+	uint64_t done = handle_committed(s) - (target - 3);
+	atomic_store(&shared->fickle, 1);
+	if (end != TRACE_DIED)
+		trace_kill(pid);
+	int64_t since = clock_now();
+	check_fickle(&first, done);
+	check_progress(since, &recoveries);
+	check_all();
 	return end == TRACE_THERE;
 }
 
@@ -485,13 +560,6 @@ static bool stop_in_recovery(const struct trace *t, const struct trace *r, uint3
 }
 
 /* ---- a client is the victim ---- */
-
-static struct shared {
-	_Atomic int ready, go, done;
-	int status;
-	int64_t n;
-	struct tally_ret ret;
-} *shared;
 
 static pid_t held; /* a coordinator that is held until its client sleeps; 0: none */
 
@@ -604,6 +672,7 @@ static bool stop_in_call(const struct trace *t, bool asleep, uint32_t k)
 static struct trace turn_trace, recovery_trace, call_traces[2];
 
 static bool do_kill_in_turn(uint32_t k) { return kill_in_turn(&turn_trace, k); }
+static bool do_kill_in_fickle_turn(uint32_t k) { return kill_in_fickle_turn(&turn_trace, k); }
 static bool do_stop_in_turn(uint32_t k) { return stop_in_turn(&turn_trace, k); }
 static bool do_kill_in_recovery(uint32_t k) { return kill_in_recovery(&turn_trace, &recovery_trace, k); }
 static bool do_stop_in_recovery(uint32_t k) { return stop_in_recovery(&turn_trace, &recovery_trace, k); }
@@ -620,6 +689,7 @@ static const struct scenario {
 	size_t at_most;          /* points, in the short form; 0: all that others can tell */
 } scenarios[] = {
 	{ "coordinator killed in its turn", &turn_trace, do_kill_in_turn, 0.15, 0 },
+	{ "coordinator killed in a turn that then fails", &turn_trace, do_kill_in_fickle_turn, 0.15, 0 },
 	{ "client killed in a call", &call_traces[0], do_kill_in_call, 0.15, 0 },
 	{ "client killed in a call that sleeps", &call_traces[1], do_kill_in_sleep, 0.2, 0 },
 	{ "coordinator killed in its recovery", &recovery_trace, do_kill_in_recovery, 0.6, 0 },
@@ -629,6 +699,25 @@ static const struct scenario {
 	{ "client stopped in a call that sleeps", &call_traces[1], do_stop_in_sleep, 1.0, 3 },
 };
 
+/* Slow at a point once may be the machine; slow there every time is not. */
+static void play_one(const struct scenario *sc, struct plan *p, uint32_t k)
+{
+	bool there = false;
+	int slow = 0;
+	do {
+		slowest = 0;
+		there = sc->run(k);
+		slow++;
+	} while (slowest > BOUND && slow < SLOW_TIMES);
+	torture_check(slowest <= BOUND, "survivors went on after %.0f ms, and so they did %d times", (double)slowest / 1e6, slow);
+	if (!there && sc->trace->n < STEPWISE_MAX && (sc->trace->points[k].shared || torture_random(8) == 0)) {
+		trace_stepwise = true; /* it is on the way of one that has little time only */
+		there = sc->run(k);
+		trace_stepwise = false;
+	}
+	p->missed += !there;
+}
+
 static void play(const struct scenario *sc)
 {
 	struct plan p = plan_make(sc->trace, torture.lengthy, sc->share);
@@ -637,11 +726,7 @@ static void play(const struct scenario *sc)
 	for (uint32_t k; plan_next(&p, &k);) {
 		unsigned before = torture.failures;
 		where(sc->what, sc->trace, k);
-		if (!sc->run(k) && sc->trace->n < STEPWISE_MAX) {
-			trace_stepwise = true; /* it is on the way of one that has little time only */
-			p.missed += !sc->run(k);
-			trace_stepwise = false;
-		}
+		play_one(sc, &p, k);
 		if (torture.failures != before)
 			accept_world();
 	}
@@ -664,6 +749,8 @@ int main(void)
 	record_call(false, &call_traces[0]);
 	record_call(true, &call_traces[1]);
 	record_recovery(&turn_trace, &recovery_trace);
+	if (torture.failures)
+		return torture_end();
 	torture_go();
 	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
 		play(&scenarios[i]);
