@@ -1,0 +1,236 @@
+/*
+ * test_limits.c: many and large: what must be possible, and at each limit an error that names it and its option.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "include/stoa/counter.h"
+#include "tests/harness.h"
+
+static struct stoa *s;
+static struct stoa_proxy *p;
+
+#define ATTRS 4096
+#define OBJECTS 4096
+
+/* ---- what must be possible ----------------------------------------------------------------------------------- */
+
+static void a_class_may_have_4096_attributes(void)
+{
+	static struct stoa_attr attrs[ATTRS];
+	static char names[ATTRS][16];
+	static int64_t first[ATTRS], got[ATTRS];
+	const struct stoa_struct state = { .name = "broad", .size = sizeof(first), .align = 8, .attrs = attrs, .n_attrs = ATTRS };
+	const struct stoa_class broad = { .name = "broad", .version = 1, .state = &state };
+	for (uint32_t i = 0; i < ATTRS; i++) {
+		snprintf(names[i], sizeof(names[i]), "a%u", i);
+		attrs[i] = (struct stoa_attr){ .name = names[i], .offset = i * 8, .size = 8, .dims = { 1, 1, 1 }, .kind = STOA_I64,
+					       .writable = true };
+		first[i] = i * 3;
+	}
+	s = harness_start(STOA_CLASSES(&broad));
+	p = harness_create(s, "broad", &broad, first);
+	ok(stoa_snapshot(p, got, sizeof(got), SOON, NULL));
+	assert_memory_equal(got, first, sizeof(got));
+	for (uint32_t i = 0; i < ATTRS; i += 97) {
+		first[i] = -1;
+		ok(stoa_assign(p, i * 8, &first[i], 8, SOON));
+	}
+	ok(stoa_snapshot(p, got, sizeof(got), SOON, NULL));
+	assert_memory_equal(got, first, sizeof(got));
+	first[7] = 8;
+	ok(stoa_assign_all(p, first, sizeof(first), SOON));
+	harness_kill_coordinator(s);
+	ok(stoa_snapshot(p, got, sizeof(got), SOON, NULL));
+	assert_memory_equal(got, first, sizeof(got));
+}
+
+static void a_namespace_may_have_4096_objects(void)
+{
+	static struct stoa_proxy *many[OBJECTS];
+	char name[32];
+	int64_t v;
+	s = harness_start(NULL);
+	for (int i = 0; i < OBJECTS; i++) {
+		snprintf(name, sizeof(name), "object-%d", i);
+		many[i] = harness_create(s, name, &counter_class, &(struct counter){ i });
+	}
+	for (int i = 0; i < OBJECTS; i++)
+		ok(counter_add_cast(many[i], &(struct counter_args){ 10000 }, SOON));
+	for (int i = 0; i < OBJECTS; i++) {
+		ok(STOA_GET(many[i], struct counter, value, &v, SOON));
+		assert_int_equal(v, 10000 + i);
+	}
+	assert_int_equal(harness_health(s).objects, OBJECTS);
+	harness_kill_coordinator(s);
+	ok(counter_add_call(many[OBJECTS - 1], &(struct counter_args){ 1 }, NULL, SOON));
+	ok(STOA_GET(many[OBJECTS - 1], struct counter, value, &v, SOON));
+	assert_int_equal(v, 10000 + OBJECTS);
+}
+
+#define BIG (8 << 20)
+struct big {
+	char bytes[BIG];
+	uint32_t n;
+};
+STOA_STRUCT(big, STOA_ATTR(struct big, bytes, .writable = true), STOA_ATTR(struct big, n, .writable = true));
+STOA_RECORD(big, 1);
+
+static void state_may_be_64_mib(void)
+{
+	static struct big big;
+	struct stoa_proxy *many[8];
+	char name[16];
+	s = harness_start(STOA_CLASSES(&big_class));
+	for (int i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "big-%d", i);
+		memset(big.bytes, 'a' + i, BIG - 1);
+		big.n = (uint32_t)i;
+		many[i] = harness_create(s, name, &big_class, &big);
+	}
+	for (int i = 0; i < 8; i++) {
+		memset(&big, 0, sizeof(big));
+		ok(stoa_snapshot(many[i], &big, sizeof(big), SOON, NULL));
+		assert_int_equal(big.n, i);
+		assert_int_equal(big.bytes[0], 'a' + i);
+		assert_int_equal(big.bytes[BIG - 2], 'a' + i);
+	}
+}
+
+/* ---- at the limits -------------------------------------------------------------------------------------------- */
+
+static void limit_of_objects_is_named(void)
+{
+	char name[32];
+	int r = 0, n = 0;
+	s = harness_start_with(NULL, STOA_OPTIONS(.max_objects = 8));
+	for (; r == 0 && n < 100; n++) {
+		snprintf(name, sizeof(name), "object-%d", n);
+		r = stoa_create(s, name, &counter_class, NULL, 0, &p);
+	}
+	assert_int_equal(n, 9);
+	refused(-ENOSPC, r);
+	says("max_objects");
+	ok(stoa_remove(s, "object-3", SOON));
+	ok(stoa_create(s, "again", &counter_class, NULL, 0, &p));
+}
+
+static void limit_of_state_is_named(void)
+{
+	static struct big big;
+	s = harness_start_with(STOA_CLASSES(&big_class), STOA_OPTIONS(.max_state = 24 << 20));
+	p = harness_create(s, "first", &big_class, &big);
+	int r = stoa_create(s, "second", &big_class, &big, 0, &p);
+	r = r ? r : stoa_create(s, "third", &big_class, &big, 0, &p);
+	r = r ? r : stoa_create(s, "fourth", &big_class, &big, 0, &p);
+	refused(-ENOSPC, r);
+	says("max_state");
+	p = NULL;
+	ok(stoa_open(s, "first", &big_class, SOON, &p));
+	ok(stoa_snapshot(p, &big, sizeof(big), SOON, NULL));
+}
+
+static void limit_of_attributes_is_named(void)
+{
+	char name[32];
+	int r = 0, n = 0;
+	s = harness_start_with(STOA_CLASSES(&big_class), STOA_OPTIONS(.max_attrs = 64));
+	for (; r == 0 && n < 100; n++) {
+		snprintf(name, sizeof(name), "object-%d", n);
+		r = stoa_create(s, name, &counter_class, NULL, 0, &p);
+	}
+	assert_true(n > 2 && n <= 33);
+	refused(-ENOSPC, r);
+	says("max_attrs");
+}
+
+static _Atomic int attached, refusals;
+static int hold[2]; /* a pipe: threads stay until it is closed */
+
+static void *attach(void *unused)
+{
+	(void)unused;
+	int r = stoa_attach_thread(s);
+	if (r < 0) {
+		refused(-EMFILE, r);
+		says("max_threads");
+		atomic_fetch_add(&refusals, 1);
+	}
+	atomic_fetch_add(&attached, 1);
+	char c;
+	return read(hold[0], &c, 1) == 0 ? NULL : &hold;
+}
+
+static void limit_of_threads_is_named(void)
+{
+	pthread_t t[8];
+	assert_int_equal(pipe(hold), 0);
+	s = harness_start_with(NULL, STOA_OPTIONS(.max_threads = 6));
+	p = harness_create(s, "hits", &counter_class, NULL);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, attach, NULL), 0);
+	until(atomic_load(&attached) == 8);
+	assert_int_equal(atomic_load(&refusals), 3);
+	assert_int_equal(harness_health(s).threads, 6);
+	close(hold[1]);
+	for (int i = 0; i < 8; i++)
+		pthread_join(t[i], NULL);
+	close(hold[0]);
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+}
+
+static void a_thousand_threads_may_attach(void)
+{
+	static pthread_t t[1000];
+	pthread_attr_t small;
+	assert_int_equal(pipe(hold), 0);
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 128 << 10);
+	s = harness_start(NULL);
+	p = harness_create(s, "hits", &counter_class, NULL);
+	for (int i = 0; i < 1000; i++)
+		if (pthread_create(&t[i], &small, attach, NULL))
+			fail_msg("thread %d could not be made", i);
+	until(atomic_load(&attached) == 1000);
+	assert_int_equal(atomic_load(&refusals), 0);
+	assert_int_equal(harness_health(s).threads, 1001);
+	close(hold[1]);
+	for (int i = 0; i < 1000; i++)
+		pthread_join(t[i], NULL);
+	close(hold[0]);
+}
+
+static void options_that_make_no_sense_are_refused(void)
+{
+	refused(-EINVAL, stoa_start("test", NULL, STOA_OPTIONS(.max_queue = 100), &s));
+	says("max_queue");
+	refused(-EINVAL, stoa_start("test", NULL, STOA_OPTIONS(.max_threads = 100000), &s));
+	says("max_threads");
+	refused(-EINVAL, stoa_start("test", NULL, STOA_OPTIONS(.flags = 1u << 30), &s));
+	says("flags");
+	refused(-EINVAL, stoa_start("test", NULL, &(struct stoa_options){ 0 }, &s));
+	says("STOA_OPTIONS");
+	refused(-EINVAL, stoa_start("test", STOA_CLASSES(&big_class, &(struct stoa_class){ .name = "big", .state = &big_struct }),
+				    NULL, &s));
+	says("\"big\" is given twice");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(a_class_may_have_4096_attributes),
+		HARNESS(a_namespace_may_have_4096_objects),
+		HARNESS(a_thousand_threads_may_attach),
+		HARNESS(limit_of_attributes_is_named),
+		HARNESS(limit_of_objects_is_named),
+		HARNESS(limit_of_state_is_named),
+		HARNESS(limit_of_threads_is_named),
+		HARNESS(options_that_make_no_sense_are_refused),
+		HARNESS(state_may_be_64_mib),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
