@@ -598,6 +598,7 @@ static pid_t fork_client(bool asleep)
 	if (asleep)
 		held = hold_coordinator();
 	torture_check(trace_hold(pid), "the client cannot be held");
+	torture_check(asleep || torture_until(is_asleep()), "the coordinator does not sleep"); /* and is to be rung */
 	atomic_store(&shared->go, 1);
 	return pid;
 }
