@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -80,8 +81,23 @@ void harness_skip(const char *why)
 	_exit(SKIPPED);
 }
 
+#if HARNESS_SLOW > 1
+void __sanitizer_set_report_path(const char *path);
+#endif
+
+/* Guardians have no standard error: what a sanitizer finds in them goes to a file beside the directory. */
+static void set_report_path(void)
+{
+#if HARNESS_SLOW > 1
+	char path[128];
+	snprintf(path, sizeof(path), "%s.report", getenv("STOA_DIR"));
+	__sanitizer_set_report_path(path);
+#endif
+}
+
 static void prepare(void)
 {
+	set_report_path();
 	const int caught[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS };
 	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
 		signal(caught[i], SIG_DFL);
@@ -188,6 +204,26 @@ static bool remove_dir(char *dir)
 	return clean;
 }
 
+/* Print and remove the reports of sanitizers, DIR.report.PID. */
+static bool no_reports(const char *dir)
+{
+	char path[128], line[512];
+	glob_t found;
+	snprintf(path, sizeof(path), "%s.report.*", dir);
+	if (glob(path, 0, NULL, &found) != 0)
+		return true;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		FILE *f = fopen(found.gl_pathv[i], "re");
+		while (f && fgets(line, sizeof(line), f))
+			print_error("%s", line);
+		if (f)
+			fclose(f);
+		remove(found.gl_pathv[i]);
+	}
+	globfree(&found);
+	return false;
+}
+
 void harness_run(void **state)
 {
 	const struct harness_case *c = *state;
@@ -201,13 +237,15 @@ void harness_run(void **state)
 		run_here(c);
 	int status = wait_until(pid, clock_deadline(STOA_MS((c->seconds ? c->seconds : TEST_SECONDS) * 1000 * HARNESS_SLOW)));
 	bool good = status == 0 || status == SKIPPED;
-	bool reaped = reap_all(good ? clock_deadline(END_NS) : 0), empty = remove_dir(dir);
+	bool reaped = reap_all(good ? clock_deadline(END_NS) : 0), empty = remove_dir(dir), silent = no_reports(dir);
 	if (status == -1000)
 		fail_msg("it took too long");
 	else if (!good)
 		fail_msg("its process ended with %s %d", status < 0 ? "signal" : "status", status < 0 ? -status : status);
 	else if (!reaped || !empty)
 		fail_msg("something was left over");
+	else if (!silent)
+		fail_msg("a sanitizer found something");
 	else if (status == SKIPPED)
 		skip();
 }

@@ -119,13 +119,20 @@ static void end(pid_t server)
 	ok(stoa_start("test", NULL, NULL, &last));
 }
 
+/* Until then nobody is there, or what it finds is not in the new form yet. */
+static void await_server(pid_t server)
+{
+	const struct life *life = &s->space.state->life;
+	until(atomic_load(&life->guardian) == server && atomic_load(&life->phase) == LIFE_SERVING);
+}
+
 /* Stop one coordinator and start another on what it kept; the handle stays. */
 static pid_t serve_instead(pid_t server, const struct stoa_class *cls)
 {
 	ok(stoa_stop(s, STOA_DRAIN, SOON));
 	harness_join(server);
 	server = serve(cls);
-	until(atomic_load(&s->space.state->life.phase) == LIFE_SERVING);
+	await_server(server);
 	return server;
 }
 
@@ -173,6 +180,7 @@ static void queued_command_is_applied_by_the_newer_class(void)
 	kill(server, SIGKILL);
 	assert_int_equal(harness_status(server), -SIGKILL);
 	server = serve(&new_thing);
+	await_server(server);
 	ok(stoa_get(p, offsetof(struct old, a), &v, sizeof(v), SOON, NULL));
 	assert_int_equal(v, 11);
 	end(server);
