@@ -142,15 +142,17 @@ static int doze(struct coordinator *c)
 	bool thorough = now - c->mended_ns > MEND_NS * (1 + c->space->geometry.queue / 65536);
 	int r = 0;
 	c->mended_ns = thorough ? now : c->mended_ns;
-	atomic_store(&c->space->ingress->doorbell, 1);
+	_Atomic uint32_t *doorbell = &c->space->ingress->doorbell;
+	uint32_t sleep = (atomic_load(doorbell) | 1) + 2; /* a producer that was stopped since the last one does not clear it */
+	atomic_store(doorbell, sleep);
 	if (ring_mend(c->space, c->head, thorough) && !(c->closed && c->head == c->end)) {
-		atomic_store(&c->space->ingress->doorbell, 0);
+		atomic_store(doorbell, sleep - 1);
 		return client_poll(c, 0);
 	}
 	atomic_store_explicit(&pulse->asleep, 1, memory_order_release);
 	r = client_poll(c, IDLE_BEAT_MS);
 	atomic_store_explicit(&pulse->asleep, 0, memory_order_release);
-	atomic_store(&c->space->ingress->doorbell, 0);
+	atomic_store(doorbell, sleep - 1);
 	atomic_store_explicit(&pulse->beat_ns, clock_now(), memory_order_relaxed);
 	return r;
 }

@@ -422,10 +422,14 @@ int64_t handle_deadline(const struct stoa *s, int64_t timeout)
 void handle_ring(const struct stoa *s)
 {
 	_Atomic uint32_t *doorbell = &s->space.ingress->doorbell;
+	uint32_t seen = atomic_load(doorbell);
 	uint64_t one = 1;
-	if (!s->read_only && atomic_load(doorbell) && atomic_exchange(doorbell, 0) && s->doorbell_fd >= 0 &&
-	    write(s->doorbell_fd, &one, sizeof one) < 0)
-		return; /* its counter is full: it rings already */
+	if (s->read_only || !(seen & 1) || s->doorbell_fd < 0)
+		return;
+	if (write(s->doorbell_fd, &one, sizeof one) < 0 && errno != EAGAIN) /* EAGAIN: it rings already */
+		return;
+	/* Only now: who is stopped before it has rung leaves that to others. Another sleep has another word. */
+	atomic_compare_exchange_strong(doorbell, &seen, seen & ~1u);
 }
 
 uint32_t handle_announce(struct stoa *s, _Atomic uint32_t *word, uint32_t object)

@@ -194,7 +194,7 @@ _Static_assert(sizeof(struct stamp) == 32, "a stamp is four words");
 struct ingress_head {
 	struct segment_head head;
 	alignas(LAYOUT_LINE) _Atomic uint64_t tail;     /* a hint: the slots themselves say what is filled */
-	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* 1: the coordinator sleeps; ring its eventfd */
+	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* bit 0: the coordinator sleeps: ring its eventfd; above: which sleep */
 	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot */
 	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose event loop watches objects */
 };
