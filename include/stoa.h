@@ -229,12 +229,14 @@ struct stoa_rejection {
 	uint64_t reserved[4];
 };
 
-/* One of several commands for stoa_call_many. */
+/* One of several commands for stoa_call_many: the call of a method or, without one, the assignment of an attribute. */
 struct stoa_command {
 	struct stoa_proxy *proxy;
-	const struct stoa_method *method;
+	const struct stoa_method *method; /* NULL: assign attr from args, which has size bytes */
 	const void *args;
-	void *ret;
+	void *ret; /* the result; may be NULL */
+	uint32_t attr;
+	size_t size;
 	int status; /* filled in */
 	uint64_t reserved[2]; /* zero */
 };

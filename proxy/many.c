@@ -107,16 +107,21 @@ static int bind_command(struct stoa *s, const struct stoa_command *c, struct ite
 	if (!c->proxy || c->proxy->stoa != s)
 		return error_set(-EINVAL, "a command's proxy is not of namespace %s", s->name);
 	int r = send_target(c->proxy, &t);
-	r = r ? r : binding_method(t->binding, c->method, &ret->method);
-	if (r == 0 && !c->args && ret->method->args->n_fields)
-		r = error_set(-EINVAL, "method %s of object %s takes arguments; none were given", c->method->name,
-			      c->proxy->name);
 	if (r < 0)
 		return r;
 	ret->target = t;
-	ret->layout = ret->method->args;
 	ret->from = c->args ? c->args : &none;
-	return 0;
+	if (!c->method) {
+		r = send_check_assign(c->proxy, t, c->attr, c->size, &ret->attr);
+		ret->layout = r < 0 ? NULL : ret->attr->image;
+		return r;
+	}
+	r = binding_method(t->binding, c->method, &ret->method);
+	if (r == 0 && !c->args && ret->method->args->n_fields)
+		r = error_set(-EINVAL, "method %s of object %s takes arguments; none were given", c->method->name,
+			      c->proxy->name);
+	ret->layout = r < 0 ? NULL : ret->method->args;
+	return r;
 }
 
 int stoa_call_many(struct stoa *s, size_t n, struct stoa_command *commands, int64_t timeout)

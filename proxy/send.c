@@ -204,8 +204,16 @@ static int assign_record(struct stoa_proxy *p, const struct target *t, enum reco
 	return send_publish(w, timeout);
 }
 
-static int refuse_assign(const struct stoa_proxy *p, const struct target *t, const struct bound_attr *a, size_t size)
+int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32_t attr, size_t size,
+		      const struct bound_attr **ret)
 {
+	const struct bound_attr *a;
+	int r = binding_attr(t->binding, attr, &a);
+	if (r < 0)
+		return r;
+	*ret = a;
+	if (size == a->size && a->writable)
+		return 0;
 	const char *name = t->binding->view->described->state->attrs[a->attr].name;
 	if (size != a->size)
 		return error_set(-EINVAL, "attribute %s of object %s has %u bytes; %zu were given", name, p->name, a->size, size);
@@ -220,11 +228,9 @@ int stoa_assign(struct stoa_proxy *p, uint32_t attr, const void *value, size_t s
 	if (r < 0)
 		return r;
 	const struct bound_attr *a;
-	r = binding_attr(t->binding, attr, &a);
+	r = send_check_assign(p, t, attr, size, &a);
 	if (r < 0)
 		return r;
-	if (size != a->size || !a->writable)
-		return refuse_assign(p, t, a, size);
 	r = assign_record(p, t, RECORD_ASSIGN, a->attr, a->image, value, timeout, &w);
 	if (r == 0)
 		send_raise(&w, t, &a->attr, 1);

@@ -28,6 +28,10 @@ void send_raise_writables(const struct sending *w, const struct target *t);
 /* The target to send to; a dead one is refused here (-ESTALE), so that no flag of another object is raised. */
 int send_target(struct stoa_proxy *p, struct target **ret);
 
+/* The attribute at this offset, if it can be assigned from size bytes. -EINVAL, -EPERM, -EPROTO. */
+int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32_t attr, size_t size,
+		      const struct bound_attr **ret);
+
 /* Fill in the record's head for a command on this object. */
 void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row);
 

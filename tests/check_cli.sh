@@ -268,11 +268,13 @@ expect 0 6 call e total
 before=$(stoa get e.fixed)
 expect 1 'stoa: no luck today' call e fail
 expect 0 "$before" get e.fixed
+expect_like 0 '*e.fail: no luck today' rejected
+expect_like 0 '*"row":"fail","text":"no luck today"}' rejected --json
 
 # ---- help, versions, usage ----
 
 expect_like 0 'Usage: *create hits counter 42*' --help
-for verb in list show get set call cast create remove stop health; do
+for verb in list show get set call cast create remove stop rejected health; do
 	expect_like 0 "Usage: stoa*Example: stoa $verb*" $verb --help
 done
 expect_like 0 'stoa [0-9]*' --version

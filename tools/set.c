@@ -1,10 +1,9 @@
 /*
- * set.c: stoa set, assignments. All are read and checked before the first is sent; each is a command of its own.
+ * set.c: stoa set, assignments: one command, all or nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tools/tool.h"
 #include "tools/value.h"
@@ -44,28 +43,20 @@ static int read_one(const struct tool *tool, const char *text, struct assignment
 	return read_value(object, equals + 1, a);
 }
 
-/* Ours are those of this process. */
-static int say_rejection(void *data, const struct stoa_rejection *r)
-{
-	(void)data;
-	if (r->pid == (uint32_t)getpid())
-		tool_refuse("assigning %s of object %s: %s", r->row, r->object, r->text);
-	return 0;
-}
-
 static int assign(const struct tool *tool, const struct assignment *all, int n)
 {
-	uint64_t rejected;
-	int r = 0;
-	for (int i = 0; r == 0 && i < n; i++)
-		r = stoa_assign(all[i].proxy, all[i].attr->offset, all[i].value, all[i].attr->size, tool->timeout);
-	r = r ? r : stoa_sync(tool->stoa, tool->timeout, &rejected);
-	if (r < 0)
-		return tool_fail(r);
-	if (rejected == 0)
-		return TOOL_DONE;
-	stoa_rejected(tool->stoa, 0, say_rejection, NULL);
-	return tool_refuse("%ju of %d assignments were rejected", (uintmax_t)rejected, n);
+	struct stoa_command *commands = calloc((size_t)n, sizeof(*commands));
+	if (!commands)
+		return tool_refuse("out of memory");
+	for (int i = 0; i < n; i++) {
+		commands[i].proxy = all[i].proxy;
+		commands[i].attr = all[i].attr->offset;
+		commands[i].args = all[i].value;
+		commands[i].size = all[i].attr->size;
+	}
+	int r = stoa_call_many(tool->stoa, (size_t)n, commands, tool->timeout);
+	free(commands);
+	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }
 
 int verb_set(struct tool *tool, int argc, char **argv)

@@ -86,6 +86,7 @@ int verb_create(struct tool *tool, int argc, char **argv);
 int verb_get(struct tool *tool, int argc, char **argv);
 int verb_health(struct tool *tool, int argc, char **argv);
 int verb_list(struct tool *tool, int argc, char **argv);
+int verb_rejected(struct tool *tool, int argc, char **argv);
 int verb_remove(struct tool *tool, int argc, char **argv);
 int verb_set(struct tool *tool, int argc, char **argv);
 int verb_show(struct tool *tool, int argc, char **argv);
