@@ -738,6 +738,8 @@ int main(void)
 {
 	torture_begin("steps", SHORT_SECONDS);
 	prctl(PR_SET_CHILD_SUBREAPER, 1); /* the guardian is a descendant, which Yama lets us trace */
+	if (TORTURE_SLOW)
+		torture_skip("most instructions are the sanitizer's");
 	if (!trace_allowed())
 		torture_skip("no ptrace here");
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -63,6 +63,9 @@ void torture_begin(const char *name, unsigned seconds)
 	if (!mkdtemp(torture.dir))
 		torture_skip("cannot make a directory in /dev/shm");
 	setenv("STOA_DIR", torture.dir, 1);
+	const char *preload = getenv("LD_PRELOAD");
+	if (preload && strstr(preload, "vgpreload"))
+		torture_skip("valgrind runs one thread at a time, and 50 times slower");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("%s: SEED=%ju, %s form\n", name, (uintmax_t)torture.seed, torture.lengthy ? "long" : "short");
 }
@@ -199,5 +202,5 @@ void times_check(struct times *t, const char *what)
 {
 	times_print(t, what);
 	size_t late = times_above(t, BOUND);
-	torture_check(late <= 2 + t->n / 100, "%s: %zu of %zu took longer than 200 ms", what, late, t->n);
+	torture_check(TORTURE_SLOW || late <= 2 + t->n / 100, "%s: %zu of %zu took longer than 200 ms", what, late, t->n);
 }

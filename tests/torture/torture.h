@@ -15,6 +15,12 @@
 #include "include/stoa.h"
 #include "src/clock.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TORTURE_SLOW 1 /* how long things take tells nothing */
+#else
+#define TORTURE_SLOW 0
+#endif
+
 #define BOUND STOA_MS(200)  /* a survivor goes on within this, but for noise */
 #define SOON STOA_MS(10000) /* what must happen happens within this, whatever the machine does beside */
 
