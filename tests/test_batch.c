@@ -214,6 +214,29 @@ static void records_that_make_no_sense_are_rejected_and_counted(void)
 	assert_int_equal(harness_health(s).restarts, 0);
 }
 
+static void record_that_is_published_again_is_not_applied_again(void)
+{
+	struct sending w;
+	struct target *t;
+	uint64_t ticket;
+	const struct image_layout *layout;
+	const struct bound_method *m;
+	start();
+	ok(send_target(p, &t));
+	ok(binding_method(t->binding, &counter_add_row, &m));
+	layout = m->args;
+	ok(send_begin(s, layout->size, 0, STOA_DEFAULT, &w));
+	image_pack(layout, &one, w.args);
+	send_address(w.record, t, RECORD_CALL, m->row);
+	ok(send_publish(&w, STOA_DEFAULT));
+	for (int i = 0; i < 3; i++)
+		ok(ring_publish(&s->space, w.lane->id, lane_units(w.lane, w.record), &ticket));
+	until(harness_health(s).rejected == 3);
+	assert_int_equal(value(p), 1);
+	ok(counter_add_call(p, &one, NULL, SOON)); /* the lane is still in step */
+	assert_int_equal(value(p), 2);
+}
+
 /* After these the lane is out of step, which only hurts the one who lied: another process is served as before. */
 static void lie(int i)
 {
@@ -277,6 +300,7 @@ int main(void)
 		HARNESS(batch_is_refused_when_an_object_is_gone),
 		HARNESS(batch_survives_a_killed_coordinator),
 		HARNESS(lying_client_hurts_only_itself),
+		HARNESS(record_that_is_published_again_is_not_applied_again),
 		HARNESS(records_that_make_no_sense_are_rejected_and_counted),
 		HARNESS(scribbling_client_crashes_nobody),
 		HARNESS(undecodable_arguments_are_rejected_and_counted),

@@ -165,6 +165,14 @@ static void unchanged(void)
 	assert_int_equal(now.a, 5);
 	assert_int_equal(now.b, 6);
 	assert_null(now.note.data);
+	/* Nor in what the coordinator goes on from. */
+	struct sum sum;
+	ok(duo_total_call(p, NULL, &sum, SOON));
+	assert_int_equal(sum.sum, 11);
+	ok(STOA_ASSIGN(p, struct duo, b, &now.b, SOON));
+	ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
+	assert_int_equal(now.a, 5);
+	assert_null(now.note.data);
 }
 
 static enum stoa_origin origin(void)

@@ -174,14 +174,41 @@ static void list_names_what_matches_in_order(void)
 
 static _Atomic int *step;
 
-/* Its lane was taken before the coordinator froze. */
+/* Two processes that have their lanes before the coordinator freezes; the second one's command is behind the first's. */
 static void remove_hits(int i)
 {
-	(void)i;
+	struct stoa_proxy *again;
 	ok(stoa_attach_thread(s));
-	atomic_store(step, 1);
+	atomic_fetch_add(step, 1);
+	until(atomic_load(step) == 3);
+	if (i == 0) {
+		ok(stoa_remove(s, "hits", SOON));
+	} else {
+		until(harness_health(s).queued == 1);
+		ok(stoa_create(s, "hits", &counter_class, NULL, STOA_EXCL, &again));
+	}
+}
+
+static void command_behind_a_new_creation_does_not_reach_the_new_object(void)
+{
+	uint64_t rejected;
+	int64_t v;
+	start();
+	step = harness_shared(sizeof(*step));
+	p = harness_create(s, "hits", &counter_class, NULL);
+	harness_spawn_all(2, remove_hits);
 	until(atomic_load(step) == 2);
-	ok(stoa_remove(s, "hits", SOON));
+	harness_freeze(s);
+	atomic_store(step, 3);
+	until(harness_health(s).queued == 2);
+	ok(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_NOWAIT));
+	harness_thaw(s);
+	harness_join_all();
+	ok(stoa_sync(s, SOON, &rejected));
+	assert_int_equal(rejected, 1);
+	ok(stoa_open(s, "hits", &counter_class, SOON, &p));
+	ok(STOA_GET(p, struct counter, value, &v, SOON));
+	assert_int_equal(v, 0);
 }
 
 static void command_behind_a_removal_is_rejected_and_later_ones_go_on(void)
@@ -196,7 +223,7 @@ static void command_behind_a_removal_is_rejected_and_later_ones_go_on(void)
 	pid_t remover = harness_spawn(remove_hits, 0);
 	until(atomic_load(step) == 1);
 	harness_freeze(s);
-	atomic_store(step, 2);
+	atomic_store(step, 3);
 	until(harness_health(s).queued == 1);
 	ok(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_NOWAIT));
 	ok(counter_add_cast(other, &(struct counter_args){ 1 }, STOA_NOWAIT));
@@ -300,6 +327,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(bad_names_are_refused),
+		HARNESS(command_behind_a_new_creation_does_not_reach_the_new_object),
 		HARNESS(command_behind_a_removal_is_rejected_and_later_ones_go_on),
 		HARNESS(create_is_refused_when_the_class_is_not_served),
 		HARNESS(create_opens_what_is_there),

@@ -147,6 +147,8 @@ static void ring_helps_a_tail_that_lags(void **state)
 #define PRODUCERS 4
 #define EACH 20000
 
+static uint64_t told[PRODUCERS * EACH]; /* ticket → what was published under it, as its producer was told */
+
 static void *produce(void *of)
 {
 	uint64_t ticket, last = 0;
@@ -158,6 +160,8 @@ static void *produce(void *of)
 		if (i && ticket <= last)
 			return of;
 		last = ticket;
+		if (ticket < PRODUCERS * EACH)
+			told[ticket] = ring_word(1, (uint32_t)(uintptr_t)of, i);
 		i++;
 	}
 	return NULL;
@@ -166,6 +170,7 @@ static void *produce(void *of)
 static void ring_keeps_each_producers_order_when_four_publish(void **state)
 {
 	pthread_t t[PRODUCERS];
+	static uint64_t taken[PRODUCERS * EACH];
 	uint32_t next[PRODUCERS] = { 0 };
 	void *bad;
 	(void)state;
@@ -181,6 +186,7 @@ static void ring_keeps_each_producers_order_when_four_publish(void **state)
 		assert_true(lane < PRODUCERS);
 		assert_int_equal(ring_word_units(word), next[lane]);
 		next[lane]++;
+		taken[n] = ring_word(1, lane, ring_word_units(word));
 		n++;
 		commit(1);
 	}
@@ -188,6 +194,7 @@ static void ring_keeps_each_producers_order_when_four_publish(void **state)
 		pthread_join(t[i], &bad);
 		assert_null(bad);
 	}
+	assert_memory_equal(told, taken, sizeof(told));
 }
 
 /* ---- closing ------------------------------------------------------------------------------------------------- */
