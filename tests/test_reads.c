@@ -150,6 +150,41 @@ static void wait_returns_when_the_attribute_changes(void)
 	harness_join_all();
 }
 
+#define ROUNDS 100
+
+static void echo(int i)
+{
+	int64_t v;
+	(void)i;
+	for (uint64_t n = 0, version = atomic_load(waiting); n < ROUNDS; n++) {
+		struct stoa_stamp at;
+		ok(stoa_wait(p, offsetof(struct duo, a), version, SOON, &at));
+		version = at.version;
+		v = (int64_t)n;
+		assign_b(v);
+	}
+}
+
+/* A sleeper looks every 100 ms whether anyone is left to wake it: it must not live on that. */
+static void wait_is_woken_and_does_not_poll(void)
+{
+	struct stoa_stamp at;
+	int64_t v;
+	start();
+	waiting = harness_shared(sizeof(*waiting));
+	ok(stoa_get(p, offsetof(struct duo, a), &v, sizeof(v), STOA_DEFAULT, &at));
+	atomic_store(waiting, (uint32_t)at.version);
+	ok(stoa_get(p, offsetof(struct duo, b), &v, sizeof(v), STOA_DEFAULT, &at));
+	pid_t child = harness_spawn(echo, 0);
+	int64_t before = clock_now();
+	for (int64_t i = 0; i < ROUNDS; i++) {
+		ok(STOA_ASSIGN(p, struct duo, a, &i, SOON));
+		ok(stoa_wait(p, offsetof(struct duo, b), at.version, SOON, &at));
+	}
+	assert_true(clock_now() - before < ROUNDS * STOA_MS(40 * HARNESS_SLOW));
+	harness_join(child);
+}
+
 static void wait_times_out_when_only_another_attribute_changes(void)
 {
 	struct stoa_stamp at;
@@ -208,6 +243,7 @@ int main(void)
 		HARNESS(read_only_client_reads_and_waits_and_writes_nothing),
 		HARNESS(read_waits_when_another_process_has_a_write_pending),
 		HARNESS(stamp_tells_who_wrote_and_when),
+		HARNESS(wait_is_woken_and_does_not_poll),
 		HARNESS(wait_returns_when_the_attribute_changes),
 		HARNESS(wait_times_out_when_only_another_attribute_changes),
 	};
