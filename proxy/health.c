@@ -25,6 +25,8 @@ static pid_t lock_holder(const struct stoa *s, off_t byte, const _Atomic int32_t
 {
 	char path[PATH_MAX + 8];
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	if (atomic_load(&s->space.state->life.guardian) == getpid())
+		return atomic_load(noted); /* closing any descriptor of the lock would let go of what this process holds */
 	snprintf(path, sizeof path, "%s/lock", s->dir);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -150,6 +152,9 @@ int stoa_stop(struct stoa *s, enum stoa_stop how, int64_t timeout)
 	r = connection_ask(s, &m, NULL, deadline, &in, fds);
 	pthread_mutex_unlock(&s->talk);
 	handle_ring(s);
+	/* It may have ended before its answer was read: by another's stop, or with our question, asked again, unheard. */
+	if (r == -ECONNRESET && atomic_load(&s->space.state->life.phase) == LIFE_ENDED)
+		return 0;
 	if (r == -ECONNRESET)
 		return handle_gone(s, false, 0);
 	return r < 0 ? r : await_end(s, deadline);

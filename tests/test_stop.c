@@ -28,7 +28,7 @@ static void start(void)
 static void cast_some(void)
 {
 	for (int i = 0; i < QUEUED; i++)
-		ok(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_NOWAIT));
+		ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
 }
 
 /* As the ended coordinator left it. */
@@ -136,6 +136,38 @@ static void call_after_stop(int i)
 	refused(-ECANCELED, slow_nap_call(p, NULL, NULL, SOON));
 }
 
+static void stop_too(int i)
+{
+	ok(stoa_attach_thread(s));
+	atomic_fetch_add(accepted, 1);
+	until(atomic_load(accepted) == 4);
+	int r = stoa_stop(s, i % 2 ? STOA_NOW : STOA_DRAIN, SOON);
+	refused(r ? -ECONNRESET : 0, r); /* it may have been over before we asked */
+}
+
+static void several_may_stop_it_at_once(void)
+{
+	start();
+	harness_spawn_all(4, stop_too);
+	harness_join_all();
+	assert_int_equal(harness_health(s).verdict, STOA_GONE);
+}
+
+/* Asked again, as when the coordinator is slow to answer: the second question is never read. */
+static void stop_succeeds_when_its_answer_comes_late(void)
+{
+	start();
+	harness_freeze(s);
+	pid_t thaw = fork();
+	if (thaw == 0) {
+		usleep(500000); /* longer than a question is left unanswered before it is asked again */
+		harness_thaw(s);
+		_exit(0);
+	}
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+	harness_join(thaw);
+}
+
 static void now_tells_those_who_wait(void)
 {
 	start_napping();
@@ -221,6 +253,8 @@ int main(void)
 		HARNESS(now_counts_each_push_with_producers_still_pushing),
 		HARNESS(now_tells_those_who_wait),
 		HARNESS(served_namespace_drains_when_it_is_told_to_end),
+		HARNESS(several_may_stop_it_at_once),
+		HARNESS(stop_succeeds_when_its_answer_comes_late),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
