@@ -168,7 +168,7 @@ static bool record_fits(const struct record *r, uint64_t room)
 static int job_bind(struct coordinator *c, struct job *j)
 {
 	const struct record *r = j->record;
-	struct object *o = j->object = objects_get(c, r->object, r->incarnation);
+	struct object *o = j->object = objects_get(c, r->object, r->origin);
 	if (!o)
 		return outcome_set(c, -ESTALE, "the object was removed");
 	if (object_touch(c, o) < 0)
@@ -330,7 +330,7 @@ static int command_create(struct coordinator *c, struct command *cmd)
 
 static int command_remove(struct coordinator *c, const struct command *cmd)
 {
-	struct object *o = objects_get(c, cmd->record.object, cmd->record.incarnation);
+	struct object *o = objects_get(c, cmd->record.object, cmd->record.origin);
 	if (!o)
 		return outcome_set(c, -ESTALE, "the object was removed");
 	objects_remove(c, o, c->ticket + 1);

@@ -13,6 +13,7 @@
 #include "coordinator/run.h"
 #include "src/cell.h"
 #include "src/class.h"
+#include "src/clock.h"
 #include "src/error.h"
 #include "src/segment.h"
 #include "src/value.h"
@@ -263,7 +264,7 @@ static int flags_give(struct coordinator *c, struct body *b, uint32_t n_attrs)
 		return 0;
 	uint32_t at = atomic_load_explicit(&c->space->state->flags_end, memory_order_relaxed);
 	at = at ? at : FLAGS_LINE;
-	if (n > c->space->geometry.flags - at)
+	if (at > c->space->geometry.flags || n > c->space->geometry.flags - at)
 		return error_set(-ENOSPC, "all %u flags are in use; start with a larger max_attrs",
 				 c->space->geometry.flags);
 	int r = segment_reserve(c->ns->ingress_fd, c->space->geometry.flags_at + at * sizeof(uint64_t), n * sizeof(uint64_t));
@@ -481,7 +482,7 @@ static int object_migrate(struct coordinator *c, struct object *o)
 	if (r == 0 && old_class.plan->n_parts != old_body->n_parts)
 		r = error_set(-EPROTO, "object %s has %u parts, its class says %u", o->name, old_body->n_parts,
 			      old_class.plan->n_parts);
-	if (r == 0 && old_class.plan->n_parts != old_class.plan->n_attr_parts)
+	if (r == 0 && (old_class.plan->n_parts != old_class.plan->n_attr_parts || object_has_hooks(o)))
 		r = error_set(-EPROTO, "class %s has hooks and has changed; the state of object %s cannot be brought over",
 			      d->described->name, o->name);
 	r = r ? r : object_alloc(&old_class, o->index, o->name, &old);
@@ -578,6 +579,8 @@ int objects_load(struct coordinator *c)
 		return -ENOMEM;
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
 		struct object_entry *e = space_object(c->space, i);
+		if (i % 1024 == 0) /* a sign of life, where there are many */
+			atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_now(), memory_order_relaxed);
 		if (atomic_load(&e->born) > c->head)
 			atomic_store(&e->born, 0); /* its creation was not committed */
 		if (atomic_load(&e->born))
@@ -616,10 +619,10 @@ struct object *objects_find(const struct coordinator *c, const char *name)
 	return o;
 }
 
-struct object *objects_get(const struct coordinator *c, uint32_t index, uint64_t incarnation)
+struct object *objects_get(const struct coordinator *c, uint32_t index, uint64_t origin)
 {
 	struct object *o = index < c->room_objects ? c->objects[index] : NULL;
-	return o && !o->removed && (o->incarnation == incarnation || o->body->origin == incarnation) ? o : NULL;
+	return o && !o->removed && o->body->origin == origin ? o : NULL;
 }
 
 int object_touch(struct coordinator *c, struct object *o)

@@ -15,7 +15,7 @@ void objects_fini(struct coordinator *c);
 
 struct object *objects_find(const struct coordinator *c, const char *name);
 /* The live object that a command means. NULL: it was removed. */
-struct object *objects_get(const struct coordinator *c, uint32_t index, uint64_t incarnation);
+struct object *objects_get(const struct coordinator *c, uint32_t index, uint64_t origin);
 
 /* Make an object whose first state is image (of cls->init), checked; it counts when this turn commits. */
 int objects_create(struct coordinator *c, const char *name, struct server_class *cls, const void *image,

@@ -78,18 +78,33 @@ int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
 	return r;
 }
 
-uint64_t await_rejected(const struct lane *lane)
+/* What the coordinator has committed of a lane. */
+static struct lane_cell committed_cell(const struct lane *lane)
 {
 	const struct lane_row *row = space_lane(&lane->stoa->space, lane->id);
 	for (;;) {
 		uint64_t tag;
 		int k = cell_current(&row->tags, handle_committed(lane->stoa), &tag);
 		if (k < 0 && tag == 0)
-			return 0;
-		uint64_t rejected = k < 0 ? 0 : row->cells[k].rejected;
+			return (struct lane_cell){ 0 };
+		struct lane_cell cell = k < 0 ? (struct lane_cell){ 0 } : row->cells[k];
 		if (k >= 0 && cell_still(&row->tags, k, tag))
-			return rejected;
+			return cell;
 	}
+}
+
+uint64_t await_rejected(const struct lane *lane) { return committed_cell(lane).rejected; }
+
+int await_taken(const struct lane *lane, uint64_t ticket, uint64_t seq)
+{
+	struct stoa *s = lane->stoa;
+	int r = handle_renew(s, STOA_DEFAULT); /* else we would hear nothing but the end of the old connection */
+	r = r ? r : handle_await(s, &s->space.ingress->room, UINT32_MAX, ticket + 1, handle_deadline(s, STOA_DEFAULT));
+	if (r == -ECONNRESET)
+		return handle_gone(s, true, ticket);
+	if (r < 0)
+		return error_set_command(r, STOA_FROM_LIBRARY, true, ticket, NULL, 0);
+	return committed_cell(lane).seq > seq ? 0 : handle_gone(s, false, ticket);
 }
 
 int stoa_sync(struct stoa *s, int64_t timeout, uint64_t *ret_rejected)

@@ -21,6 +21,13 @@ int await_take(const struct pending *p);
 /* Set the cancel mark; true if the coordinator will see it, that is: the command will never apply. */
 bool await_cancel(const struct lane *lane, struct record *r);
 
+/*
+ * Was the record seq of a lane taken, once its ticket is committed? For a lane whose epoch ended before the record was
+ * published: the next coordinator may have given up the lane. 0; -ECONNRESET: no, or (may_apply) nobody serves;
+ * -ETIMEDOUT. The thread's error is set.
+ */
+int await_taken(const struct lane *lane, uint64_t ticket, uint64_t seq);
+
 /* How many of a lane's commands were ever rejected, whosoever they were. */
 uint64_t await_rejected(const struct lane *lane);
 

@@ -338,6 +338,8 @@ static int renew_after_fork(struct stoa *s, int64_t deadline)
 	} else if (nobody_there(r)) {
 		close_fd(&s->conn_fd); /* the parent's: of no use to us */
 	}
+	if (r < 0 && !nobody_there(r))
+		return r; /* still the parent's: the next call tries again */
 	pthread_mutex_lock(&handles_lock);
 	pthread_mutex_lock(&s->mutex);
 	lanes_free(s);

@@ -234,7 +234,7 @@ static int send_create(struct stoa *s, const char *object, const struct class_vi
 	w->record->kind = RECORD_CREATE;
 	w->record->class_id = view->id;
 	w->record->object = w->record->row = 0;
-	w->record->incarnation = 0;
+	w->record->origin = 0;
 	return send_publish(w, STOA_DEFAULT);
 }
 

@@ -68,7 +68,7 @@ void send_address(struct record *r, const struct target *t, enum record_kind kin
 	r->kind = (uint16_t)kind;
 	r->row = row;
 	r->object = t->object;
-	r->incarnation = t->incarnation;
+	r->origin = t->origin;
 	r->class_id = t->binding->view->id;
 }
 
@@ -89,9 +89,13 @@ int send_publish(struct sending *w, int64_t timeout)
 		return r == -EAGAIN ? no_room(s, "the queue")
 				    : error_set(r, "the coordinator of namespace %s is stopping", s->name);
 	}
-	lane->seq++;
+	uint64_t seq = lane->seq++;
 	lane->last = w->record->ticket = w->ticket + 1;
 	handle_ring(s);
+	/* Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds the command in
+	 * the ring when it decides how long to keep the lane. */
+	if (atomic_load(&s->space.state->life.epoch) != lane->epoch)
+		return await_taken(lane, w->ticket, seq);
 	return 0;
 }
 

@@ -11,13 +11,19 @@
 
 #include "src/ring.h"
 
-/* Raise to the ticket + 1 just published. A value that no honest writer can have left is overwritten. */
+/*
+ * Raise to the ticket + 1 just published. What stands higher stays, unless no honest writer can have left it: an honest
+ * flag is at most committed + N, and `committed` is read after it. Release: pairs with flag_pending.
+ */
 static inline void flag_raise(const struct space *s, _Atomic uint64_t *flag, uint64_t value)
 {
-	uint64_t seen = atomic_load_explicit(flag, memory_order_relaxed);
-	/* An honest flag is at most committed + N, and committed is below value. Release: pairs with flag_pending. */
-	while ((seen < value || seen > value + s->geometry.queue) &&
-	       !atomic_compare_exchange_weak_explicit(flag, &seen, value, memory_order_release, memory_order_relaxed)) {
+	uint64_t seen = atomic_load_explicit(flag, memory_order_acquire);
+	for (;;) {
+		uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
+		if (seen >= value && seen <= committed + s->geometry.queue)
+			return;
+		if (atomic_compare_exchange_weak_explicit(flag, &seen, value, memory_order_release, memory_order_acquire))
+			return;
 	}
 }
 

@@ -26,7 +26,7 @@ int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX])
 {
 	if (check("max_queue", g->queue, LAYOUT_QUEUE_MIN, LAYOUT_QUEUE_MAX, text) ||
 	    check("max_threads", g->lanes, 1, THREADS_MAX, text) ||
-	    check("max_objects", g->objects, 1, 1u << 24, text) || check("max_attrs", g->flags, 1, 1u << 30, text))
+	    check("max_objects", g->objects, 1, 1u << 24, text) || check("max_attrs", g->flags, 16, 1u << 30, text))
 		return -EINVAL;
 	if (g->queue & (g->queue - 1)) {
 		snprintf(text, STOA_ERROR_MAX, "option max_queue is %u; it must be a power of two", g->queue);

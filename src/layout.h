@@ -218,7 +218,7 @@ enum record_kind { RECORD_CALL = 1, RECORD_ASSIGN, RECORD_ASSIGN_ALL, RECORD_CRE
 /* A command's bytes; args_size bytes of arguments follow. The coordinator copies first, then checks, then uses. */
 struct record {
 	uint64_t seq;         /* one more than the lane's record before it: no record is taken twice */
-	uint64_t incarnation; /* of the object's body */
+	uint64_t origin;      /* of the object: whatever form it has by now */
 	uint32_t object;      /* its entry */
 	uint32_t class_id;    /* the class, as bound, that row belongs to */
 	uint32_t row;         /* method, or attribute of RECORD_ASSIGN; RECORD_MANY: how many records follow */

@@ -44,7 +44,7 @@ int message_send_bytes(int socket, const void *bytes, size_t size, const int *fd
 	}
 	ssize_t n;
 	do
-		n = sendmsg(socket, &h, MSG_NOSIGNAL);
+		n = sendmsg(socket, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;

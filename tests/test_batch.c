@@ -178,7 +178,7 @@ static void create_of_rubbish(struct sending *w)
 static void remove_of_nothing(struct sending *w)
 {
 	w->record->kind = RECORD_REMOVE;
-	w->record->incarnation = 12345678;
+	w->record->origin = 12345678;
 }
 
 static void undecodable_arguments_are_rejected_and_counted(void)
