@@ -417,7 +417,7 @@ static void record_turn(struct trace *ret)
 /* How long a stopped one stays stopped: 0.1 to 5 s, mostly short. */
 static int64_t pause_ns(void)
 {
-	return torture_random(8) ? STOA_MS(100 + torture_random(300)) : STOA_MS(1000 + torture_random(4000));
+	return torture_random(8) || !torture.lengthy ? STOA_MS(100 + torture_random(300)) : STOA_MS(1000 + torture_random(4000));
 }
 
 static void sleep_ns(int64_t ns)
@@ -597,7 +597,10 @@ static pid_t fork_client(bool asleep)
 	torture_check(torture_until(atomic_load(&shared->ready)), "the client does not attach");
 	if (asleep)
 		held = hold_coordinator();
-	torture_check(trace_hold(pid), "the client cannot be held");
+	if (!trace_hold(pid)) {
+		torture_fail("the client cannot be held");
+		exit(torture_end());
+	}
 	torture_check(asleep || torture_until(is_asleep()), "the coordinator does not sleep"); /* and is to be rung */
 	atomic_store(&shared->go, 1);
 	return pid;
@@ -694,10 +697,10 @@ static const struct scenario {
 	{ "client killed in a call", &call_traces[0], do_kill_in_call, 0.15, 0 },
 	{ "client killed in a call that sleeps", &call_traces[1], do_kill_in_sleep, 0.2, 0 },
 	{ "coordinator killed in its recovery", &recovery_trace, do_kill_in_recovery, 0.6, 0 },
-	{ "coordinator stopped in its turn", &turn_trace, do_stop_in_turn, 0.3, 4 },
+	{ "coordinator stopped in its turn", &turn_trace, do_stop_in_turn, 0.3, 2 },
 	{ "coordinator stopped in its recovery", &recovery_trace, do_stop_in_recovery, 0.3, 2 },
-	{ "client stopped in a call", &call_traces[0], do_stop_in_call, 0.5, 3 },
-	{ "client stopped in a call that sleeps", &call_traces[1], do_stop_in_sleep, 1.0, 3 },
+	{ "client stopped in a call", &call_traces[0], do_stop_in_call, 0.5, 10 },
+	{ "client stopped in a call that sleeps", &call_traces[1], do_stop_in_sleep, 1.0, 2 },
 };
 
 /* Slow at a point once may be the machine; slow there every time is not. */

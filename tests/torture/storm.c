@@ -258,10 +258,12 @@ static void strike(void)
 	if (stoa_health(s, &h) < 0 || h.coordinator <= 0 || h.guardian <= 0 || h.coordinator == h.guardian)
 		return; /* they are still about to recover from the last */
 	kills[v]++;
-	if (v != COORDINATOR)
-		kill(h.guardian, SIGKILL);
+	if (v == BOTH)
+		kill(h.guardian, SIGSTOP); /* neither is to see the other die: it would go on alone */
 	if (v != GUARDIAN)
 		kill(h.coordinator, SIGKILL);
+	if (v != COORDINATOR)
+		kill(h.guardian, SIGKILL);
 	int64_t since = clock_now();
 	if (v == BOTH)
 		serve(STOA_KEEP);

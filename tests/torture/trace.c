@@ -321,14 +321,14 @@ enum trace_end trace_record(pid_t pid, const struct watched *w, bool coarse, str
 	struct passed *table = calloc(size, sizeof *table);
 	char *copy = copy_regions(w->regions);
 	enum trace_end r = TRACE_THERE;
-	bool shared = true;
+	bool shared = true, touched = false;
 	if (!table || !copy)
 		abort();
 	share_processor(pid, true);
 	*ret = (struct trace){ 0 };
 	while (r == TRACE_THERE && !w->over()) {
 		uintptr_t pc = get_registers(pid).REG_PC;
-		struct point p = { .pc = pc, .shared = shared };
+		struct point p = { .pc = pc, .changed = touched, .shared = shared || touched };
 		if (ret->n && ret->points[ret->n - 1].pc == pc) {
 			p.nth = ret->points[ret->n - 1].nth;
 			p.more = ret->points[ret->n - 1].more + 1;
@@ -343,7 +343,7 @@ enum trace_end trace_record(pid_t pid, const struct watched *w, bool coarse, str
 			shared = looks_like_system_call(next);
 			r = run_call(pid, w);
 		}
-		shared |= changed(w->regions, copy);
+		touched = changed(w->regions, copy);
 	}
 	share_processor(pid, false);
 	free(table);

@@ -19,7 +19,8 @@ struct point {
 	uintptr_t pc; /* before the instruction there is executed … */
 	uint32_t nth; /* … for the n-th time, from 1 … */
 	uint32_t more; /* … and has gone through so many rounds, if it is one that repeats itself */
-	bool shared;  /* the one before it changed shared memory, or was a system call: others can tell this point */
+	bool changed; /* the one before it changed shared memory */
+	bool shared;  /* or it was a system call: others can tell this point */
 };
 
 struct trace {
