@@ -19,10 +19,13 @@
 #include <unistd.h>
 
 #include "coordinator/lanes.h"
+#include "src/clock.h"
 #include "src/error.h"
 #include "src/message.h"
 #include "src/park.h"
 #include "src/ring.h"
+
+#define DEAF_NS 500000000 /* not listening, when there is no descriptor for another client */
 
 /* What an epoll event is about: kind above, index or descriptor below. */
 enum { ON_LISTEN, ON_DOORBELL, ON_LINK, ON_SIGNAL, ON_NEW, ON_CONN, ON_PID };
@@ -37,12 +40,11 @@ static int client_watch(struct coordinator *c, uint32_t i)
 {
 	const struct roster_client *client = &c->ns->roster.clients[i];
 	int r = watch(c, client->conn_fd, ON_CONN, i);
-	r = r ? r : watch(c, client->pid_fd, ON_PID, i);
-	if (r == 0 && !client->read_only) {
+	if (!client->read_only) {
 		c->n_users++;
 		c->had_user = true;
 	}
-	return r;
+	return r ? r : watch(c, client->pid_fd, ON_PID, i);
 }
 
 static int open_read_only(const struct coordinator *c, const char *file)
@@ -228,13 +230,16 @@ static int on_hello(struct coordinator *c, int fd, const struct message *m, cons
 					.pid = cred.pid, .uid = cred.uid };
 	uint32_t index;
 	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	int r = roster_add_client(&c->ns->roster, c->ns->link_fd, &client, &index);
+	int r = client.pid_fd < 0 ? -errno : roster_add_client(&c->ns->roster, c->ns->link_fd, &client, &index);
 	if (r < 0) {
-		close(client.pid_fd);
-		return r;
+		if (client.pid_fd >= 0)
+			close(client.pid_fd);
+		return refuse(fd, m, r, "the coordinator has no descriptor left for another client");
 	}
-	client_watch(c, index);
-	welcome(c, fd, m, read_only);
+	if (client_watch(c, index) < 0)
+		client_gone(c, index);
+	else
+		welcome(c, fd, m, read_only);
 	return 1;
 }
 
@@ -370,8 +375,12 @@ static void on_listen(struct coordinator *c)
 	int fd;
 	while ((fd = accept4(c->ns->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
 		watch_new(c, fd);
-	if (errno == EMFILE || errno == ENFILE)
-		namespace_log(c->ns, LOG_WARNING, "cannot accept a client: %s", strerror(errno));
+	if (errno != EMFILE && errno != ENFILE)
+		return;
+	/* Who waits to come in would keep us busy: look again when one has gone, or in a while. */
+	namespace_log(c->ns, LOG_WARNING, "cannot accept a client: %s", strerror(errno));
+	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, c->ns->listen_fd, NULL);
+	c->deaf_until_ns = clock_now() + DEAF_NS;
 }
 
 static void on_signal(struct coordinator *c)
@@ -391,6 +400,10 @@ static int on_link(struct coordinator *c)
 int client_poll(struct coordinator *c, int timeout)
 {
 	struct epoll_event events[64];
+	if (c->deaf_until_ns && clock_now() >= c->deaf_until_ns) {
+		c->deaf_until_ns = 0;
+		watch(c, c->ns->listen_fd, ON_LISTEN, 0);
+	}
 	uint64_t rung;
 	int r = 0, n = epoll_wait(c->epoll_fd, events, sizeof events / sizeof *events, timeout);
 	for (int i = 0; i < n; i++) {

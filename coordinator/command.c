@@ -95,18 +95,20 @@ static void reject_name(const struct coordinator *c, const struct command *cmd, 
 
 static void reject_record(struct coordinator *c, uint32_t lane, const struct command *cmd)
 {
-	struct reject *e = space_reject(c->space, ++c->totals.rejected), record = {
-		.ticket = c->ticket, .time_ns = c->now_ns, .code = c->outcome.status, .origin = c->outcome.origin,
-		.lane = lane, .pid = c->caller.pid };
-	/* The number is 0 while the rest is written: a reader of the record before sees it. */
-	*(volatile uint64_t *)&e->number = 0;
+	struct reject *e = space_reject(c->space, ++c->totals.rejected);
+	atomic_store_explicit(&e->number, 0, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	*e = record;
+	e->ticket = c->ticket;
+	e->time_ns = c->now_ns;
+	e->code = c->outcome.status;
+	e->pid = c->caller.pid;
+	e->lane = lane;
+	e->origin = c->outcome.origin;
+	e->object[0] = e->class_name[0] = e->row[0] = '\0';
 	if (cmd)
 		reject_name(c, cmd, e);
 	snprintf(e->text, sizeof e->text, "%s", c->outcome.text[0] ? c->outcome.text : stoa_strerror(c->outcome.status));
-	atomic_thread_fence(memory_order_release);
-	*(volatile uint64_t *)&e->number = c->totals.rejected;
+	atomic_store_explicit(&e->number, c->totals.rejected, memory_order_release);
 }
 
 /* A word that leads to no command of an honest client. */
@@ -321,11 +323,13 @@ static int command_create(struct coordinator *c, struct command *cmd)
 	struct stamp stamp = { .version = c->ticket + 1, .time_ns = c->now_ns, .pid = (uint32_t)c->caller.pid,
 			       .client = c->caller.client };
 	c->outcome.text[0] = '\0';
-	r = objects_create(c, a->object, cls, a->has_init ? image : NULL, &stamp, &o);
+	r = objects_touch_room(c);
+	r = r ? r : objects_create(c, a->object, cls, a->has_init ? image : NULL, &stamp, &o);
 	if (r < 0)
 		return c->outcome.text[0] ? (c->outcome.status = r) : outcome_library(c, r);
+	object_touch(c, o);
 	c->directory_changed = true;
-	return object_touch(c, o);
+	return 0;
 }
 
 static int command_remove(struct coordinator *c, const struct command *cmd)
@@ -333,30 +337,43 @@ static int command_remove(struct coordinator *c, const struct command *cmd)
 	struct object *o = objects_get(c, cmd->record.object, cmd->record.origin);
 	if (!o)
 		return outcome_set(c, -ESTALE, "the object was removed");
-	objects_remove(c, o, c->ticket + 1);
+	if (object_touch(c, o) < 0)
+		return outcome_set(c, -ENOMEM, "no memory to remove object %s", o->name);
+	objects_remove(o, c->ticket + 1);
 	c->directory_changed = true;
-	return object_touch(c, o);
+	return 0;
+}
+
+/* "method add of object hits", for messages. */
+static void command_name(const struct command *cmd, char *what, size_t size)
+{
+	const struct job *j = cmd->n_jobs == 1 ? &cmd->jobs[0] : NULL;
+	if (j && j->method && j->object)
+		snprintf(what, size, "method %s of object %s", j->method->row->name, j->object->name);
+	else
+		snprintf(what, size, "%s", cmd->record.kind == RECORD_CREATE ? "the init hook of a new object" : "a command");
 }
 
 /* A command at whose hands the coordinator died too often, or that ran past its deadline. */
-static int check_suspect(struct coordinator *c)
+static int check_suspect(struct coordinator *c, const struct command *cmd)
 {
 	const struct life *life = &c->space->state->life;
+	char what[2 * LAYOUT_NAME + 32];
 	if (atomic_load_explicit(&life->suspect, memory_order_relaxed) != c->ticket + 1)
 		return 0;
+	command_name(cmd, what, sizeof what);
 	if (atomic_load(&life->suspect_overran))
-		return outcome_set(c, -ETIME, "the method ran past its deadline and was ended");
+		return outcome_set(c, -ETIME, "%s ran past its deadline and was ended", what);
 	if (atomic_load(&life->suspect_crashes) >= CRASHES_MAX)
-		return outcome_set(c, -EFAULT, "the method crashed the coordinator, %d times", CRASHES_MAX);
+		return outcome_set(c, -EFAULT, "%s crashed the coordinator, %d times", what, CRASHES_MAX);
 	if (atomic_load(&life->suspect_kills) >= KILLS_MAX)
-		return outcome_set(c, -EFAULT, "the coordinator was killed %d times while the method ran", KILLS_MAX);
+		return outcome_set(c, -EFAULT, "the coordinator was killed %d times while %s ran", KILLS_MAX, what);
 	return 0;
 }
 
 static int command_bind(struct coordinator *c, struct command *cmd)
 {
 	struct record *r = &cmd->record;
-	cmd->n_jobs = cmd->failed = 0;
 	if (r->kind == RECORD_MANY)
 		return many_bind(c, cmd);
 	if (!is_job(r->kind))
@@ -407,18 +424,30 @@ static void caller_set(struct coordinator *c, uint32_t lane)
 						  .client = lane };
 }
 
-/* Copy the record and its arguments out of the lane. False: it is not the lane's next command. */
-static bool command_copy(struct coordinator *c, struct command *cmd, const struct server_lane *lane, uint64_t at)
+/* Copy the record's head out of the lane. False: it is not the lane's next command. */
+static bool command_head(struct command *cmd, const struct server_lane *lane, uint64_t at)
 {
 	if (at < LANE_ARENA || at > LANE_LIMIT - sizeof cmd->record)
 		return false;
 	cmd->base = (char *)lane->base + at;
 	memcpy(&cmd->record, cmd->base, sizeof cmd->record);
-	if (cmd->record.seq != lane->seq || !record_fits(&cmd->record, LANE_LIMIT - at) ||
-	    scratch(&c->bytes, &c->bytes_room, cmd->record.args_size + 8) < 0)
-		return false;
-	memcpy(c->bytes, cmd->base + sizeof cmd->record, cmd->record.args_size);
-	return !lane->damaged;
+	return cmd->record.seq == lane->seq && !lane->damaged;
+}
+
+/* Copy its arguments. What fails from here on is this command's failure, and the lane goes on. */
+static int command_args(struct coordinator *c, struct command *cmd, const struct server_lane *lane, uint64_t at)
+{
+	struct record *r = &cmd->record;
+	if (!record_fits(r, LANE_LIMIT - at)) {
+		r->reply_size = 0; /* it would lie outside */
+		return outcome_set(c, -EBADMSG, "the command's arguments or answer do not fit its lane");
+	}
+	if (scratch(&c->bytes, &c->bytes_room, r->args_size + 8) < 0) {
+		r->args_size = 0;
+		return outcome_library(c, -ENOMEM);
+	}
+	memcpy(c->bytes, cmd->base + sizeof *r, r->args_size);
+	return lane->damaged ? outcome_set(c, -EBADMSG, "the command's lane was truncated") : 0;
 }
 
 /* What runs is noted until all of it is done: a method, or the hooks of its class. */
@@ -446,12 +475,15 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 	struct server_lane *lane = lanes_get(c, cmd.lane);
 	if (!lane)
 		return reject_word(c, cmd.lane, "the lane of this command is not attached");
-	if (!command_copy(c, &cmd, lane, (uint64_t)ring_word_units(word) * LANE_UNIT))
+	uint64_t at = (uint64_t)ring_word_units(word) * LANE_UNIT;
+	if (!command_head(&cmd, lane, at))
 		return reject_word(c, cmd.lane, "this is not the next command of its lane");
 	caller_set(c, cmd.lane);
 	c->outcome.status = 0;
 	c->outcome.text[0] = '\0';
-	int r = command_bind(c, &cmd);
+	cmd.n_jobs = cmd.failed = 0;
+	int r = command_args(c, &cmd, lane, at);
+	r = r ? r : command_bind(c, &cmd);
 	if (!first && needs_first(&cmd))
 		return COMMAND_ALONE;
 	lane->seq++;
@@ -460,7 +492,7 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 		r = outcome_set(c, -ECANCELED, "the coordinator was stopped before the command was applied");
 	else if (r == 0 && cmd.record.cancel)
 		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
-	r = r ? r : check_suspect(c);
+	r = r ? r : check_suspect(c, &cmd);
 	r = r ? r : command_apply(c, &cmd);
 	command_finish(c, &cmd, r);
 	return needs_first(&cmd) ? COMMAND_LAST : COMMAND_DONE;

@@ -51,6 +51,8 @@ static void wake_watchers(struct coordinator *c)
 			uint32_t lane = i + (uint32_t)__builtin_ctzll(bits);
 			if (lanes_get(c, lane))
 				commit_wake_lane(c, lane);
+			else /* of nobody */
+				atomic_fetch_and(&c->space->ingress->watchers[i / 64], ~(UINT64_C(1) << lane % 64));
 		}
 	}
 }

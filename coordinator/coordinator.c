@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -33,15 +35,38 @@ struct coordinator *coordinator_self;
 
 /* ---- start ---- */
 
+/* A client truncated the ingress: make it whole again. What was queued behind the cut is lost. */
+static int restore_ingress(struct coordinator *c)
+{
+	const struct geometry *g = &c->space->geometry;
+	struct stat st;
+	if (fstat(c->ns->ingress_fd, &st) < 0 || (uint64_t)st.st_size >= g->ingress)
+		return 0;
+	namespace_log(c->ns, LOG_ERR, "a client truncated the ingress of namespace %s; its queue is begun anew", c->ns->name);
+	if (ftruncate(c->ns->ingress_fd, (off_t)g->ingress) < 0)
+		return error_set(-errno, "cannot restore the ingress of namespace %s: %s", c->ns->name, strerror(errno));
+	uint64_t flags = atomic_load(&c->space->state->flags_end), objects = atomic_load(&c->space->state->n_objects);
+	int r = segment_reserve(c->ns->ingress_fd, 0, g->parks_at + objects * sizeof(uint32_t) + 1);
+	r = r ? r : segment_reserve(c->ns->ingress_fd, g->flags_at, flags * sizeof(uint64_t) + 1);
+	if (r < 0)
+		return r;
+	c->space->ingress->head = (struct segment_head){ .magic = LAYOUT_MAGIC, .major = LAYOUT_MAJOR, .minor = LAYOUT_MINOR,
+							 .kind = SEGMENT_INGRESS, .limit = g->ingress,
+							 .namespace_id = c->ns->id };
+	ring_reset(c->space, c->head);
+	return 0;
+}
+
 static int recover(struct coordinator *c)
 {
-	static volatile int ingress_damaged;
 	struct state_head *state = c->space->state;
 	c->head = atomic_load(&state->committed);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	c->old_until = UINT64_MAX;
+	c->stopping = (int)atomic_load(&state->life.stopping) - 1; /* the one before us may have died while it stopped */
+	int r = restore_ingress(c);
 	c->ingress_head = c->space->ingress->head;
-	int r = segment_guard(c->space->ingress, c->space->geometry.ingress, &ingress_damaged);
+	r = r ? r : segment_guard(c->space->ingress, c->space->geometry.ingress, &c->ingress_damaged);
 	r = r ? r : heap_init(&c->heap, c->space, c->ns->state_fd);
 	r = r ? r : classes_load(c);
 	r = r ? r : objects_load(c);
@@ -76,6 +101,7 @@ static bool stop(struct coordinator *c)
 {
 	struct state_head *state = c->space->state;
 	if (!c->closed) {
+		atomic_store(&state->life.stopping, (uint32_t)c->stopping + 1);
 		atomic_store(&state->life.phase, LIFE_CLOSING);
 		ring_mend(c->space, c->head, true);
 		c->closed = ring_close(c->space, c->head, &c->end) == 0;
@@ -83,6 +109,8 @@ static bool stop(struct coordinator *c)
 			namespace_log(c->ns, LOG_INFO, "stopping: %ju commands to %s", (uintmax_t)(c->end - c->head),
 				      c->stopping == STOA_NOW ? "abandon" : "apply");
 	}
+	else
+		ring_mend(c->space, c->head, true); /* a client may have wiped what we wait for */
 	return c->closed && c->head == c->end;
 }
 
@@ -163,6 +191,8 @@ static enum coordinator_exit serve(struct coordinator *c)
 	int64_t started = clock_now(), polled = started;
 	uint32_t turns = 0;
 	for (int r = 0; r == 0;) {
+		if (c->ingress_damaged)
+			abort(); /* what is mapped here now is ours alone; the next one restores it */
 		if (commit_turn(c)) {
 			int64_t now = atomic_load_explicit(beat, memory_order_relaxed);
 			if (++turns % POLL_TURNS == 0 || now - polled > POLL_NS) {
@@ -174,8 +204,10 @@ static enum coordinator_exit serve(struct coordinator *c)
 		}
 		check_users(c, started);
 		if (c->stopping >= 0) {
-			if (!stop(c))
+			if (!stop(c)) {
+				r = client_poll(c, 0);
 				continue;
+			}
 			lanes_forget_all(c);
 			return COORDINATOR_ENDED;
 		}
@@ -196,7 +228,6 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	}
 	c->ns = ns;
 	c->space = &ns->space;
-	c->stopping = -1;
 	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = -1;
 	coordinator_self = c;
 	serving_set(ns->dir);
@@ -209,7 +240,7 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	}
 	struct life *life = &ns->space.state->life;
 	atomic_store_explicit(&ns->space.state->pulse.beat_ns, clock_now(), memory_order_relaxed);
-	atomic_store(&life->phase, LIFE_SERVING);
+	atomic_store(&life->phase, c->stopping < 0 ? LIFE_SERVING : LIFE_CLOSING);
 	commit_wake_all(c);
 	pulse_memory(c, true);
 	roster_tell(ns->link_fd, LINK_READY, 0, "");

@@ -99,6 +99,7 @@ struct coordinator {
 	struct namespace *ns;
 	const struct space *space;
 	struct segment_head ingress_head; /* as it was when we began */
+	volatile int ingress_damaged;     /* a client truncated it */
 	struct heap heap;
 	int epoll_fd, signal_fd, state_ro_fd, ingress_ro_fd; /* read-only ones are for clients */
 
@@ -116,6 +117,7 @@ struct coordinator {
 	int64_t measured_ns; /* our memory, last */
 	uint32_t n_users; /* clients that can write */
 	bool had_user;
+	int64_t deaf_until_ns; /* when to listen again; 0: we do */
 	uint32_t n_ending;     /* lanes whose owner is gone */
 	uint64_t old_until;    /* when `committed` is here, lanes of the epoch before are done with; UINT64_MAX: they are */
 	int stopping; /* -1: no; else enum stoa_stop */

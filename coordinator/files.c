@@ -120,6 +120,8 @@ static void each_lane(int dir_fd, void (*each)(int dir_fd, const char *file, int
 {
 	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (fd >= 0 && !dir)
+		close(fd);
 	struct dirent *entry;
 	while (dir && (entry = readdir(dir)))
 		if (strncmp(entry->d_name, "lane.", 5) == 0)
@@ -252,6 +254,7 @@ static void start_life(const struct namespace *ns, uint64_t epoch)
 	atomic_store(&life->coordinator, 0);
 	atomic_store(&life->flags, ns->options.flags & (STOA_KEEP | STOA_VERIFY));
 	atomic_store(&life->restarts, 0);
+	atomic_store(&life->stopping, 0);
 	atomic_store(&life->started_ns, clock_real());
 	atomic_store(&life->epoch, epoch);
 }

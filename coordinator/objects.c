@@ -408,9 +408,8 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 	return 0;
 }
 
-void objects_remove(struct coordinator *c, struct object *o, uint64_t tag)
+void objects_remove(struct object *o, uint64_t tag)
 {
-	(void)c;
 	atomic_store_explicit(&o->body->died, tag, memory_order_relaxed);
 	o->removed = true;
 }
@@ -625,18 +624,25 @@ struct object *objects_get(const struct coordinator *c, uint32_t index, uint64_t
 	return o && !o->removed && o->body->origin == origin ? o : NULL;
 }
 
+int objects_touch_room(struct coordinator *c)
+{
+	if (c->n_touched < c->room_touched)
+		return 0;
+	uint32_t room = c->room_touched ? 2 * c->room_touched : 64;
+	struct object **more = realloc(c->touched, room * sizeof *more);
+	if (!more)
+		return error_set(-ENOMEM, "no memory for the objects of a turn");
+	c->touched = more;
+	c->room_touched = room;
+	return 0;
+}
+
 int object_touch(struct coordinator *c, struct object *o)
 {
 	if (o->queued)
 		return 0;
-	if (c->n_touched == c->room_touched) {
-		uint32_t room = c->room_touched ? 2 * c->room_touched : 64;
-		struct object **more = realloc(c->touched, room * sizeof *more);
-		if (!more)
-			return -ENOMEM;
-		c->touched = more;
-		c->room_touched = room;
-	}
+	if (objects_touch_room(c) < 0)
+		return -ENOMEM;
 	o->queued = true;
 	c->touched[c->n_touched++] = o;
 	return 0;

@@ -21,7 +21,7 @@ struct object *objects_get(const struct coordinator *c, uint32_t index, uint64_t
 int objects_create(struct coordinator *c, const char *name, struct server_class *cls, const void *image,
 		   const struct stamp *stamp, struct object **ret);
 /* Mark it dead as of this turn's end; objects_bury frees what it had, after the commit. */
-void objects_remove(struct coordinator *c, struct object *o, uint64_t tag);
+void objects_remove(struct object *o, uint64_t tag);
 void objects_bury(struct coordinator *c, struct object *o);
 
 /* Attribute attr, or this part, was changed by the command in hand. */
@@ -31,6 +31,7 @@ void object_part_changed(struct object *o, uint32_t part);
 int object_prepare(struct coordinator *c, struct object *o, uint32_t part);
 /* This object has a command in this turn: whoever sleeps on it is woken at its end. */
 int object_touch(struct coordinator *c, struct object *o);
+int objects_touch_room(struct coordinator *c); /* the next object_touch will not fail. -ENOMEM */
 
 /* Write the changed parts into their idle cells, tagged; after the commit make them the current ones. */
 void object_write(struct coordinator *c, struct object *o, uint64_t tag);

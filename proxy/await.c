@@ -119,7 +119,10 @@ int stoa_sync(struct stoa *s, int64_t timeout, uint64_t *ret_rejected)
 		return handle_gone(s, true, lane->last ? lane->last - 1 : 0);
 	if (r < 0)
 		return error_set_command(r, STOA_FROM_LIBRARY, true, lane->last - 1, NULL, 0);
+	uint64_t rejected = 0;
+	for (const struct lane *l = lane; l; l = l->before)
+		rejected += await_rejected(l) - l->rejected_before;
 	if (ret_rejected)
-		*ret_rejected = await_rejected(lane) - lane->rejected_before;
+		*ret_rejected = rejected;
 	return 0;
 }

@@ -18,6 +18,16 @@
 #define HELLO_ID UINT64_MAX /* apart from those of questions: a second welcome may come when one of them is asked */
 #define ASK_AGAIN_NS 200000000 /* the coordinator that heard the question may have died before it answered */
 
+/* The answer to a question that was asked twice: a second lane is given back. */
+static void decline(int fd, const struct message *m, const int *fds)
+{
+	struct message back = { .kind = MESSAGE_LANE_FREE, .a = m->a };
+	if (m->kind == MESSAGE_LANE)
+		message_send(fd, &back, NULL);
+	for (uint32_t i = 0; i < m->n_fds; i++)
+		close(fds[i]);
+}
+
 /* Wait for the message with this id; others are answers to questions that were asked twice. */
 static int await_answer(int fd, uint64_t id, int64_t until, struct message *ret, int ret_fds[MESSAGE_FDS])
 {
@@ -25,8 +35,8 @@ static int await_answer(int fd, uint64_t id, int64_t until, struct message *ret,
 		int r = message_receive(fd, ret, ret_fds);
 		if (r == 0 && ret->id == id)
 			return 0;
-		for (uint32_t i = 0; r == 0 && i < ret->n_fds; i++)
-			close(ret_fds[i]);
+		if (r == 0)
+			decline(fd, ret, ret_fds);
 		if (r < 0 && r != -EAGAIN)
 			return r;
 		int64_t left = until - clock_now();
@@ -85,7 +95,9 @@ int connection_open(const char *dir, bool read_only, int64_t deadline, struct we
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set(-errno, "cannot make a socket: %s", strerror(errno));
-	int r = connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ? -errno : hello(fd, read_only, deadline, ret);
+	int r = connect(fd, (struct sockaddr *)&to, sizeof to) < 0
+			? error_set(-errno, "cannot connect to %s: %s", to.sun_path, strerror(errno))
+			: hello(fd, read_only, deadline, ret);
 	if (r < 0)
 		close(fd);
 	return r;

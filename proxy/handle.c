@@ -69,11 +69,23 @@ static void install_atfork(void) { pthread_atfork(before_fork, after_fork_parent
 
 /* ---- making and freeing ---- */
 
-static void close_fd(int *fd)
+static void close_fd(_Atomic int *fd)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	int old = atomic_exchange(fd, -1);
+	if (old >= 0)
+		close(old);
+}
+
+/* Another thread may be using the old one: its number stays taken, by the new one. */
+static void replace_fd(_Atomic int *fd, int with)
+{
+	int old = atomic_load(fd);
+	if (old < 0 || with < 0 || dup3(with, old, O_CLOEXEC) < 0) {
+		close_fd(fd);
+		atomic_store(fd, with);
+	} else {
+		close(with);
+	}
 }
 
 static void handle_free(struct stoa *s)
@@ -185,11 +197,13 @@ static int open_files(const struct stoa *s, struct welcome *w)
 	w->ingress_fd = w->state_fd < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (w->ingress_fd >= 0)
 		return 0;
-	close_fd(&w->state_fd);
+	if (w->state_fd >= 0)
+		close(w->state_fd);
 	return -ENOENT;
 }
 
-static bool nobody_there(int r) { return r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE; }
+/* Or nobody yet: -EAGAIN is a full backlog. */
+static bool nobody_there(int r) { return r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE || r == -EAGAIN; }
 
 static int welcome_get(const struct stoa *s, int64_t deadline, struct welcome *w)
 {
@@ -232,6 +246,27 @@ static struct stoa *find_handle(const char *dir, bool read_only)
 	return NULL;
 }
 
+/* Make it known; if another thread was faster, its handle is the one. */
+static struct stoa *list_handle(struct stoa *s)
+{
+	pthread_mutex_lock(&handles_lock);
+	struct stoa *other = find_handle(s->dir, s->read_only);
+	if (other && atomic_load(&other->space.state->life.phase) != LIFE_ENDED) {
+		other->refs++;
+	} else {
+		other = NULL;
+		new_generation(s);
+		s->next = handles;
+		handles = s;
+	}
+	pthread_mutex_unlock(&handles_lock);
+	if (!other)
+		return s;
+	connection_say(s, MESSAGE_BYE, 0);
+	handle_free(s);
+	return other;
+}
+
 int stoa_attach(const char *name, const struct stoa_options *options, struct stoa **ret)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -263,12 +298,7 @@ int stoa_attach(const char *name, const struct stoa_options *options, struct sto
 		handle_free(s);
 		return r;
 	}
-	pthread_mutex_lock(&handles_lock);
-	new_generation(s);
-	s->next = handles;
-	handles = s;
-	pthread_mutex_unlock(&handles_lock);
-	*ret = s;
+	*ret = list_handle(s);
 	return 0;
 }
 
@@ -291,6 +321,7 @@ struct stoa *stoa_detach(struct stoa *s)
 		*at = s->next;
 	pthread_mutex_unlock(&handles_lock);
 	if (last) {
+		lanes_free(s); /* first: once we have said goodbye, a lane may be another's */
 		/* A child that never used the handle holds its parent's connection, and must not speak for it. */
 		if (atomic_load(&s->mark->generation))
 			connection_say(s, MESSAGE_BYE, 0);
@@ -303,10 +334,8 @@ struct stoa *stoa_detach(struct stoa *s)
 
 static void take_welcome(struct stoa *s, const struct welcome *w)
 {
-	close_fd(&s->conn_fd);
-	close_fd(&s->doorbell_fd);
-	s->conn_fd = w->conn_fd;
-	s->doorbell_fd = w->doorbell_fd;
+	replace_fd(&s->conn_fd, w->conn_fd);
+	replace_fd(&s->doorbell_fd, w->doorbell_fd);
 	atomic_store(&s->epoch, w->epoch);
 }
 
@@ -318,7 +347,7 @@ static int reach(const struct stoa *s, bool forked, int64_t deadline, struct wel
 		int r = forked && s->conn_fd >= 0 ? connection_inherit(s->conn_fd, s->read_only, deadline, w) : -EPIPE;
 		if (nobody_there(r))
 			r = connection_open(s->dir, s->read_only, deadline, w);
-		bool again = r == -EPIPE || (forked && nobody_there(r) && !handle_lost(s));
+		bool again = r == -EPIPE || r == -EAGAIN || (forked && nobody_there(r) && !handle_lost(s));
 		if (!again || clock_now() >= deadline)
 			return r;
 		struct timespec step = { .tv_nsec = ATTACH_STEP_NS };
@@ -363,8 +392,9 @@ static int renew_epoch(struct stoa *s, int64_t deadline)
 	close(w.state_fd);
 	close(w.ingress_fd);
 	if (r < 0) {
-		close_fd(&w.conn_fd);
-		close_fd(&w.doorbell_fd);
+		close(w.conn_fd);
+		if (w.doorbell_fd >= 0)
+			close(w.doorbell_fd);
 		return r;
 	}
 	take_welcome(s, &w);

@@ -39,8 +39,8 @@ struct stoa {
 	uint32_t refs; /* attach minus detach */
 
 	pthread_mutex_t talk;
-	int conn_fd;     /* -1: none (a reader of files, or lost) */
-	int doorbell_fd; /* -1 for readers */
+	_Atomic int conn_fd;     /* -1: none (a reader of files, or lost) */
+	_Atomic int doorbell_fd; /* -1 for readers */
 	uint64_t next_id;
 	_Atomic int64_t retry_ns; /* when a reader looks for a lost coordinator next */
 	_Atomic uint64_t epoch; /* of the guardian that we said hello to */

@@ -25,6 +25,7 @@ static __thread struct {
 	uint32_t n;
 	void *scratch;
 	size_t scratch_size;
+	bool in_reader;
 } mine;
 
 static pthread_key_t thread_end;
@@ -150,7 +151,11 @@ static int lane_ask(struct lane *lane, int64_t deadline)
 	lane->epoch = atomic_load(&s->epoch);
 	r = lane_reserve(lane, 0);
 	lane->head = r < 0 ? NULL : segment_map(lane->fd, LANE_LIMIT, true);
-	return r < 0 ? r : lane->head ? 0 : error_set(-errno, "cannot map a lane: %s", strerror(errno));
+	if (r == 0 && !lane->head)
+		r = error_set(-errno, "cannot map a lane: %s", strerror(errno));
+	if (r < 0)
+		connection_say(s, MESSAGE_LANE_FREE, lane->id);
+	return r;
 }
 
 static void lane_free(struct lane *lane)
@@ -232,6 +237,7 @@ static void take_over(struct lane *lane, struct lane *old)
 		lane->loop = old->loop;
 	old->loop = lane->loop == old->loop ? NULL : old->loop;
 	lane->last = old->last;
+	lane->before = old;
 	old->pending = NULL;
 	old->pending_end = &old->pending;
 	old->n_unwanted = 0;
@@ -264,8 +270,15 @@ static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struc
 	}
 }
 
+bool *lane_reader(void)
+{
+	return &mine.in_reader;
+}
+
 int lane_get(struct stoa *s, int64_t timeout, struct lane **ret)
 {
+	if (mine.in_reader)
+		return error_set(-EDEADLK, "a read-only method may not call stoa");
 	uint64_t generation = atomic_load_explicit(&s->mark->generation, memory_order_relaxed);
 	for (uint32_t i = 0; generation && i < mine.n; i++) {
 		struct lane *lane = mine.lanes[i].lane;

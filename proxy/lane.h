@@ -38,6 +38,7 @@ struct lane {
 	struct pending *pending, **pending_end, *spare;
 	uint32_t n_unwanted; /* of pending, without an event: the oldest go when there are too many */
 	struct loop *loop; /* event.c */
+	const struct lane *before; /* this thread's, of the epoch before: its rejections count too */
 	struct lane *next_idle, *next;
 };
 
@@ -66,6 +67,9 @@ void pending_unwant(struct lane *lane, struct pending *p);
 void lanes_free(struct stoa *s);
 void event_free(struct lane *lane); /* event.c */
 void event_pending(struct lane *lane, int64_t deadline); /* an answer is wanted by then */
+
+/* Does this thread run a read-only method? Then it may not call us: what it reads lies in its scratch. */
+bool *lane_reader(void);
 
 /* Memory of this thread for at least size bytes, kept for its next use. NULL when there is none. */
 void *lane_scratch(size_t size);

@@ -109,8 +109,7 @@ static int bind_command(struct stoa *s, const struct stoa_command *c, struct ite
 	int r = send_target(c->proxy, &t);
 	if (r < 0)
 		return r;
-	ret->target = t;
-	ret->from = c->args ? c->args : &none;
+	*ret = (struct item){ .target = t, .from = c->args ? c->args : &none };
 	if (!c->method) {
 		r = send_check_assign(c->proxy, t, c->attr, c->size, &ret->attr);
 		ret->layout = r < 0 ? NULL : ret->attr->image;
@@ -126,7 +125,7 @@ static int bind_command(struct stoa *s, const struct stoa_command *c, struct ite
 
 int stoa_call_many(struct stoa *s, size_t n, struct stoa_command *commands, int64_t timeout)
 {
-	struct item items[MANY_MAX] = { 0 };
+	struct item items[MANY_MAX];
 	struct sending w;
 	if (n == 0)
 		return 0;

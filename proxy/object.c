@@ -117,14 +117,13 @@ struct stoa_proxy *stoa_close(struct stoa_proxy *p)
 /* ---- open ---- */
 
 /* Until something may have been created: any commit wakes us, but not more often than once in a step. */
-static void wait_for_objects(struct stoa *s, int64_t deadline)
+static void wait_for_objects(struct stoa *s, uint64_t before, int64_t deadline)
 {
 	struct timespec step = { .tv_nsec = s->read_only ? READER_STEP_NS : OPEN_STEP_NS };
 	nanosleep(&step, NULL);
 	if (s->read_only)
 		return;
 	_Atomic uint32_t *word = &s->space.ingress->room;
-	uint64_t before = atomic_load(&s->space.state->directory);
 	uint32_t value = park_announce(word, PARK_FUTEX);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load(&s->space.state->directory) == before)
@@ -141,10 +140,14 @@ int stoa_open(struct stoa *s, const char *object, const struct stoa_class *cls, 
 	if (r < 0)
 		return r;
 	int64_t deadline = handle_deadline(s, timeout);
-	while ((r = directory_find(s, object, &f)) == -ENOENT) {
+	for (;;) {
+		uint64_t before = atomic_load(&s->space.state->directory);
+		r = directory_find(s, object, &f);
+		if (r != -ENOENT)
+			break;
 		if (timeout == STOA_NOWAIT || clock_now() >= deadline)
 			return error_set(r, "no object %s in namespace %s", object, s->name);
-		wait_for_objects(s, deadline);
+		wait_for_objects(s, before, deadline);
 	}
 	return r < 0 ? r : proxy_new(s, cls, &f, ret);
 }

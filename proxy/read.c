@@ -113,17 +113,21 @@ static int read_fixed(const struct stoa *s, const struct target *t, const struct
 	for (;;) {
 		uint64_t tag, g = handle_committed(s);
 		int k = cell_current(&part->tags, g, &tag);
-		if (target_dead(t, g))
-			return -ESTALE;
-		if (k < 0)
-			continue;
-		struct cell *cell = cell_at(&s->space, part, k);
+		uint64_t at = k < 0 ? 0 : atomic_load_explicit(&part->cell[k], memory_order_relaxed);
+		if (at < s->space.geometry.heap_at || at > s->space.geometry.state - a->at - a->size) {
+			if (target_dead(t, g))
+				return -ESTALE;
+			continue; /* the part is being written, or is not ours any more */
+		}
+		struct cell *cell = space_state(&s->space, at);
 		struct stamp stamp = { 0 };
 		memcpy(copy, (char *)cell + a->at, a->size);
 		if (ret_stamp)
 			stamp = cell_stamps(cell)[a->stamp];
 		if (!cell_still(&part->tags, k, tag))
 			continue;
+		if (target_dead(t, g))
+			return -ESTALE;
 		if (ret)
 			memcpy(ret, copy, a->size);
 		if (ret_stamp)
@@ -162,6 +166,8 @@ static int read_attr(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size
 {
 	struct target *t = proxy_target(p);
 	const struct stoa *s = p->stoa;
+	if (*lane_reader())
+		return error_set(-EDEADLK, "a read-only method may not call stoa");
 	for (;;) {
 		const struct bound_attr *a;
 		int r = binding_attr(t->binding, attr, &a);
@@ -272,7 +278,9 @@ static int run_here(const struct stoa_method *method, void *self, const void *ar
 {
 	struct stoa_error e;
 	error_set_command(0, STOA_FROM_METHOD, false, 0, NULL, 0);
+	*lane_reader() = true;
 	int r = method->run(self, args, ret);
+	*lane_reader() = false;
 	stoa_last_error(&e);
 	if (r > 0)
 		return error_set(-EINVAL, "method %s returned %d; a method returns 0 or a negative errno", method->name, r);

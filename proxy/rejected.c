@@ -23,14 +23,15 @@ static uint64_t count(const struct stoa *s)
 static bool copy(const struct stoa *s, uint64_t number, struct stoa_rejection *ret)
 {
 	const struct reject *e = space_reject(&s->space, number);
-	*ret = (struct stoa_rejection){ .number = e->number, .ticket = e->ticket, .time_ns = e->time_ns, .code = e->code,
+	*ret = (struct stoa_rejection){ .number = atomic_load_explicit(&e->number, memory_order_acquire),
+					.ticket = e->ticket, .time_ns = e->time_ns, .code = e->code,
 					.origin = (enum stoa_origin)e->origin, .pid = (uint32_t)e->pid, .client = e->lane };
 	snprintf(ret->object, sizeof(ret->object), "%.*s", STOA_NAME_MAX, e->object);
 	snprintf(ret->class_name, sizeof(ret->class_name), "%.*s", STOA_NAME_MAX, e->class_name);
 	snprintf(ret->row, sizeof(ret->row), "%.*s", STOA_NAME_MAX, e->row);
 	snprintf(ret->text, sizeof(ret->text), "%.*s", STOA_ERROR_MAX - 1, e->text);
 	atomic_thread_fence(memory_order_acquire);
-	return ret->number == number && *(const volatile uint64_t *)&e->number == number;
+	return ret->number == number && atomic_load_explicit(&e->number, memory_order_relaxed) == number;
 }
 
 int stoa_rejected(struct stoa *s, uint64_t after, int (*each)(void *, const struct stoa_rejection *), void *data)

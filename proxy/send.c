@@ -16,11 +16,10 @@
 
 /* ---- room ---- */
 
-/* Wait for a commit: it frees slots of the ring, and records. */
-static int wait_for_room(struct stoa *s, int64_t deadline)
+/* Wait for a commit after `before`, at which there was no room: it frees slots of the ring, and records. */
+static int wait_for_room(struct stoa *s, uint64_t before, int64_t deadline)
 {
 	_Atomic uint32_t *word = &s->space.ingress->room;
-	uint64_t before = handle_committed(s);
 	for (int i = 0; i < 256; i++) {
 		if (handle_committed(s) != before)
 			return 0;
@@ -47,9 +46,13 @@ int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t 
 	int r = lane_get(s, timeout, &ret->lane);
 	if (r < 0)
 		return r;
-	while ((r = lane_record(ret->lane, (uint64_t)reply_at + reply_size, &ret->record)) == -EAGAIN) {
+	for (;;) {
+		uint64_t before = handle_committed(s);
+		r = lane_record(ret->lane, (uint64_t)reply_at + reply_size, &ret->record);
+		if (r != -EAGAIN)
+			break;
 		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
-		if (wait_for_room(s, deadline) < 0)
+		if (wait_for_room(s, before, deadline) < 0)
 			return no_room(s, "this thread's lane");
 	}
 	if (r < 0)
@@ -79,9 +82,13 @@ int send_publish(struct sending *w, int64_t timeout)
 	int64_t deadline = 0;
 	int r;
 	w->record->seq = lane->seq;
-	while ((r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), &w->ticket)) == -EAGAIN) {
+	for (;;) {
+		uint64_t before = handle_committed(s);
+		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), &w->ticket);
+		if (r != -EAGAIN)
+			break;
 		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
-		if (wait_for_room(s, deadline) < 0)
+		if (wait_for_room(s, before, deadline) < 0)
 			break;
 	}
 	if (r < 0) {

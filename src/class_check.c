@@ -16,6 +16,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#define RET_MAX (16u << 20) /* it has to fit a lane, with its command */
+
 enum { ATTRS_MAX = 65535, METHODS_MAX = 4096, STRUCT_MAX = 1 << 30 };
 
 #define BLANKS " \t\n"
@@ -233,6 +235,8 @@ static int struct_check(const struct where *w, const struct stoa_struct *s, bool
 		return r;
 	if (s->size == 0 || s->size > STRUCT_MAX)
 		return wrong(w, "struct %s has %u bytes: 1 to %d are possible", s->name, s->size, STRUCT_MAX);
+	if (s->align > _Alignof(max_align_t))
+		return wrong(w, "struct %s is aligned to %u; at most %zu", s->name, s->align, _Alignof(max_align_t));
 	if (s->align == 0 || (s->align & (s->align - 1)) || s->size % s->align)
 		return wrong(w, "struct %s is aligned to %u, which does not fit its size %u", s->name, s->align,
 			     s->size);
@@ -329,6 +333,8 @@ static int method_check(struct where w, const struct stoa_class *cls, const stru
 		return wrong(&w, "a reader writes nothing, but writes names \"%s\"", m->writes);
 	if (m->deadline < 0)
 		return wrong(&w, "its deadline is %jd ns; 0 is the coordinator's", (intmax_t)m->deadline);
+	if (m->ret_max > RET_MAX)
+		return wrong(&w, "its .ret_max is %u; at most %u", m->ret_max, RET_MAX);
 	r = select_check(&w, cls->state, "writes", m->writes);
 	r = r ? r : select_check(&w, cls->state, "reads", m->reads);
 	r = r ? r : part_check(w, "arguments", m->args);

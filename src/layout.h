@@ -57,6 +57,7 @@ struct life {
 	_Atomic uint32_t phase; /* enum life_phase; the coordinator sets SERVING and CLOSING */
 	_Atomic int32_t guardian, coordinator; /* pids, 0: none */
 	_Atomic uint32_t flags; /* STOA_KEEP, STOA_VERIFY */
+	_Atomic uint32_t stopping; /* enum stoa_stop, plus one; the coordinator's, for the one after it */
 	_Atomic uint64_t restarts;
 	_Atomic int64_t started_ns;      /* CLOCK_REALTIME */
 	_Atomic uint64_t suspect;        /* pulse.running when the coordinator died; 0: none */
@@ -121,7 +122,7 @@ _Static_assert(sizeof(struct lane_row) == LAYOUT_LINE, "a lane's row is one line
 
 #define REJECTS 256 /* the last ones are kept: rejection n at n % REJECTS */
 struct reject {
-	uint64_t number; /* of the rejection, from 1 */
+	_Atomic uint64_t number; /* of the rejection, from 1; 0 while the rest is written */
 	uint64_t ticket;
 	int64_t time_ns; /* CLOCK_REALTIME */
 	int32_t code, pid;

@@ -136,6 +136,13 @@ void ring_open(const struct space *s, uint64_t head)
 	atomic_compare_exchange_strong(ring_slot(s, head), &closed, ring_word(empty, 0, 0));
 }
 
+void ring_reset(const struct space *s, uint64_t head)
+{
+	for (uint64_t t = head; t < head + s->geometry.queue; t++)
+		atomic_store(ring_slot(s, t), ring_word(ring_lap(s, t), 0, 0));
+	atomic_store(&s->ingress->tail, head);
+}
+
 uint64_t ring_end(const struct space *s)
 {
 	uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);

@@ -68,6 +68,9 @@ int ring_close(const struct space *s, uint64_t head, uint64_t *ret_end);
 /* Consumer, at start: open it again if an earlier run closed it. */
 void ring_open(const struct space *s, uint64_t head);
 
+/* Consumer, at start: forget all that is in it; head is the next ticket. For an ingress that was damaged. */
+void ring_reset(const struct space *s, uint64_t head);
+
 /* The ticket behind the last command: `committed` and what is queued. */
 uint64_t ring_end(const struct space *s);
 

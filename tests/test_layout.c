@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 static const struct geometry usual = { 8192, 1024, 65536, 4194304, UINT64_C(1) << 30, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
-static const struct geometry least = { 16, 1, 1, 1, UINT64_C(1) << 24, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+static const struct geometry least = { 16, 1, 1, 16, UINT64_C(1) << 24, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 
 static void check_order(const struct geometry *g)
 {
@@ -72,7 +72,7 @@ static void layout_geometry_names_the_option_out_of_range(void **state)
 	g = usual, g.lanes = LANES_MAX + 1, refused(g, "max_threads");
 	g = usual, g.objects = 0, refused(g, "max_objects");
 	g = usual, g.objects = UINT32_MAX, refused(g, "max_objects");
-	g = usual, g.flags = 0, refused(g, "max_attrs");
+	g = usual, g.flags = 15, refused(g, "max_attrs");
 	g = usual, g.flags = UINT32_MAX, refused(g, "max_attrs");
 	g = usual, g.state = LAYOUT_PAGE, refused(g, "max_state");
 	g = usual, g.state = UINT64_MAX, refused(g, "max_state");
