@@ -305,7 +305,10 @@ int binding_method(const struct binding *b, const struct stoa_method *method, co
 {
 	uint32_t i = method && method->index ? __atomic_load_n(method->index, __ATOMIC_RELAXED) : UINT32_MAX;
 	if (i >= b->n_methods || b->methods[i].ours != method)
-		return error_set(-EINVAL, "method %s is not of class %s", method ? method->name : "NULL", b->ours->name);
+		return b->ours == b->view->described
+			       ? error_set(-EINVAL, "method %s: this proxy was opened without a class; take its row from "
+				           "stoa_find_method", method ? method->name : "NULL")
+			       : error_set(-EINVAL, "method %s is not of class %s", method ? method->name : "NULL", b->ours->name);
 	*ret = &b->methods[i];
 	return b->methods[i].bad ? error_set(-EPROTO, "%s", b->methods[i].bad) : 0;
 }

@@ -380,6 +380,16 @@ int read_stamp(struct stoa_proxy *p, uint32_t attr, struct stoa_stamp *ret)
 	}
 }
 
+static int unchanged(struct stoa_proxy *p, uint32_t attr, int code)
+{
+	const struct bound_attr *a;
+	const struct binding *b = proxy_target(p)->binding;
+	if (attr == STOA_ALL || binding_attr(b, attr, &a) < 0)
+		return error_set(code, "object %s has not changed", p->name);
+	return error_set(code, "attribute %s of object %s has not changed", b->view->described->state->attrs[a->attr].name,
+			 p->name);
+}
+
 int stoa_wait(struct stoa_proxy *p, uint32_t attr, uint64_t after, int64_t timeout, struct stoa_stamp *ret_stamp)
 {
 	struct stoa *s = p->stoa;
@@ -400,13 +410,13 @@ int stoa_wait(struct stoa_proxy *p, uint32_t attr, uint64_t after, int64_t timeo
 			return 0;
 		}
 		if (timeout == STOA_NOWAIT)
-			return error_set(-EAGAIN, "object %s has not changed", p->name);
+			return unchanged(p, attr, -EAGAIN);
 		if (look_only) {
 			deadline = handle_deadline(s, timeout);
 			continue;
 		}
 		if (clock_now() >= deadline)
-			return error_set(-ETIMEDOUT, "object %s has not changed", p->name);
+			return unchanged(p, attr, -ETIMEDOUT);
 		handle_sleep(s, word, value, deadline);
 		if (s->read_only)
 			r = handle_follow(s);

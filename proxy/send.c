@@ -93,8 +93,11 @@ int send_publish(struct sending *w, int64_t timeout)
 	}
 	if (r < 0) {
 		lane_unrecord(lane, w->record);
-		return r == -EAGAIN ? no_room(s, "the queue")
-				    : error_set(r, "the coordinator of namespace %s is stopping", s->name);
+		if (r == -EAGAIN)
+			return no_room(s, "the queue");
+		if (handle_lost(s)) /* it has stopped */
+			return handle_gone(s, false, 0);
+		return error_set(r, "the coordinator of namespace %s is stopping", s->name);
 	}
 	uint64_t seq = lane->seq++;
 	lane->last = w->record->ticket = w->ticket + 1;

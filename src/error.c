@@ -42,7 +42,7 @@ static const struct error_row rows[] = {
 	{ -ESHUTDOWN, "the coordinator is stopping" },
 	{ -ESTALE, "the object was removed" },
 	{ -ETIME, "the method overran its deadline and changed nothing" },
-	{ -ETIMEDOUT, "timed out; the command may still apply" },
+	{ -ETIMEDOUT, "timed out; a command may still apply" },
 };
 
 const struct error_row *error_rows(size_t *ret_n)

@@ -128,7 +128,7 @@ static void stoa_strerror_tells_will_not_from_may(void **state)
 {
 	(void)state;
 	assert_string_equal(stoa_strerror(-ECANCELED), "timed out; the command will never apply");
-	assert_string_equal(stoa_strerror(-ETIMEDOUT), "timed out; the command may still apply");
+	assert_string_equal(stoa_strerror(-ETIMEDOUT), "timed out; a command may still apply");
 	assert_string_equal(stoa_strerror(-EAGAIN), "no room in the queue now; try again");
 	assert_string_equal(stoa_strerror(-EPROTO), "a row differs from the coordinator's");
 }
