@@ -371,8 +371,8 @@ bool asleep[2];
 proctype publisher(byte me) {
 	byte before, value;
 	do
-#ifdef BEFORE
-	:: before = committed;
+#ifndef BEFORE_LATE
+	:: before = committed; /* send_publish() */
 #else
 	:: true ->
 #endif
@@ -382,8 +382,8 @@ proctype publisher(byte me) {
 			:: else /* -EAGAIN */
 			fi
 		};
-#ifndef BEFORE
-		before = committed; /* wait_for_room() */
+#ifdef BEFORE_LATE
+		before = committed; /* the tempting mistake: in wait_for_room() */
 #endif
 		if
 		:: committed != before -> goto again
