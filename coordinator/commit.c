@@ -51,7 +51,7 @@ static void wake_watchers(struct coordinator *c)
 			uint32_t lane = i + (uint32_t)__builtin_ctzll(bits);
 			if (lanes_get(c, lane))
 				commit_wake_lane(c, lane);
-			else /* of nobody */
+			else if (lane >= space_lanes(c->space) || atomic_load(&space_lane(c->space, lane)->pid) == 0) /* of nobody */
 				atomic_fetch_and(&c->space->ingress->watchers[i / 64], ~(UINT64_C(1) << lane % 64));
 		}
 	}

@@ -390,6 +390,7 @@ void lane_unrecord(struct lane *lane, struct record *r)
 {
 	(void)lane;
 	r->ticket = 0;
+	r->seq = UINT64_MAX; /* no forged word can have it taken */
 }
 
 /* ---- answers wanted later ---- */

@@ -38,12 +38,34 @@ static bool tail_plausible(const struct space *s, uint64_t tail, uint64_t commit
 	return false;
 }
 
+/*
+ * A tail within the ring may still lie: a command in front of a hole would come out of order, or behind the closing word.
+ * The slot before it tells, which an honest tail has passed filled. Puts the tail right.
+ */
+static int check_predecessor(const struct space *s, uint64_t tail, uint64_t committed)
+{
+	if (tail == committed)
+		return 0;
+	uint64_t word = atomic_load_explicit(ring_slot(s, tail - 1), memory_order_acquire);
+	if ((int32_t)((uint32_t)(word >> 32) - ring_lap(s, tail - 1)) <= 0) {
+		atomic_compare_exchange_strong_explicit(&s->ingress->tail, &tail, first_empty(s, committed),
+							memory_order_relaxed, memory_order_relaxed);
+		return -EAGAIN;
+	}
+	return (uint32_t)(word >> 32) == ring_lap(s, tail - 1) + 1 && ring_is_closed(word) ? -ESHUTDOWN : 0;
+}
+
 int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t *ret_ticket)
 {
 	for (int round = 0; round < ROUNDS; round++) {
 		uint64_t t = atomic_load_explicit(&s->ingress->tail, memory_order_acquire);
 		uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
 		if (!tail_plausible(s, t, committed))
+			continue;
+		int r = check_predecessor(s, t, committed);
+		if (r == -ESHUTDOWN)
+			return r;
+		if (r < 0)
 			continue;
 		_Atomic uint64_t *slot = ring_slot(s, t);
 		uint64_t word = atomic_load_explicit(slot, memory_order_acquire);

@@ -11,7 +11,7 @@
  *   take…      yes       no                  one consumer, the coordinator
  *
  * Linearisation point of publish: the CAS of the slot. Laps wrap after 2^32 · N commands: a producer would have to be
- * stopped for exactly that many (models/lap: a short lap fails).
+ * stopped for exactly that many.
  */
 #ifndef STOA_RING_H
 #define STOA_RING_H

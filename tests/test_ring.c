@@ -252,12 +252,37 @@ static void ring_survives_any_tail(void **state)
 	}
 }
 
+/* As a producer leaves it that was stopped before its CAS while the tail was forged and the slots before were wiped. */
+static void fill_behind_a_hole(uint64_t ticket, uint32_t units)
+{
+	atomic_store(ring_slot(s, ticket), ring_word(ring_lap(s, ticket) + 1, 1, units));
+}
+
+static void producer_is_not_misled_when_the_tail_was_forged(void **state)
+{
+	(void)state;
+	atomic_store(&space.ingress->tail, 5);
+	assert_int_equal(push(9), 0);
+	takes(0, 9);
+	assert_int_equal(push(8), 1);
+}
+
+static void nothing_is_published_behind_the_end_when_the_tail_was_forged(void **state)
+{
+	uint64_t end, ticket;
+	(void)state;
+	assert_int_equal(push(9), 0);
+	assert_int_equal(ring_close(s, 0, &end), 0);
+	atomic_store(&space.ingress->tail, 2);
+	assert_int_equal(ring_publish(s, 1, 1, &ticket), -ESHUTDOWN);
+}
+
 static void hole_is_filled_when_a_producer_was_misled(void **state)
 {
 	uint64_t word;
 	(void)state;
 	atomic_store(&space.ingress->tail, 5);
-	assert_int_equal(push(9), 5);
+	fill_behind_a_hole(5, 9);
 	assert_int_equal(ring_take(s, 0, &word), 0);
 	assert_true(ring_mend(s, 0, false));
 	for (uint64_t t = 0; t < 5; t++) {
@@ -272,9 +297,7 @@ static void hole_is_filled_when_a_producer_was_misled(void **state)
 static void hole_is_found_when_the_tail_was_forged_back(void **state)
 {
 	(void)state;
-	atomic_store(&space.ingress->tail, 7);
-	assert_int_equal(push(9), 7);
-	atomic_store(&space.ingress->tail, 0);
+	fill_behind_a_hole(7, 9);
 	assert_false(ring_mend(s, 0, false));
 	assert_true(ring_mend(s, 0, true));
 	takes(7, 9);
@@ -462,6 +485,8 @@ int main(void)
 		T(full_ring_is_closed_once_there_is_room),
 		T(hole_is_filled_when_a_producer_was_misled),
 		T(hole_is_found_when_the_tail_was_forged_back),
+		T(producer_is_not_misled_when_the_tail_was_forged),
+		T(nothing_is_published_behind_the_end_when_the_tail_was_forged),
 		T(park_loses_no_wake),
 		T(park_sleeps_no_longer_than_asked),
 		T(park_wakes_only_who_announced),

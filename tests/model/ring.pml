@@ -108,7 +108,7 @@ round:		CALM(me);
 			};
 			goto round
 		fi;
-#ifdef PREDECESSOR
+#ifndef ANY_TAIL /* check_predecessor */
 		w = slot[(t + N - 1) % N];
 		if
 		:: t == c || LAP(w) > (t - 1) / N
