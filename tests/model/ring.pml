@@ -337,19 +337,11 @@ closes:		skip;
 		fi
 	:: else -> /* doze() */
 		/* thorough now and then; a rest that only a thorough look would end is none */
-#ifdef SHALLOW
-		thorough = true;
-		if
-		:: tail > head -> ring_mend(got)
-		:: else -> got = FILLED(head)
-		fi;
-#else
 		if
 		:: thorough = false
 		:: thorough = true
 		fi;
 		ring_mend(got);
-#endif
 		if
 		:: got -> got = false; goto turn
 		:: else
