@@ -223,6 +223,8 @@ static int on_hello(struct coordinator *c, int fd, const struct message *m, cons
 	if (cred.pid == 0)
 		return refuse(fd, m, -EACCES, "the client is in a pid namespace that the coordinator cannot see into; share one, or "
 			      "run the coordinator in the outer one");
+	if (m->n_fds == 0)
+		return refuse(fd, m, -EMFILE, "the client sent no pidfd of itself, or the coordinator has no descriptor left");
 	if (m->n_fds != 1 || !is_pidfd_of(fds[0], cred.pid))
 		return refuse(fd, m, -EBADMSG, "the client sent no pidfd of itself");
 	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
@@ -261,20 +263,22 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 	const struct roster_client *from = &c->ns->roster.clients[client];
 	uint32_t index = 0;
 	uint64_t seq = 0;
-	int conn = from->conn_fd;
-	int r = from->read_only ? error_set(-EACCES, "a read-only client has no lane") : lane_find(c, &index);
+	int conn = from->conn_fd, event_fd = m->n_fds == 1 ? dup(fds[0]) : -1;
+	int r = event_fd < 0 ? error_set(-EMFILE, "the coordinator has no descriptor left for another thread")
+	      : from->read_only ? error_set(-EACCES, "a read-only client has no lane") : lane_find(c, &index);
 	int fd = r < 0 ? r : lanes_give(c, index, from->pid, &seq);
 	if (fd < 0) {
 		refuse_last(conn, m, fd);
+		if (event_fd >= 0)
+			close(event_fd);
 		return;
 	}
-	struct roster_lane lane = { .used = true, .client = client, .event_fd = m->n_fds == 1 ? dup(fds[0]) : -1 };
+	struct roster_lane lane = { .used = true, .client = client, .event_fd = event_fd };
 	r = roster_set_lane(&c->ns->roster, c->ns->link_fd, index, LINK_LANE, &lane);
 	if (r < 0) {
 		lanes_forget(c, index);
 		refuse(conn, m, r, "the guardian does not answer; try again");
-		if (lane.event_fd >= 0)
-			close(lane.event_fd);
+		close(event_fd);
 	} else {
 		answer(conn, m, MESSAGE_LANE, index, seq, &fd, 1);
 		pulse_threads(c);
@@ -406,6 +410,8 @@ int client_poll(struct coordinator *c, int timeout)
 	}
 	uint64_t rung;
 	int r = 0, n = epoll_wait(c->epoll_fd, events, sizeof events / sizeof *events, timeout);
+	if (n < 0 && errno != EINTR)
+		abort(); /* a method closed our descriptors; the next coordinator has them */
 	for (int i = 0; i < n; i++) {
 		uint32_t index = (uint32_t)events[i].data.u64;
 		switch (events[i].data.u64 >> 32) {

@@ -294,7 +294,7 @@ static int jobs_run(struct coordinator *c, struct command *cmd)
 		reply_results(c, cmd);
 	for (uint32_t i = 0; i < cmd->n_jobs; i++)
 		if (cmd->jobs[i].method)
-			image_fini(cmd->jobs[i].method->ret, c->ret + cmd->jobs[i].ret_at);
+			image_drop(cmd->jobs[i].method->ret, c->ret + cmd->jobs[i].ret_at);
 	return r;
 }
 
@@ -323,6 +323,7 @@ static int command_create(struct coordinator *c, struct command *cmd)
 	struct stamp stamp = { .version = c->ticket + 1, .time_ns = c->now_ns, .pid = (uint32_t)c->caller.pid,
 			       .client = c->caller.client };
 	c->outcome.text[0] = '\0';
+	c->outcome.origin = STOA_FROM_METHOD; /* if the init hook refuses */
 	r = objects_touch_room(c);
 	r = r ? r : objects_create(c, a->object, cls, a->has_init ? image : NULL, &stamp, &o);
 	if (r < 0)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -64,6 +65,10 @@ static int recover(struct coordinator *c)
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	c->old_until = UINT64_MAX;
 	c->stopping = (int)atomic_load(&state->life.stopping) - 1; /* the one before us may have died while it stopped */
+	c->own = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (c->own == MAP_FAILED || madvise(c->own, LAYOUT_PAGE, MADV_WIPEONFORK) < 0)
+		return error_set(-errno, "cannot map a page: %s", strerror(errno));
+	atomic_store(&c->own->here, 1);
 	int r = restore_ingress(c);
 	c->ingress_head = c->space->ingress->head;
 	r = r ? r : segment_guard(c->space->ingress, c->space->geometry.ingress, &c->ingress_damaged);
@@ -82,6 +87,7 @@ static int recover(struct coordinator *c)
 
 static void forget(struct coordinator *c)
 {
+	munmap(c->own, LAYOUT_PAGE);
 	client_fini(c);
 	lanes_fini(c);
 	objects_fini(c);

@@ -97,6 +97,9 @@ struct outcome {
 
 struct coordinator {
 	struct namespace *ns;
+	struct {
+		_Atomic int here;
+	} *own; /* a page that a fork empties: tells the coordinator from what its methods fork */
 	const struct space *space;
 	struct segment_head ingress_head; /* as it was when we began */
 	volatile int ingress_damaged;     /* a client truncated it */

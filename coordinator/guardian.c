@@ -253,8 +253,11 @@ static void hear_link(struct guardian *g)
 		else if (m.kind == LINK_READY && !g->serving)
 			begin_serving(g);
 	}
-	if (r < 0)
-		close_fd(&g->ns->link_fd); /* else its end would wake every poll until the child is dead */
+	if (r == 0)
+		return;
+	close_fd(&g->ns->link_fd); /* else its end would wake every poll until the child is dead */
+	if (g->watch.child > 0) /* it is exiting, or has closed what it needs */
+		kill(g->watch.child, SIGKILL);
 }
 
 /* 0: it lives, or another is to be forked. */

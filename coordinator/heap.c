@@ -163,6 +163,7 @@ int heap_new(struct heap *h, enum block_use use, uint64_t size, uint64_t *ret_at
 		atomic_store_explicit(&h->space->state->heap_end, at + capacity, memory_order_release);
 	}
 	block_of(h, at)->use = use;
+	block_of(h, at)->claimed = 1; /* a sweep may still come */
 	*ret_at = at;
 	return 0;
 }

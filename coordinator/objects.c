@@ -15,6 +15,7 @@
 #include "src/class.h"
 #include "src/clock.h"
 #include "src/error.h"
+#include "src/ring.h"
 #include "src/segment.h"
 #include "src/value.h"
 
@@ -133,6 +134,7 @@ int object_prepare(struct coordinator *c, struct object *o, uint32_t k)
 	const struct class_plan *plan = o->cls->plan;
 	if (k >= plan->n_attr_parts) {
 		int r = o->cls->code->hooks->pack(o->mirror, k - plan->n_attr_parts, &o->packed[k - plan->n_attr_parts]);
+		run_check_process(c);
 		if (r < 0)
 			return r;
 	}
@@ -244,9 +246,20 @@ static int mirror_load(struct coordinator *c, struct object *o)
 	return 0;
 }
 
+/* What this turn was to write of it is void: it had nothing before the command that is undone. */
+static void object_unwrite(struct object *o)
+{
+	for (uint32_t i = 0; i < o->n_dirty; i++)
+		o->dirty[o->dirty_parts[i]] = 0;
+	o->n_dirty = 0;
+	for (uint32_t k = o->cls->plan->n_attr_parts; k < o->cls->plan->n_parts; k++)
+		stoa_blob_fini(&o->packed[k - o->cls->plan->n_attr_parts]);
+}
+
 int object_rebuild(struct coordinator *c, struct object *o)
 {
 	const struct stoa_hooks *hooks = o->cls->code->hooks;
+	object_unwrite(o);
 	if (hooks->fini)
 		hooks->fini(o->mirror);
 	for (uint32_t k = 0; k < o->cls->plan->n_attr_parts; k++)
@@ -355,7 +368,7 @@ static int entry_take(struct coordinator *c, uint32_t *ret_index)
 	return r;
 }
 
-static int first_state(struct object *o, const void *image)
+static int first_state(const struct coordinator *c, struct object *o, const void *image)
 {
 	const struct stoa_hooks *hooks = o->cls->code->hooks;
 	if (!hooks || !hooks->init)
@@ -366,6 +379,7 @@ static int first_state(struct object *o, const void *image)
 	if (image)
 		image_borrow(o->cls->init, image, args);
 	int r = hooks->init(o->mirror, args);
+	run_check_process(c);
 	free(args);
 	return r;
 }
@@ -386,7 +400,7 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 		object_free(o);
 		return r;
 	}
-	r = first_state(o, image);
+	r = first_state(c, o, image);
 	if (r == 0) {
 		values_keep(o);
 		memcpy(o->shadow, o->mirror, cls->code->state->size);
@@ -499,6 +513,9 @@ static int object_migrate(struct coordinator *c, struct object *o)
 	}
 	r = r ? r : object_prepare_all(c, o, NULL);
 	if (r == 0) {
+		/* What is queued may change any of it: readers of the new body wait for all of that. */
+		for (uint32_t i = 0; i < o->body->n_flags; i++)
+			atomic_store(space_flags(c->space, o->body->flags_at + i), ring_end(c->space));
 		object_write(c, o, c->head ? c->head : 1);
 		object_written(o);
 		atomic_store_explicit(&space_object(c->space, o->index)->body, o->body_at, memory_order_release);

@@ -191,7 +191,7 @@ int roster_hear(struct roster *r, int link_fd, struct link_message *ret_message)
 	int e = message_receive_bytes(link_fd, &m, sizeof(m), fds, &n_fds);
 	if (e == -EAGAIN)
 		return 0;
-	if (e == -EPROTO)
+	if (e == -EPROTO || e == MESSAGE_BARE)
 		m = (struct link_message){ .kind = LINK_NONE }; /* out of descriptors, or a broken coordinator */
 	else if (e < 0)
 		return -EPIPE;

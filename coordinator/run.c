@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "coordinator/objects.h"
 #include "src/clock.h"
@@ -98,7 +99,8 @@ static int prepare_touched(struct coordinator *c, const struct step *s)
 			return error_set(-EINVAL, "class %s touched part %u; it has %u", s->object->cls->code->name,
 					 c->touched_parts[i], plan->n_parts - plan->n_attr_parts);
 		r = object_prepare(c, s->object, k);
-		object_part_changed(s->object, k);
+		if (r == 0)
+			object_part_changed(s->object, k);
 	}
 	return r;
 }
@@ -133,7 +135,8 @@ static void step_undo(struct coordinator *c, const struct step *s)
 {
 	const struct stoa_struct *state = s->object->cls->code->state;
 	if (object_has_hooks(s->object)) {
-		object_rebuild(c, s->object);
+		if (object_rebuild(c, s->object) < 0)
+			abort(); /* the next coordinator rebuilds everything */
 		return;
 	}
 	bool all = state->size <= ALWAYS_CHECKED || c->verify;
@@ -177,6 +180,12 @@ void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t
 	atomic_store_explicit(&p->object, object, memory_order_relaxed);
 	atomic_store_explicit(&p->row, row, memory_order_relaxed);
 	atomic_store_explicit(&p->running, running, memory_order_release);
+}
+
+void run_check_process(const struct coordinator *c)
+{
+	if (atomic_load_explicit(&c->own->here, memory_order_relaxed) == 0)
+		_exit(127);
 }
 
 void run_noted_end(struct coordinator *c)
@@ -224,7 +233,7 @@ static bool depends_on(const struct object *o, const struct server_method *m, co
 	}
 	free(a);
 	free(b);
-	image_fini(m->ret, again);
+	image_drop(m->ret, again);
 	return differs;
 }
 
@@ -254,6 +263,7 @@ int run_method(struct coordinator *c, struct object *o, const struct server_meth
 	s->touched_from = c->n_touched_parts;
 	run_note(c, c->ticket + 1, o->index, (uint32_t)(m - o->cls->methods), m->deadline);
 	int r = m->row->run(o->mirror, args, ret);
+	run_check_process(c);
 	s->touched_to = c->n_touched_parts;
 	if (r > 0)
 		return outcome_set(c, -EINVAL, "method %s of class %s returned %d; a method returns 0 or a negative errno",

@@ -19,6 +19,9 @@ bool run_needs_commit(const struct object *o);
 void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t row, int64_t deadline);
 void run_noted_end(struct coordinator *c);
 
+/* User code has returned: in a child that it forked, end here. There is one coordinator. */
+void run_check_process(const struct coordinator *c);
+
 /* Run a method on checked, unpacked arguments. The outcome's status and text are set; undeclared writes fail it. */
 int run_method(struct coordinator *c, struct object *o, const struct server_method *m, const void *args, void *ret);
 

@@ -397,7 +397,13 @@ static int renew_epoch(struct stoa *s, int64_t deadline)
 			close(w.doorbell_fd);
 		return r;
 	}
+	bool dropped = w.epoch == atomic_load(&s->epoch);
 	take_welcome(s, &w);
+	if (dropped) { /* the coordinator took us for gone: our lanes are others' */
+		pthread_mutex_lock(&handles_lock);
+		new_generation(s);
+		pthread_mutex_unlock(&handles_lock);
+	}
 	return 0;
 }
 
@@ -434,6 +440,14 @@ int handle_follow(struct stoa *s)
 	atomic_store(&s->retry_ns, now + RETRY_NS);
 	int r = handle_renew(s, STOA_MS(50));
 	return r == -ESTALE ? r : 0;
+}
+
+bool handle_gone_for_good(struct stoa *s)
+{
+	if (!handle_lost(s))
+		return false;
+	int r = handle_renew(s, STOA_MS(20));
+	return r == -ECONNRESET || r == -ESTALE;
 }
 
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket)
@@ -522,7 +536,7 @@ int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64
 		if (handle_committed(s) >= need)
 			return 0;
 		handle_sleep(s, word, value, deadline);
-		if (handle_committed(s) < need && handle_lost(s))
+		if (handle_committed(s) < need && handle_gone_for_good(s))
 			return -ECONNRESET;
 	}
 	return 0;

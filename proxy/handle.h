@@ -82,6 +82,9 @@ static inline bool handle_current(const struct stoa *s, uint64_t generation, uin
 /* Is the other end of our connection gone? A system call: only for those who wait. */
 bool handle_lost(const struct stoa *s);
 
+/* The same, and nobody has taken its place; renews the handle if somebody has. */
+bool handle_gone_for_good(struct stoa *s);
+
 /* -ECONNRESET with the thread's error. */
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket);
 

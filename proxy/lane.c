@@ -158,17 +158,25 @@ static int lane_ask(struct lane *lane, int64_t deadline)
 	return r;
 }
 
-static void lane_free(struct lane *lane)
+/* Give back its mapping and descriptors. */
+static void shut(struct lane *lane)
 {
-	event_free(lane);
 	if (lane->head)
 		segment_unmap(lane->head, LANE_LIMIT);
-	*lane->pending_end = lane->spare; /* their records may be unmapped: only the list is freed */
-	lane->spare = lane->pending;
 	if (lane->fd >= 0)
 		close(lane->fd);
 	if (lane->event_fd >= 0)
 		close(lane->event_fd);
+	lane->head = NULL;
+	lane->fd = lane->event_fd = -1;
+}
+
+static void lane_free(struct lane *lane)
+{
+	event_free(lane);
+	shut(lane);
+	*lane->pending_end = lane->spare; /* their records may be unmapped: only the list is freed */
+	lane->spare = lane->pending;
 	while (lane->spare) {
 		struct pending *p = lane->spare;
 		lane->spare = p->next;
@@ -238,9 +246,12 @@ static void take_over(struct lane *lane, struct lane *old)
 	old->loop = lane->loop == old->loop ? NULL : old->loop;
 	lane->last = old->last;
 	lane->before = old;
+	bool drained = !old->pending && handle_committed(old->stoa) >= old->last;
 	old->pending = NULL;
 	old->pending_end = &old->pending;
 	old->n_unwanted = 0;
+	if (drained) /* nothing comes into it any more; the struct stays, for stoa_sync */
+		shut(old);
 }
 
 static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struct lane **ret)

@@ -420,7 +420,7 @@ int stoa_wait(struct stoa_proxy *p, uint32_t attr, uint64_t after, int64_t timeo
 		handle_sleep(s, word, value, deadline);
 		if (s->read_only)
 			r = handle_follow(s);
-		else if (handle_lost(s))
+		else if (handle_gone_for_good(s))
 			r = handle_gone(s, false, 0);
 		if (r < 0)
 			return r;

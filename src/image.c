@@ -371,15 +371,28 @@ void image_borrow(const struct image_layout *layout, const void *image, void *to
 	take_all(layout, image, to, take_borrowed);
 }
 
-void image_fini(const struct image_layout *layout, void *of)
+static void free_values(const struct image_layout *layout, void *of, bool kept_too)
 {
 	if (!layout->variable)
 		return;
 	for (const struct image_field *f = layout->fields; f < layout->fields + layout->n_fields; f++) {
 		if (!image_is_variable(f->kind))
 			continue;
-		for (uint32_t i = 0; i < f->count; i++)
-			value_free((void *)(uintptr_t)bytes_of(f, of, i).data);
+		for (uint32_t i = 0; i < f->count; i++) {
+			void *data = (void *)(uintptr_t)bytes_of(f, of, i).data;
+			if (kept_too || !value_is_kept(data))
+				value_free(data);
+		}
 		memset((char *)of + f->offset, 0, f->size);
 	}
+}
+
+void image_fini(const struct image_layout *layout, void *of)
+{
+	free_values(layout, of, true);
+}
+
+void image_drop(const struct image_layout *layout, void *of)
+{
+	free_values(layout, of, false);
 }

@@ -81,6 +81,9 @@ int image_unpack(const struct image_layout *layout, const void *image, void *to)
  */
 void image_borrow(const struct image_layout *layout, const void *image, void *to);
 
+/* The same for a result: what is kept is an object's, which the method has lent. */
+void image_drop(const struct image_layout *layout, void *of);
+
 /* Free the text and blobs in the struct, kept or not, and zero them. */
 void image_fini(const struct image_layout *layout, void *of);
 

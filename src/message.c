@@ -84,9 +84,14 @@ int message_receive_bytes(int socket, void *bytes, size_t size, int ret_fds[MESS
 	if (n < 0)
 		return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
 	uint32_t n_fds = take_fds(&h, fds);
-	if ((size_t)n != size || h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	if ((size_t)n != size || h.msg_flags & MSG_TRUNC) {
 		close_all(fds, n_fds);
 		return n == 0 ? -EPIPE : -EPROTO;
+	}
+	if (h.msg_flags & MSG_CTRUNC) {
+		close_all(fds, n_fds);
+		*ret_n_fds = 0;
+		return n_fds < MESSAGE_FDS ? MESSAGE_BARE : -EPROTO; /* more than anybody sends */
 	}
 	memcpy(ret_fds, fds, n_fds * sizeof(int));
 	*ret_n_fds = n_fds;
@@ -109,10 +114,11 @@ int message_receive(int socket, struct message *ret, int ret_fds[MESSAGE_FDS])
 	int r = message_receive_bytes(socket, &m, sizeof(m), fds, &n_fds);
 	if (r < 0)
 		return r;
-	if (m.magic != LAYOUT_MAGIC || m.major != LAYOUT_MAJOR || m.n_fds != n_fds) {
+	if (m.magic != LAYOUT_MAGIC || m.major != LAYOUT_MAJOR || (m.n_fds != n_fds && r != MESSAGE_BARE)) {
 		close_all(fds, n_fds);
 		return -EPROTO;
 	}
+	m.n_fds = n_fds;
 	m.text[STOA_ERROR_MAX - 1] = '\0';
 	memcpy(ret_fds, fds, n_fds * sizeof(int));
 	*ret = m;

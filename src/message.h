@@ -38,9 +38,12 @@ struct message {
 /* Send with n_fds descriptors (they stay the caller's). Never raises SIGPIPE. */
 int message_send(int socket, struct message *m, const int *fds);
 
-/* Receive one without waiting. 0; -EAGAIN: none; -EPIPE: closed; -EPROTO: not one of ours (its descriptors are closed).
+/* Receive one without waiting; without its descriptors (n_fds 0) if this process has no room for them. 0; -EAGAIN: none; -EPIPE: closed; -EPROTO: not one of ours (its descriptors are closed).
  * ret_fds[0..m->n_fds) belong to the caller. */
 int message_receive(int socket, struct message *ret, int ret_fds[MESSAGE_FDS]);
+
+/* Instead of 0 from the next: it came without its descriptors, for which this process has no room. */
+#define MESSAGE_BARE 1
 
 /* The same for other bytes, always size of them, without a look at what they say: for coordinator/roster.h. */
 int message_send_bytes(int socket, const void *bytes, size_t size, const int *fds, uint32_t n_fds);
