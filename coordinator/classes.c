@@ -67,13 +67,13 @@ static int select_writables(struct server_class *cls)
 
 static int server_class_new(const struct namespace *ns, const struct stoa_class *code, struct server_class **ret)
 {
-	struct server_class *cls = calloc(1, sizeof *cls);
+	struct server_class *cls = calloc(1, sizeof(*cls));
 	if (!cls)
 		return -ENOMEM;
 	cls->code = code;
 	cls->n_methods = class_n_methods(code);
-	cls->methods = calloc(cls->n_methods + 1, sizeof *cls->methods);
-	cls->attr_images = calloc(code->state->n_attrs + 1, sizeof *cls->attr_images);
+	cls->methods = calloc(cls->n_methods + 1, sizeof(*cls->methods));
+	cls->attr_images = calloc(code->state->n_attrs + 1, sizeof(*cls->attr_images));
 	int r = cls->methods && cls->attr_images ? part_plan_new(code, &cls->plan) : -ENOMEM;
 	for (uint32_t i = 0; r == 0 && i < cls->n_methods; i++)
 		r = method_init(ns, code, code->methods[i], &cls->methods[i]);
@@ -91,8 +91,7 @@ static int server_class_new(const struct namespace *ns, const struct stoa_class 
 
 static int add_description(struct coordinator *c, struct stoa_class *described)
 {
-	struct server_description *more =
-		realloc(c->descriptions, (c->n_descriptions + 1) * sizeof *c->descriptions);
+	struct server_description *more = realloc(c->descriptions, (c->n_descriptions + 1) * sizeof(*c->descriptions));
 	if (!more)
 		return -ENOMEM;
 	c->descriptions = more;
@@ -116,7 +115,8 @@ static int load_description(struct coordinator *c, uint32_t id)
 }
 
 /* Publish a description; `directory` tells clients to look again. The entry counts once n_classes says so. */
-static int publish_description(struct coordinator *c, const char *name, const void *image, size_t size, uint32_t *ret_id)
+static int publish_description(struct coordinator *c, const char *name, const void *image, size_t size,
+			       uint32_t *ret_id)
 {
 	uint32_t id = c->n_descriptions;
 	struct stoa_class *described = NULL;
@@ -124,7 +124,7 @@ static int publish_description(struct coordinator *c, const char *name, const vo
 	if (id == CLASSES_MAX)
 		return error_set(-ENOSPC, "%d class descriptions are in this namespace; start it anew", CLASSES_MAX);
 	struct class_entry *e = space_class(c->space, id);
-	int r = segment_reserve(c->ns->state_fd, (char *)e - (char *)c->space->state, sizeof *e);
+	int r = segment_reserve(c->ns->state_fd, (char *)e - (char *)c->space->state, sizeof(*e));
 	r = r ? r : heap_new(&c->heap, BLOCK_CLASS, size, &at);
 	r = r ? r : class_unpack(image, size, &described);
 	r = r ? r : add_description(c, described);
@@ -133,7 +133,7 @@ static int publish_description(struct coordinator *c, const char *name, const vo
 		return r;
 	}
 	memcpy(space_state(c->space, at), image, size);
-	snprintf(e->name, sizeof e->name, "%s", name);
+	snprintf(e->name, sizeof(e->name), "%s", name);
 	e->image_size = size;
 	atomic_store_explicit(&e->image, at, memory_order_release);
 	atomic_store_explicit(&c->space->state->n_classes, id + 1, memory_order_release);
@@ -191,12 +191,16 @@ static int bind_rows(struct server_description *d)
 	for (uint32_t i = 0; i < n; i++) {
 		int k = class_find_method(new, old->methods[i]->name);
 		d->methods[i] = k >= 0 && same_text(class_method_text(old, old->methods[i]),
-						    class_method_text(new, new->methods[k])) ? k : -1;
+						    class_method_text(new, new->methods[k]))
+					? k
+					: -1;
 	}
 	for (uint32_t i = 0; i < old->state->n_attrs; i++) {
 		int k = class_find_attr(new->state, old->state->attrs[i].name);
 		d->attrs[i] = k >= 0 && same_text(class_attr_text(&old->state->attrs[i]),
-						  class_attr_text(&new->state->attrs[k])) ? k : -1;
+						  class_attr_text(&new->state->attrs[k]))
+				      ? k
+				      : -1;
 	}
 	return 0;
 }
@@ -221,7 +225,8 @@ int classes_load(struct coordinator *c)
 void classes_fini(struct coordinator *c)
 {
 	struct server_class *cls, *next;
-	HASH_ITER(hh, c->classes, cls, next) {
+	HASH_ITER(hh, c->classes, cls, next)
+	{
 		HASH_DEL(c->classes, cls);
 		server_class_free(cls);
 	}

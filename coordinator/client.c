@@ -82,7 +82,7 @@ int client_init(struct coordinator *c)
 void client_fini(struct coordinator *c)
 {
 	int fds[] = { c->epoll_fd, c->signal_fd, c->state_ro_fd, c->ingress_ro_fd };
-	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 }
@@ -167,7 +167,7 @@ static int answer(int fd, const struct message *to, enum message_kind kind, uint
 static int refuse(int fd, const struct message *to, int code, const char *text)
 {
 	struct message m = { .kind = MESSAGE_REFUSED, .id = to->id, .status = code };
-	snprintf(m.text, sizeof m.text, "%s", text);
+	snprintf(m.text, sizeof(m.text), "%s", text);
 	return message_send(fd, &m, NULL);
 }
 
@@ -191,9 +191,9 @@ static bool is_pidfd_of(int fd, pid_t pid)
 {
 	char path[64], line[256];
 	long of = 0;
-	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	FILE *f = fopen(path, "re");
-	while (f && fgets(line, sizeof line, f))
+	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "Pid: %ld", &of) == 1)
 			break;
 	if (f)
@@ -210,26 +210,32 @@ static void welcome(struct coordinator *c, int fd, const struct message *m, bool
 static int on_hello(struct coordinator *c, int fd, const struct message *m, const int *fds)
 {
 	struct ucred cred;
-	socklen_t size = sizeof cred;
+	socklen_t size = sizeof(cred);
 	char text[STOA_ERROR_MAX];
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
 		return -errno;
 	bool read_only = m->flags & STOA_READ_ONLY;
 	if (!may_enter(c, cred.uid)) {
-		snprintf(text, sizeof text, "namespace %s does not admit user %u; its coordinator's option uids does", c->ns->name,
-			 cred.uid);
+		snprintf(text, sizeof(text), "namespace %s does not admit user %u; its coordinator's option uids does",
+			 c->ns->name, cred.uid);
 		return refuse(fd, m, -EACCES, text);
 	}
 	if (cred.pid == 0)
-		return refuse(fd, m, -EACCES, "the client is in a pid namespace that the coordinator cannot see into; share one, or "
+		return refuse(fd, m, -EACCES,
+			      "the client is in a pid namespace that the coordinator cannot see into; share one, or "
 			      "run the coordinator in the outer one");
 	if (m->n_fds == 0)
-		return refuse(fd, m, -EMFILE, "the client sent no pidfd of itself, or the coordinator has no descriptor left");
+		return refuse(fd, m, -EMFILE,
+			      "the client sent no pidfd of itself, or the coordinator has no descriptor left");
 	if (m->n_fds != 1 || !is_pidfd_of(fds[0], cred.pid))
 		return refuse(fd, m, -EBADMSG, "the client sent no pidfd of itself");
 	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
-	struct roster_client client = { .used = true, .read_only = read_only, .conn_fd = fd, .pid_fd = dup(fds[0]),
-					.pid = cred.pid, .uid = cred.uid };
+	struct roster_client client = { .used = true,
+					.read_only = read_only,
+					.conn_fd = fd,
+					.pid_fd = dup(fds[0]),
+					.pid = cred.pid,
+					.uid = cred.uid };
 	uint32_t index;
 	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	int r = client.pid_fd < 0 ? -errno : roster_add_client(&c->ns->roster, c->ns->link_fd, &client, &index);
@@ -264,8 +270,9 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 	uint32_t index = 0;
 	uint64_t seq = 0;
 	int conn = from->conn_fd, event_fd = m->n_fds == 1 ? dup(fds[0]) : -1;
-	int r = event_fd < 0 ? error_set(-EMFILE, "the coordinator has no descriptor left for another thread")
-	      : from->read_only ? error_set(-EACCES, "a read-only client has no lane") : lane_find(c, &index);
+	int r = event_fd < 0	  ? error_set(-EMFILE, "the coordinator has no descriptor left for another thread")
+		: from->read_only ? error_set(-EACCES, "a read-only client has no lane")
+				  : lane_find(c, &index);
 	int fd = r < 0 ? r : lanes_give(c, index, from->pid, &seq);
 	if (fd < 0) {
 		refuse_last(conn, m, fd);
@@ -329,7 +336,8 @@ static void on_conn(struct coordinator *c, uint32_t i)
 	struct message m;
 	int fds[MESSAGE_FDS];
 	int r = i < c->ns->roster.n_clients && c->ns->roster.clients[i].used
-			? message_receive(c->ns->roster.clients[i].conn_fd, &m, fds) : -EAGAIN;
+			? message_receive(c->ns->roster.clients[i].conn_fd, &m, fds)
+			: -EAGAIN;
 	if (r == -EPIPE || r == -EPROTO || (r == 0 && m.kind == MESSAGE_BYE))
 		client_gone(c, i);
 	if (r < 0)
@@ -369,7 +377,8 @@ static void on_new(struct coordinator *c, int fd)
 /* The event may be of a client whose place another has taken meanwhile: look again. */
 static void on_pid(struct coordinator *c, uint32_t i)
 {
-	struct pollfd p = { .fd = i < c->ns->roster.n_clients ? c->ns->roster.clients[i].pid_fd : -1, .events = POLLIN };
+	struct pollfd p = { .fd = i < c->ns->roster.n_clients ? c->ns->roster.clients[i].pid_fd : -1,
+			    .events = POLLIN };
 	if (poll(&p, 1, 0) == 1)
 		client_died(c, i);
 }
@@ -390,14 +399,14 @@ static void on_listen(struct coordinator *c)
 static void on_signal(struct coordinator *c)
 {
 	struct signalfd_siginfo info;
-	if (read(c->signal_fd, &info, sizeof info) == sizeof info && c->stopping < 0)
+	if (read(c->signal_fd, &info, sizeof(info)) == sizeof(info) && c->stopping < 0)
 		c->stopping = STOA_DRAIN;
 }
 
 static int on_link(struct coordinator *c)
 {
 	char byte;
-	ssize_t n = recv(c->ns->link_fd, &byte, sizeof byte, MSG_DONTWAIT);
+	ssize_t n = recv(c->ns->link_fd, &byte, sizeof(byte), MSG_DONTWAIT);
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ? -EPIPE : 0;
 }
 
@@ -409,7 +418,7 @@ int client_poll(struct coordinator *c, int timeout)
 		watch(c, c->ns->listen_fd, ON_LISTEN, 0);
 	}
 	uint64_t rung;
-	int r = 0, n = epoll_wait(c->epoll_fd, events, sizeof events / sizeof *events, timeout);
+	int r = 0, n = epoll_wait(c->epoll_fd, events, sizeof(events) / sizeof(*events), timeout);
 	if (n < 0 && errno != EINTR)
 		abort(); /* a method closed our descriptors; the next coordinator has them */
 	for (int i = 0; i < n; i++) {
@@ -419,7 +428,7 @@ int client_poll(struct coordinator *c, int timeout)
 			on_listen(c);
 			break;
 		case ON_DOORBELL:
-			if (read(c->ns->doorbell_fd, &rung, sizeof rung) < 0)
+			if (read(c->ns->doorbell_fd, &rung, sizeof(rung)) < 0)
 				break; /* somebody forked from us read it */
 			break;
 		case ON_LINK:

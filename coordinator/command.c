@@ -18,7 +18,7 @@
 #include "src/names.h"
 #include "src/ring.h"
 
-#define KILLS_MAX 8   /* from outside, while it ran */
+#define KILLS_MAX 8 /* from outside, while it ran */
 
 struct job {
 	const struct record *record;
@@ -34,7 +34,7 @@ struct job {
 /* The command in hand. */
 struct command {
 	struct record record; /* our copy */
-	char *base;           /* the record in its lane */
+	char *base;	      /* the record in its lane */
 	uint32_t lane;
 	struct job jobs[STEPS_MAX];
 	uint32_t n_jobs, failed;
@@ -46,7 +46,7 @@ int outcome_set(struct coordinator *c, int code, const char *format, ...)
 {
 	va_list ap;
 	va_start(ap, format);
-	vsnprintf(c->outcome.text, sizeof c->outcome.text, format, ap);
+	vsnprintf(c->outcome.text, sizeof(c->outcome.text), format, ap);
 	va_end(ap);
 	c->outcome.status = code;
 	c->outcome.origin = STOA_FROM_LIBRARY;
@@ -77,19 +77,20 @@ int scratch(unsigned char **buffer, size_t *room, size_t size)
 static void reject_name(const struct coordinator *c, const struct command *cmd, struct reject *e)
 {
 	const struct create_args *create = (const struct create_args *)c->bytes;
-	if (cmd->record.kind == RECORD_CREATE && cmd->record.args_size >= sizeof *create) {
-		snprintf(e->object, sizeof e->object, "%.*s", STOA_NAME_MAX, create->object);
-		snprintf(e->class_name, sizeof e->class_name, "%.*s", STOA_NAME_MAX, create->class_name);
+	if (cmd->record.kind == RECORD_CREATE && cmd->record.args_size >= sizeof(*create)) {
+		snprintf(e->object, sizeof(e->object), "%.*s", STOA_NAME_MAX, create->object);
+		snprintf(e->class_name, sizeof(e->class_name), "%.*s", STOA_NAME_MAX, create->class_name);
 	}
 	if (cmd->failed >= cmd->n_jobs)
 		return;
 	const struct job *j = &cmd->jobs[cmd->failed];
 	const struct record *r = j->record;
 	if (j->object)
-		snprintf(e->object, sizeof e->object, "%s", j->object->name);
+		snprintf(e->object, sizeof(e->object), "%s", j->object->name);
 	if (r->class_id < c->n_descriptions) {
-		snprintf(e->class_name, sizeof e->class_name, "%s", c->descriptions[r->class_id].described->name);
-		snprintf(e->row, sizeof e->row, "%s", classes_row_name(c, r->class_id, r->row, r->kind != RECORD_CALL));
+		snprintf(e->class_name, sizeof(e->class_name), "%s", c->descriptions[r->class_id].described->name);
+		snprintf(e->row, sizeof(e->row), "%s",
+			 classes_row_name(c, r->class_id, r->row, r->kind != RECORD_CALL));
 	}
 }
 
@@ -107,7 +108,8 @@ static void reject_record(struct coordinator *c, uint32_t lane, const struct com
 	e->object[0] = e->class_name[0] = e->row[0] = '\0';
 	if (cmd)
 		reject_name(c, cmd, e);
-	snprintf(e->text, sizeof e->text, "%s", c->outcome.text[0] ? c->outcome.text : stoa_strerror(c->outcome.status));
+	snprintf(e->text, sizeof(e->text), "%s",
+		 c->outcome.text[0] ? c->outcome.text : stoa_strerror(c->outcome.status));
 	atomic_store_explicit(&e->number, c->totals.rejected, memory_order_release);
 }
 
@@ -132,8 +134,11 @@ static void reply_write(struct coordinator *c, const struct command *cmd, const 
 {
 	struct reply *head = reply_head(cmd, r);
 	if (head)
-		*head = (struct reply){ .done = c->ticket + 1, .status = status, .size = (uint32_t)size,
-					.origin = c->outcome.origin, .failed = cmd->failed };
+		*head = (struct reply){ .done = c->ticket + 1,
+					.status = status,
+					.size = (uint32_t)size,
+					.origin = c->outcome.origin,
+					.failed = cmd->failed };
 }
 
 static void reply_error(struct coordinator *c, const struct command *cmd)
@@ -162,9 +167,10 @@ static void reply_results(struct coordinator *c, const struct command *cmd)
 /* Where the record says its arguments and its answer are: inside of `room` bytes from the record on? */
 static bool record_fits(const struct record *r, uint64_t room)
 {
-	uint64_t args_end = sizeof *r + (uint64_t)r->args_size;
-	return args_end <= room && (r->reply_size == 0 || (r->reply_size >= sizeof(struct reply) && r->reply_at % 8 == 0 &&
-							     r->reply_at >= args_end && (uint64_t)r->reply_at + r->reply_size <= room));
+	uint64_t args_end = sizeof(*r) + (uint64_t)r->args_size;
+	return args_end <= room &&
+	       (r->reply_size == 0 || (r->reply_size >= sizeof(struct reply) && r->reply_at % 8 == 0 &&
+				       r->reply_at >= args_end && (uint64_t)r->reply_at + r->reply_size <= room));
 }
 
 static int job_bind(struct coordinator *c, struct job *j)
@@ -176,21 +182,25 @@ static int job_bind(struct coordinator *c, struct job *j)
 	if (object_touch(c, o) < 0)
 		return outcome_set(c, -ENOMEM, "no memory");
 	if (o->quarantined)
-		return outcome_set(c, -EFAULT, "object %s is quarantined: the unpack hook of its class crashed on its state",
+		return outcome_set(c, -EFAULT,
+				   "object %s is quarantined: the unpack hook of its class crashed on its state",
 				   o->name);
 	if (!o->cls)
 		return outcome_set(c, -ENOSYS, "the coordinator has no code for the class of object %s", o->name);
 	if (r->kind == RECORD_CALL) {
 		j->method = classes_method(c, o->cls, r->class_id, r->row);
 		if (!j->method || !j->method->row->run)
-			return outcome_set(c, -EPROTO, "class %s of object %s has no such method any more, or a different one",
+			return outcome_set(c, -EPROTO,
+					   "class %s of object %s has no such method any more, or a different one",
 					   o->cls->code->name, o->name);
 		j->layout = j->method->args;
 	} else if (r->kind == RECORD_ASSIGN) {
 		int32_t attr = classes_attr(c, o->cls, r->class_id, r->row);
 		if (attr < 0)
-			return outcome_set(c, -EPROTO, "class %s of object %s has no such attribute any more, or a different "
-					   "one", o->cls->code->name, o->name);
+			return outcome_set(c, -EPROTO,
+					   "class %s of object %s has no such attribute any more, or a different "
+					   "one",
+					   o->cls->code->name, o->name);
 		if (!o->cls->code->state->attrs[attr].writable)
 			return outcome_set(c, -EPERM, "attribute %s of object %s is not writable",
 					   o->cls->code->state->attrs[attr].name, o->name);
@@ -206,8 +216,8 @@ static int job_bind(struct coordinator *c, struct job *j)
 	if (!j->layout)
 		return outcome_set(c, -ENOMEM, "no memory");
 	if (image_check(j->layout, j->args, r->args_size) < 0)
-		return outcome_set(c, -EBADMSG, "the %u argument bytes for object %s are no image of \"%s\"", r->args_size,
-				   o->name, j->layout->format);
+		return outcome_set(c, -EBADMSG, "the %u argument bytes for object %s are no image of \"%s\"",
+				   r->args_size, o->name, j->layout->format);
 	return 0;
 }
 
@@ -228,7 +238,8 @@ static int many_bind(struct coordinator *c, struct command *cmd)
 		const struct record *r = (const struct record *)(c->bytes + at);
 		*j = (struct job){ .record = r, .args = (const char *)(r + 1) };
 		cmd->failed = i;
-		if (at + sizeof *r > main->args_size || r->args_size > main->args_size - at - sizeof *r || !is_job(r->kind))
+		if (at + sizeof(*r) > main->args_size || r->args_size > main->args_size - at - sizeof(*r) ||
+		    !is_job(r->kind))
 			return outcome_set(c, -EBADMSG, "the command is not well formed");
 		cmd->n_jobs = i + 1;
 		if (r->reply_size && (r->reply_at < main->reply_at || r->reply_size < sizeof(struct reply) ||
@@ -237,7 +248,7 @@ static int many_bind(struct coordinator *c, struct command *cmd)
 		int res = job_bind(c, j);
 		if (res < 0)
 			return res;
-		at += (sizeof *r + r->args_size + 7) & ~UINT64_C(7);
+		at += (sizeof(*r) + r->args_size + 7) & ~UINT64_C(7);
 	}
 	return 0;
 }
@@ -250,7 +261,8 @@ static int ret_room(struct coordinator *c, struct command *cmd)
 	for (uint32_t i = 0; i < cmd->n_jobs; i++) {
 		cmd->jobs[i].ret_at = size;
 		if (cmd->jobs[i].method)
-			size += (cmd->jobs[i].method->row->ret ? cmd->jobs[i].method->row->ret->size + 15u : 15u) & ~15u;
+			size += (cmd->jobs[i].method->row->ret ? cmd->jobs[i].method->row->ret->size + 15u : 15u) &
+				~15u;
 	}
 	int r = scratch(&c->ret, &c->ret_room, size + 1);
 	if (r == 0)
@@ -273,8 +285,9 @@ static int job_run(struct coordinator *c, const struct command *cmd, const struc
 		return r;
 	size_t n = image_size(j->method->ret, c->ret + j->ret_at);
 	const struct reply *head = reply_head(cmd, j->record);
-	if (head && n > j->record->reply_size - sizeof *head)
-		return outcome_set(c, -EMSGSIZE, "the result of method %s has %zu bytes, over its limit of %u (.ret_max)",
+	if (head && n > j->record->reply_size - sizeof(*head))
+		return outcome_set(c, -EMSGSIZE,
+				   "the result of method %s has %zu bytes, over its limit of %u (.ret_max)",
 				   j->method->row->name, n, j->method->ret_max);
 	return 0;
 }
@@ -301,7 +314,7 @@ static int jobs_run(struct coordinator *c, struct command *cmd)
 static int command_create(struct coordinator *c, struct command *cmd)
 {
 	struct create_args *a = (struct create_args *)c->bytes;
-	if (cmd->record.args_size < sizeof *a)
+	if (cmd->record.args_size < sizeof(*a))
 		return outcome_set(c, -EBADMSG, "the command is not well formed");
 	a->object[LAYOUT_NAME - 1] = a->class_name[LAYOUT_NAME - 1] = '\0';
 	int r = names_check("object", a->object);
@@ -317,10 +330,12 @@ static int command_create(struct coordinator *c, struct command *cmd)
 	if (o)
 		return 0;
 	const char *image = (const char *)(a + 1);
-	if (a->has_init && image_check(cls->init, image, cmd->record.args_size - sizeof *a) < 0)
+	if (a->has_init && image_check(cls->init, image, cmd->record.args_size - sizeof(*a)) < 0)
 		return outcome_set(c, -EBADMSG, "the first state of object %s is no image of \"%s\"", a->object,
 				   cls->init->format);
-	struct stamp stamp = { .version = c->ticket + 1, .time_ns = c->now_ns, .pid = (uint32_t)c->caller.pid,
+	struct stamp stamp = { .version = c->ticket + 1,
+			       .time_ns = c->now_ns,
+			       .pid = (uint32_t)c->caller.pid,
 			       .client = c->caller.client };
 	c->outcome.text[0] = '\0';
 	c->outcome.origin = STOA_FROM_METHOD; /* if the init hook refuses */
@@ -352,7 +367,8 @@ static void command_name(const struct command *cmd, char *what, size_t size)
 	if (j && j->method && j->object)
 		snprintf(what, size, "method %s of object %s", j->method->row->name, j->object->name);
 	else
-		snprintf(what, size, "%s", cmd->record.kind == RECORD_CREATE ? "the init hook of a new object" : "a command");
+		snprintf(what, size, "%s",
+			 cmd->record.kind == RECORD_CREATE ? "the init hook of a new object" : "a command");
 }
 
 /* A command at whose hands the coordinator died too often, or that ran past its deadline. */
@@ -362,7 +378,7 @@ static int check_suspect(struct coordinator *c, const struct command *cmd)
 	char what[2 * LAYOUT_NAME + 32];
 	if (atomic_load_explicit(&life->suspect, memory_order_relaxed) != c->ticket + 1)
 		return 0;
-	command_name(cmd, what, sizeof what);
+	command_name(cmd, what, sizeof(what));
 	if (atomic_load(&life->suspect_overran))
 		return outcome_set(c, -ETIME, "%s ran past its deadline and was ended", what);
 	if (atomic_load(&life->suspect_crashes) >= CRASHES_MAX)
@@ -379,7 +395,8 @@ static int command_bind(struct coordinator *c, struct command *cmd)
 		return many_bind(c, cmd);
 	if (!is_job(r->kind))
 		return r->kind == RECORD_CREATE || r->kind == RECORD_REMOVE
-			       ? 0 : outcome_set(c, -EBADMSG, "the command is of unknown kind %u", r->kind);
+			       ? 0
+			       : outcome_set(c, -EBADMSG, "the command is of unknown kind %u", r->kind);
 	cmd->jobs[0] = (struct job){ .record = r, .args = (const char *)c->bytes };
 	cmd->n_jobs = 1;
 	return job_bind(c, &cmd->jobs[0]);
@@ -403,7 +420,7 @@ static void command_finish(struct coordinator *c, const struct command *cmd, int
 		return;
 	}
 	if (!c->outcome.text[0])
-		snprintf(c->outcome.text, sizeof c->outcome.text, "%s", stoa_strerror(status));
+		snprintf(c->outcome.text, sizeof(c->outcome.text), "%s", stoa_strerror(status));
 	reply_error(c, cmd);
 	if (c->stopping == STOA_NOW) {
 		c->totals.abandoned++;
@@ -418,7 +435,9 @@ static void caller_set(struct coordinator *c, uint32_t lane)
 	const struct roster *r = &c->ns->roster;
 	uint32_t client = lane < r->n_lanes && r->lanes[lane].used ? r->lanes[lane].client : UINT32_MAX;
 	if (client < r->n_clients && r->clients[client].used)
-		c->caller = (struct stoa_client){ .pid = r->clients[client].pid, .uid = r->clients[client].uid, .client = lane };
+		c->caller = (struct stoa_client){ .pid = r->clients[client].pid,
+						  .uid = r->clients[client].uid,
+						  .client = lane };
 	else /* it is gone: the lane's row remembers whose it was */
 		c->caller = (struct stoa_client){ .pid = atomic_load_explicit(&space_lane(c->space, lane)->pid,
 									      memory_order_relaxed),
@@ -428,10 +447,10 @@ static void caller_set(struct coordinator *c, uint32_t lane)
 /* Copy the record's head out of the lane. False: it is not the lane's next command. */
 static bool command_head(struct command *cmd, const struct server_lane *lane, uint64_t at)
 {
-	if (at < LANE_ARENA || at > LANE_LIMIT - sizeof cmd->record)
+	if (at < LANE_ARENA || at > LANE_LIMIT - sizeof(cmd->record))
 		return false;
 	cmd->base = (char *)lane->base + at;
-	memcpy(&cmd->record, cmd->base, sizeof cmd->record);
+	memcpy(&cmd->record, cmd->base, sizeof(cmd->record));
 	return cmd->record.seq == lane->seq && !lane->damaged;
 }
 
@@ -447,7 +466,7 @@ static int command_args(struct coordinator *c, struct command *cmd, const struct
 		r->args_size = 0;
 		return outcome_library(c, -ENOMEM);
 	}
-	memcpy(c->bytes, cmd->base + sizeof *r, r->args_size);
+	memcpy(c->bytes, cmd->base + sizeof(*r), r->args_size);
 	return lane->damaged ? outcome_set(c, -EBADMSG, "the command's lane was truncated") : 0;
 }
 

@@ -13,7 +13,7 @@
 #include "src/park.h"
 #include "src/ring.h"
 
-#define BATCH 128u /* bounds how long the first answer of a turn waits for the last … */
+#define BATCH 128u	/* bounds how long the first answer of a turn waits for the last … */
 #define TURN_NS 2000000 /* … as this does where methods are slow: no command but the one in hand begins later */
 
 void commit_load(struct coordinator *c)
@@ -36,9 +36,10 @@ static void totals_write(struct coordinator *c, uint64_t tag)
 void commit_wake_lane(struct coordinator *c, uint32_t lane)
 {
 	struct lane_head *head = c->lanes[lane].base;
-	int fd = lane < c->ns->roster.n_lanes && c->ns->roster.lanes[lane].used ? c->ns->roster.lanes[lane].event_fd : -1;
+	int fd = lane < c->ns->roster.n_lanes && c->ns->roster.lanes[lane].used ? c->ns->roster.lanes[lane].event_fd
+										: -1;
 	uint64_t one = 1;
-	if (head && park_wake(&head->answer) & PARK_EVENT && fd >= 0 && write(fd, &one, sizeof one) < 0)
+	if (head && park_wake(&head->answer) & PARK_EVENT && fd >= 0 && write(fd, &one, sizeof(one)) < 0)
 		return; /* its counter is full: it is readable already */
 }
 
@@ -51,7 +52,8 @@ static void wake_watchers(struct coordinator *c)
 			uint32_t lane = i + (uint32_t)__builtin_ctzll(bits);
 			if (lanes_get(c, lane))
 				commit_wake_lane(c, lane);
-			else if (lane >= space_lanes(c->space) || atomic_load(&space_lane(c->space, lane)->pid) == 0) /* of nobody */
+			else if (lane >= space_lanes(c->space) ||
+				 atomic_load(&space_lane(c->space, lane)->pid) == 0) /* of nobody */
 				atomic_fetch_and(&c->space->ingress->watchers[i / 64], ~(UINT64_C(1) << lane % 64));
 		}
 	}
@@ -96,7 +98,8 @@ static void write_all(struct coordinator *c, uint64_t tag)
 		object_write(c, c->touched[i], tag);
 	lanes_write(c, tag);
 	totals_write(c, tag);
-	atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_read(CLOCK_MONOTONIC_COARSE), memory_order_relaxed);
+	atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_read(CLOCK_MONOTONIC_COARSE),
+			      memory_order_relaxed);
 }
 
 static void settle_all(struct coordinator *c)

@@ -24,11 +24,12 @@
 #include "src/segment.h"
 #include "src/serving.h"
 
-#define IDLE_BEAT_MS 500   /* an idle coordinator wakes twice a second to say that it lives */
-#define POLL_TURNS 256     /* a busy one looks at its descriptors every so many turns … */
-#define POLL_NS 4000000    /* … and after so long, where methods are slow */
-#define MEND_NS INT64_C(500000000) /* a command behind a forged tail is found within this, per 65536 slots of the queue */
-#define SPIN_NS 20000      /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
+#define IDLE_BEAT_MS 500 /* an idle coordinator wakes twice a second to say that it lives */
+#define POLL_TURNS 256	 /* a busy one looks at its descriptors every so many turns … */
+#define POLL_NS 4000000	 /* … and after so long, where methods are slow */
+#define MEND_NS                                                                                                        \
+	INT64_C(500000000) /* a command behind a forged tail is found within this, per 65536 slots of the queue */
+#define SPIN_NS 20000	   /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
 #define MEASURE_NS 1000000000
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
 
@@ -43,16 +44,21 @@ static int restore_ingress(struct coordinator *c)
 	struct stat st;
 	if (fstat(c->ns->ingress_fd, &st) < 0 || (uint64_t)st.st_size >= g->ingress)
 		return 0;
-	namespace_log(c->ns, LOG_ERR, "a client truncated the ingress of namespace %s; its queue is begun anew", c->ns->name);
+	namespace_log(c->ns, LOG_ERR, "a client truncated the ingress of namespace %s; its queue is begun anew",
+		      c->ns->name);
 	if (ftruncate(c->ns->ingress_fd, (off_t)g->ingress) < 0)
-		return error_set(-errno, "cannot restore the ingress of namespace %s: %s", c->ns->name, strerror(errno));
+		return error_set(-errno, "cannot restore the ingress of namespace %s: %s", c->ns->name,
+				 strerror(errno));
 	uint64_t flags = atomic_load(&c->space->state->flags_end), objects = atomic_load(&c->space->state->n_objects);
 	int r = segment_reserve(c->ns->ingress_fd, 0, g->parks_at + objects * sizeof(uint32_t) + 1);
 	r = r ? r : segment_reserve(c->ns->ingress_fd, g->flags_at, flags * sizeof(uint64_t) + 1);
 	if (r < 0)
 		return r;
-	c->space->ingress->head = (struct segment_head){ .magic = LAYOUT_MAGIC, .major = LAYOUT_MAJOR, .minor = LAYOUT_MINOR,
-							 .kind = SEGMENT_INGRESS, .limit = g->ingress,
+	c->space->ingress->head = (struct segment_head){ .magic = LAYOUT_MAGIC,
+							 .major = LAYOUT_MAJOR,
+							 .minor = LAYOUT_MINOR,
+							 .kind = SEGMENT_INGRESS,
+							 .limit = g->ingress,
 							 .namespace_id = c->ns->id };
 	ring_reset(c->space, c->head);
 	return 0;
@@ -64,7 +70,8 @@ static int recover(struct coordinator *c)
 	c->head = atomic_load(&state->committed);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	c->old_until = UINT64_MAX;
-	c->stopping = (int)atomic_load(&state->life.stopping) - 1; /* the one before us may have died while it stopped */
+	c->stopping =
+		(int)atomic_load(&state->life.stopping) - 1; /* the one before us may have died while it stopped */
 	c->own = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (c->own == MAP_FAILED || madvise(c->own, LAYOUT_PAGE, MADV_WIPEONFORK) < 0)
 		return error_set(-errno, "cannot map a page: %s", strerror(errno));
@@ -114,8 +121,7 @@ static bool stop(struct coordinator *c)
 		if (c->closed)
 			namespace_log(c->ns, LOG_INFO, "stopping: %ju commands to %s", (uintmax_t)(c->end - c->head),
 				      c->stopping == STOA_NOW ? "abandon" : "apply");
-	}
-	else
+	} else
 		ring_mend(c->space, c->head, true); /* a client may have wiped what we wait for */
 	return c->closed && c->head == c->end;
 }
@@ -144,7 +150,8 @@ static void pulse_memory(struct coordinator *c, bool first)
 	if (f && fscanf(f, "%*u %lu", &pages) == 1) {
 		atomic_store_explicit(&pulse->resident, pages * (uint64_t)sysconf(_SC_PAGESIZE), memory_order_relaxed);
 		if (first)
-			atomic_store_explicit(&pulse->resident_start, atomic_load(&pulse->resident), memory_order_relaxed);
+			atomic_store_explicit(&pulse->resident_start, atomic_load(&pulse->resident),
+					      memory_order_relaxed);
 	}
 	if (f)
 		fclose(f);
@@ -177,7 +184,8 @@ static int doze(struct coordinator *c)
 	int r = 0;
 	c->mended_ns = thorough ? now : c->mended_ns;
 	_Atomic uint32_t *doorbell = &c->space->ingress->doorbell;
-	uint32_t sleep = (atomic_load(doorbell) | 1) + 2; /* a producer that was stopped since the last one does not clear it */
+	uint32_t sleep =
+		(atomic_load(doorbell) | 1) + 2; /* a producer that was stopped since the last one does not clear it */
 	atomic_store(doorbell, sleep);
 	if (ring_mend(c->space, c->head, thorough) && !(c->closed && c->head == c->end)) {
 		atomic_store(doorbell, sleep - 1);
@@ -227,7 +235,7 @@ static enum coordinator_exit serve(struct coordinator *c)
 
 enum coordinator_exit coordinator_run(struct namespace *ns)
 {
-	struct coordinator *c = calloc(1, sizeof *c);
+	struct coordinator *c = calloc(1, sizeof(*c));
 	if (!c) {
 		roster_tell(ns->link_fd, LINK_FAILED, -ENOMEM, "no memory");
 		return COORDINATOR_FAILED;

@@ -35,7 +35,8 @@ static int check_dir(int fd, const char *path)
 		return error_set(-EACCES, "the directory %s belongs to user %u, not to user %u: not used", path,
 				 (unsigned)st.st_uid, (unsigned)geteuid());
 	if (st.st_mode & 022)
-		return error_set(-EACCES, "the directory %s can be written by others (mode %04o): not used; "
+		return error_set(-EACCES,
+				 "the directory %s can be written by others (mode %04o): not used; "
 				 "see what is in it, then chmod 0700",
 				 path, st.st_mode & 07777);
 	return 0;

@@ -256,7 +256,7 @@ static void hear_link(struct guardian *g)
 	if (r == 0)
 		return;
 	close_fd(&g->ns->link_fd); /* else its end would wake every poll until the child is dead */
-	if (g->watch.child > 0) /* it is exiting, or has closed what it needs */
+	if (g->watch.child > 0)	   /* it is exiting, or has closed what it needs */
 		kill(g->watch.child, SIGKILL);
 }
 

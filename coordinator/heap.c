@@ -35,22 +35,25 @@ static uint64_t round_up(uint64_t size)
 	return size <= ALIGN ? ALIGN : (size + step - 1) / step * step;
 }
 
-static struct heap_free **list_of(struct heap *h, uint64_t use) { return use == BLOCK_BODY ? &h->bodies : &h->cells; }
+static struct heap_free **list_of(struct heap *h, uint64_t use)
+{
+	return use == BLOCK_BODY ? &h->bodies : &h->cells;
+}
 
 static int push(struct heap_free **lists, uint64_t capacity, uint64_t at)
 {
 	struct heap_free *f;
-	HASH_FIND(hh, *lists, &capacity, sizeof capacity, f);
+	HASH_FIND(hh, *lists, &capacity, sizeof(capacity), f);
 	if (!f) {
-		f = calloc(1, sizeof *f);
+		f = calloc(1, sizeof(*f));
 		if (!f)
 			return -ENOMEM;
 		f->capacity = capacity;
-		HASH_ADD(hh, *lists, capacity, sizeof f->capacity, f);
+		HASH_ADD(hh, *lists, capacity, sizeof(f->capacity), f);
 	}
 	if (f->n == f->room) {
 		size_t room = f->room ? 2 * f->room : 8;
-		uint64_t *more = realloc(f->at, room * sizeof *more);
+		uint64_t *more = realloc(f->at, room * sizeof(*more));
 		if (!more)
 			return -ENOMEM;
 		f->at = more;
@@ -63,7 +66,7 @@ static int push(struct heap_free **lists, uint64_t capacity, uint64_t at)
 static uint64_t pop(struct heap_free *lists, uint64_t capacity)
 {
 	struct heap_free *f;
-	HASH_FIND(hh, lists, &capacity, sizeof capacity, f);
+	HASH_FIND(hh, lists, &capacity, sizeof(capacity), f);
 	return f && f->n ? f->at[--f->n] : 0;
 }
 
@@ -119,7 +122,8 @@ void heap_sweep(struct heap *h)
 static void fini_lists(struct heap_free **lists)
 {
 	struct heap_free *f, *next;
-	HASH_ITER(hh, *lists, f, next) {
+	HASH_ITER(hh, *lists, f, next)
+	{
 		HASH_DEL(*lists, f);
 		free(f->at);
 		free(f);
@@ -174,4 +178,7 @@ void heap_free(struct heap *h, uint64_t at)
 	push(list_of(h, b->use), b->capacity, at); /* out of memory: the block is lost until the next start */
 }
 
-uint64_t heap_capacity(const struct heap *h, uint64_t at) { return block_of(h, at)->capacity; }
+uint64_t heap_capacity(const struct heap *h, uint64_t at)
+{
+	return block_of(h, at)->capacity;
+}

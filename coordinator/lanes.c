@@ -13,7 +13,10 @@
 #include "src/error.h"
 #include "src/segment.h"
 
-static void lane_file(uint32_t lane, char name[32]) { snprintf(name, 32, "lane.%u", lane); }
+static void lane_file(uint32_t lane, char name[32])
+{
+	snprintf(name, 32, "lane.%u", lane);
+}
 
 static void lane_load(struct coordinator *c, uint32_t i)
 {
@@ -34,8 +37,8 @@ static uint64_t row_at(const struct coordinator *c, uint32_t lane)
 int lanes_load(struct coordinator *c)
 {
 	uint32_t n = space_lanes(c->space);
-	c->lanes = calloc(n, sizeof *c->lanes);
-	c->lanes_touched = calloc(n, sizeof *c->lanes_touched);
+	c->lanes = calloc(n, sizeof(*c->lanes));
+	c->lanes_touched = calloc(n, sizeof(*c->lanes_touched));
 	if (!c->lanes || !c->lanes_touched)
 		return -ENOMEM;
 	int r = segment_reserve(c->ns->state_fd, row_at(c, 0), (uint64_t)n * sizeof(struct lane_row));

@@ -22,7 +22,9 @@ static int map_guarded(struct mirror *m, size_t size, size_t align)
 		munmap(map, bytes + page);
 		return -ENOMEM;
 	}
-	*m = (struct mirror){ .at = map + bytes - (size + align - 1) / align * align, .map = map, .mapped = bytes + page };
+	*m = (struct mirror){ .at = map + bytes - (size + align - 1) / align * align,
+			      .map = map,
+			      .mapped = bytes + page };
 	n_guarded++;
 	return 0;
 }

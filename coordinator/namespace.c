@@ -58,8 +58,10 @@ static int served(const struct namespace *ns, pid_t pid, pid_t *ret_pid)
 {
 	if (ret_pid)
 		*ret_pid = pid;
-	return error_set(-EEXIST, "namespace \"%s\" is served already, by pid %d; "
-			 "attach to it, or start with STOA_JOIN", ns->name, (int)pid);
+	return error_set(-EEXIST,
+			 "namespace \"%s\" is served already, by pid %d; "
+			 "attach to it, or start with STOA_JOIN",
+			 ns->name, (int)pid);
 }
 
 /* Somebody holds the lock. 0: he is ending, or has not begun. -EEXIST: he serves. */

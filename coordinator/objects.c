@@ -47,22 +47,23 @@ static void object_free(struct object *o)
 static int object_alloc(struct server_class *cls, uint32_t index, const char *name, struct object **ret)
 {
 	uint32_t n = cls ? cls->plan->n_parts : 0;
-	struct object *o = calloc(1, sizeof *o);
+	struct object *o = calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
 	o->index = index;
 	o->cls = cls;
-	snprintf(o->name, sizeof o->name, "%s", name);
+	snprintf(o->name, sizeof(o->name), "%s", name);
 	if (cls) {
 		if (mirror_init(&o->mirror_memory, cls->code->state->size, cls->code->state->align) == 0)
 			o->mirror = o->mirror_memory.at;
 		o->shadow = calloc(1, cls->code->state->size + 1);
-		o->stamps = calloc(cls->plan->n_attrs + 1, sizeof *o->stamps);
+		o->stamps = calloc(cls->plan->n_attrs + 1, sizeof(*o->stamps));
 		o->current = calloc(n + 1, 1);
 		o->dirty = calloc(n + 1, 1);
 		o->dirty_parts = calloc(n + 1, sizeof(uint32_t));
-		o->packed = calloc(n - cls->plan->n_attr_parts + 1, sizeof *o->packed);
-		if (!o->mirror || !o->shadow || !o->stamps || !o->current || !o->dirty || !o->dirty_parts || !o->packed) {
+		o->packed = calloc(n - cls->plan->n_attr_parts + 1, sizeof(*o->packed));
+		if (!o->mirror || !o->shadow || !o->stamps || !o->current || !o->dirty || !o->dirty_parts ||
+		    !o->packed) {
 			object_free(o);
 			return -ENOMEM;
 		}
@@ -75,13 +76,13 @@ static int object_list(struct coordinator *c, struct object *o)
 {
 	if (o->index >= c->room_objects) {
 		uint32_t room = o->index + 1 > 2 * c->room_objects ? o->index + 1 : 2 * c->room_objects;
-		struct object **more = realloc(c->objects, room * sizeof *more);
-		uint32_t *entries = realloc(c->free_entries, room * sizeof *entries);
+		struct object **more = realloc(c->objects, room * sizeof(*more));
+		uint32_t *entries = realloc(c->free_entries, room * sizeof(*entries));
 		c->objects = more ? more : c->objects;
 		c->free_entries = entries ? entries : c->free_entries;
 		if (!more || !entries)
 			return -ENOMEM;
-		memset(more + c->room_objects, 0, (room - c->room_objects) * sizeof *more);
+		memset(more + c->room_objects, 0, (room - c->room_objects) * sizeof(*more));
 		c->room_objects = room;
 	}
 	c->objects[o->index] = o;
@@ -133,7 +134,8 @@ int object_prepare(struct coordinator *c, struct object *o, uint32_t k)
 {
 	const struct class_plan *plan = o->cls->plan;
 	if (k >= plan->n_attr_parts) {
-		int r = o->cls->code->hooks->pack(o->mirror, k - plan->n_attr_parts, &o->packed[k - plan->n_attr_parts]);
+		int r = o->cls->code->hooks->pack(o->mirror, k - plan->n_attr_parts,
+						  &o->packed[k - plan->n_attr_parts]);
 		run_check_process(c);
 		if (r < 0)
 			return r;
@@ -280,7 +282,8 @@ static int flags_give(struct coordinator *c, struct body *b, uint32_t n_attrs)
 	if (at > c->space->geometry.flags || n > c->space->geometry.flags - at)
 		return error_set(-ENOSPC, "all %u flags are in use; start with a larger max_attrs",
 				 c->space->geometry.flags);
-	int r = segment_reserve(c->ns->ingress_fd, c->space->geometry.flags_at + at * sizeof(uint64_t), n * sizeof(uint64_t));
+	int r = segment_reserve(c->ns->ingress_fd, c->space->geometry.flags_at + at * sizeof(uint64_t),
+				n * sizeof(uint64_t));
 	if (r < 0)
 		return r;
 	b->flags_at = at;
@@ -359,8 +362,9 @@ static int entry_take(struct coordinator *c, uint32_t *ret_index)
 		return error_set(-ENOSPC, "there are %u objects; start with a larger max_objects", n);
 	int r = segment_reserve(c->ns->state_fd, (char *)space_object(c->space, n) - (char *)c->space->state,
 				sizeof(struct object_entry));
-	r = r ? r : segment_reserve(c->ns->ingress_fd, (char *)space_park(c->space, n) - (char *)c->space->ingress,
-				    sizeof(uint32_t));
+	r = r ? r
+	      : segment_reserve(c->ns->ingress_fd, (char *)space_park(c->space, n) - (char *)c->space->ingress,
+				sizeof(uint32_t));
 	if (r == 0) {
 		atomic_store_explicit(&c->space->state->n_objects, n + 1, memory_order_release);
 		*ret_index = n;
@@ -415,7 +419,7 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 		return r;
 	}
 	struct object_entry *e = space_object(c->space, index);
-	snprintf(e->name, sizeof e->name, "%s", name);
+	snprintf(e->name, sizeof(e->name), "%s", name);
 	atomic_store_explicit(&e->body, o->body_at, memory_order_relaxed);
 	atomic_store_explicit(&e->born, stamp->version, memory_order_release);
 	*ret = o;
@@ -442,7 +446,7 @@ static int body_claim(struct coordinator *c, struct object *o)
 {
 	struct body *b = o->body;
 	int r = heap_claim(&c->heap, BLOCK_BODY, o->body_at);
-	if (r == 0 && sizeof *b + (uint64_t)b->n_parts * sizeof(struct part) > heap_capacity(&c->heap, o->body_at))
+	if (r == 0 && sizeof(*b) + (uint64_t)b->n_parts * sizeof(struct part) > heap_capacity(&c->heap, o->body_at))
 		r = error_set(-EPROTO, "object %s has %u parts, more than its block holds", o->name, b->n_parts);
 	for (uint32_t k = 0; r == 0 && k < b->n_parts; k++)
 		cell_recover(&b->parts[k].tags, c->head);
@@ -496,7 +500,8 @@ static int object_migrate(struct coordinator *c, struct object *o)
 		r = error_set(-EPROTO, "object %s has %u parts, its class says %u", o->name, old_body->n_parts,
 			      old_class.plan->n_parts);
 	if (r == 0 && (old_class.plan->n_parts != old_class.plan->n_attr_parts || object_has_hooks(o)))
-		r = error_set(-EPROTO, "class %s has hooks and has changed; the state of object %s cannot be brought over",
+		r = error_set(-EPROTO,
+			      "class %s has hooks and has changed; the state of object %s cannot be brought over",
 			      d->described->name, o->name);
 	r = r ? r : object_alloc(&old_class, o->index, o->name, &old);
 	if (r == 0) {
@@ -534,8 +539,8 @@ static int object_load(struct coordinator *c, uint32_t index)
 	const struct object_entry *e = space_object(c->space, index);
 	uint64_t at = atomic_load(&e->body);
 	char name[LAYOUT_NAME];
-	memcpy(name, e->name, sizeof name);
-	name[sizeof name - 1] = '\0';
+	memcpy(name, e->name, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
 	if (at < c->space->geometry.heap_at || at > c->space->geometry.state - sizeof(struct body))
 		return error_set(-EPROTO, "object %s has its body at %ju, outside of the heap", name, (uintmax_t)at);
 	struct body *b = space_state(c->space, at);
@@ -550,7 +555,8 @@ static int object_load(struct coordinator *c, uint32_t index)
 	cls = o->cls;
 	o->quarantined = quarantined;
 	if (quarantined)
-		namespace_log(c->ns, LOG_ERR, "object %s is quarantined: the unpack hook of its class crashed on its state", name);
+		namespace_log(c->ns, LOG_ERR,
+			      "object %s is quarantined: the unpack hook of its class crashed on its state", name);
 	o->body = b;
 	o->body_at = at;
 	o->class_id = b->class_id;
@@ -559,7 +565,8 @@ static int object_load(struct coordinator *c, uint32_t index)
 		atomic_store(&b->died, 0); /* its removal was not committed */
 	r = body_claim(c, o);
 	if (r == 0 && cls && cls->id == o->class_id && b->n_parts != cls->plan->n_parts)
-		r = error_set(-EPROTO, "object %s has %u parts, its class says %u", name, b->n_parts, cls->plan->n_parts);
+		r = error_set(-EPROTO, "object %s has %u parts, its class says %u", name, b->n_parts,
+			      cls->plan->n_parts);
 	if (r == 0 && cls && cls->id == o->class_id) {
 		run_note(c, PULSE_LOADING, index, UINT32_MAX, c->ns->options.deadline);
 		r = mirror_load(c, o);
@@ -573,14 +580,18 @@ static int object_load(struct coordinator *c, uint32_t index)
 	return r;
 }
 
-static bool needs_migration(const struct object *o) { return o && o->cls && o->cls->id != o->class_id; }
+static bool needs_migration(const struct object *o)
+{
+	return o && o->cls && o->cls->id != o->class_id;
+}
 
 /* The object whose state crashed the coordinators before us, too often. */
 static uint32_t find_suspect(const struct coordinator *c)
 {
 	const struct life *life = &c->space->state->life;
 	bool crashed = atomic_load(&life->suspect_crashes) >= CRASHES_MAX || atomic_load(&life->suspect_overran);
-	return atomic_load(&life->suspect) == PULSE_LOADING && crashed ? atomic_load(&c->space->state->pulse.object) : UINT32_MAX;
+	return atomic_load(&life->suspect) == PULSE_LOADING && crashed ? atomic_load(&c->space->state->pulse.object)
+								       : UINT32_MAX;
 }
 
 int objects_load(struct coordinator *c)
@@ -589,8 +600,8 @@ int objects_load(struct coordinator *c)
 	uint32_t n = atomic_load(&c->space->state->n_objects);
 	int r = n <= c->space->geometry.objects ? 0 : error_set(-EPROTO, "the state says that it has %u objects", n);
 	c->room_objects = n + 64;
-	c->objects = calloc(c->room_objects, sizeof *c->objects);
-	c->free_entries = calloc(c->room_objects, sizeof *c->free_entries);
+	c->objects = calloc(c->room_objects, sizeof(*c->objects));
+	c->free_entries = calloc(c->room_objects, sizeof(*c->free_entries));
 	if (!c->objects || !c->free_entries)
 		return -ENOMEM;
 	for (uint32_t i = 0; r == 0 && i < n; i++) {
@@ -620,7 +631,8 @@ int objects_load(struct coordinator *c)
 void objects_fini(struct coordinator *c)
 {
 	struct object *o, *next;
-	HASH_ITER(hh, c->by_name, o, next) {
+	HASH_ITER(hh, c->by_name, o, next)
+	{
 		HASH_DEL(c->by_name, o);
 		object_free(o);
 	}
@@ -646,7 +658,7 @@ int objects_touch_room(struct coordinator *c)
 	if (c->n_touched < c->room_touched)
 		return 0;
 	uint32_t room = c->room_touched ? 2 * c->room_touched : 64;
-	struct object **more = realloc(c->touched, room * sizeof *more);
+	struct object **more = realloc(c->touched, room * sizeof(*more));
 	if (!more)
 		return error_set(-ENOMEM, "no memory for the objects of a turn");
 	c->touched = more;

@@ -113,7 +113,8 @@ static int step_prepare(struct coordinator *c, const struct step *s)
 	for (uint32_t i = 0; r == 0 && i < s->n_attrs; i++) {
 		const struct stoa_attr *a = &state->attrs[s->attrs[i]];
 		uint32_t k = s->object->cls->plan->part_of[s->attrs[i]];
-		if (image_is_variable(a->kind) ? s->assigned || !attr_same(s->object, a) : !s->object->body->parts[k].cell[!s->object->current[k]])
+		if (image_is_variable(a->kind) ? s->assigned || !attr_same(s->object, a)
+					       : !s->object->body->parts[k].cell[!s->object->current[k]])
 			r = object_prepare(c, s->object, k);
 	}
 	return r == 0 ? prepare_touched(c, s) : r;
@@ -149,7 +150,9 @@ static void step_undo(struct coordinator *c, const struct step *s)
 
 int run_settle(struct coordinator *c, bool ok)
 {
-	struct stamp stamp = { .version = c->ticket + 1, .time_ns = c->now_ns, .pid = (uint32_t)c->caller.pid,
+	struct stamp stamp = { .version = c->ticket + 1,
+			       .time_ns = c->now_ns,
+			       .pid = (uint32_t)c->caller.pid,
 			       .client = c->caller.client };
 	int r = 0;
 	for (uint32_t i = 0; ok && r == 0 && i < c->n_steps; i++)
@@ -167,7 +170,10 @@ int run_settle(struct coordinator *c, bool ok)
 	return r;
 }
 
-bool run_needs_commit(const struct object *o) { return object_has_hooks(o) && o->n_dirty; }
+bool run_needs_commit(const struct object *o)
+{
+	return object_has_hooks(o) && o->n_dirty;
+}
 
 /* ---- running ---- */
 
@@ -200,7 +206,8 @@ static int check_undeclared(struct coordinator *c, const struct object *o, const
 	int32_t bad = undeclared_write(c, o);
 	if (bad < 0)
 		return 0;
-	return outcome_set(c, -EACCES, "method %s of class %s wrote %s, which its row does not declare; add it to .writes",
+	return outcome_set(c, -EACCES,
+			   "method %s of class %s wrote %s, which its row does not declare; add it to .writes",
 			   m->row->name, o->cls->code->name, o->cls->code->state->attrs[bad].name);
 }
 
@@ -208,10 +215,11 @@ static void attr_poison(const struct stoa_attr *a, char *self)
 {
 	static char text[] = "poisoned: this read is not declared";
 	for (uint32_t at = 0; image_is_variable(a->kind) && at < a->size; at += sizeof(stoa_text))
-		*(stoa_text *)(self + a->offset + at) = (stoa_text){ text, sizeof text - 1 };
+		*(stoa_text *)(self + a->offset + at) = (stoa_text){ text, sizeof(text) - 1 };
 	for (uint32_t i = 0; !image_is_variable(a->kind) && i < a->size; i++)
-		self[a->offset + i] = a->kind == STOA_BOOL ? !self[a->offset + i]
-				    : a->kind == STOA_CHARS ? 'p' * (i + 1 < a->size) : (char)(self[a->offset + i] ^ 0x5a);
+		self[a->offset + i] = a->kind == STOA_BOOL    ? !self[a->offset + i]
+				      : a->kind == STOA_CHARS ? 'p' * (i + 1 < a->size)
+							      : (char)(self[a->offset + i] ^ 0x5a);
 }
 
 /* Does the reader's result change when attribute i does? Run it once more on a copy with i poisoned. */
@@ -247,8 +255,10 @@ static int check_reads(struct coordinator *c, const struct object *o, const stru
 	int r = copy && again ? 0 : -ENOMEM;
 	for (uint32_t i = 0; r == 0 && i < state->n_attrs; i++)
 		if (!step_declares(&reads, i) && depends_on(o, m, args, i, status, ret, copy, again))
-			r = outcome_set(c, -EACCES, "method %s of class %s read %s, which its row does not declare; "
-				        "add it to .reads", m->row->name, o->cls->code->name, state->attrs[i].name);
+			r = outcome_set(c, -EACCES,
+					"method %s of class %s read %s, which its row does not declare; "
+					"add it to .reads",
+					m->row->name, o->cls->code->name, state->attrs[i].name);
 	free(copy);
 	free(again);
 	return r;
@@ -266,7 +276,8 @@ int run_method(struct coordinator *c, struct object *o, const struct server_meth
 	run_check_process(c);
 	s->touched_to = c->n_touched_parts;
 	if (r > 0)
-		return outcome_set(c, -EINVAL, "method %s of class %s returned %d; a method returns 0 or a negative errno",
+		return outcome_set(c, -EINVAL,
+				   "method %s of class %s returned %d; a method returns 0 or a negative errno",
 				   m->row->name, o->cls->code->name, r);
 	c->outcome.status = r;
 	if (r == 0)
@@ -297,10 +308,10 @@ int stoa_fail(int code, const char *format, ...)
 	char text[STOA_ERROR_MAX];
 	va_list ap;
 	va_start(ap, format);
-	vsnprintf(text, sizeof text, format, ap);
+	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	if (c)
-		snprintf(c->outcome.text, sizeof c->outcome.text, "%s", text);
+		snprintf(c->outcome.text, sizeof(c->outcome.text), "%s", text);
 	else
 		error_set_command(code, STOA_FROM_METHOD, false, 0, text, strlen(text)); /* a reader, in its client */
 	return code;
@@ -312,7 +323,10 @@ const struct stoa_client *stoa_caller(void)
 	return coordinator_self ? &coordinator_self->caller : &nobody;
 }
 
-int64_t stoa_time_ns(void) { return coordinator_self ? coordinator_self->now_ns : clock_real(); }
+int64_t stoa_time_ns(void)
+{
+	return coordinator_self ? coordinator_self->now_ns : clock_real();
+}
 
 void stoa_touch(uint32_t part)
 {
@@ -321,7 +335,7 @@ void stoa_touch(uint32_t part)
 		return;
 	if (c->n_touched_parts == c->room_touched_parts) {
 		uint32_t room = c->room_touched_parts ? 2 * c->room_touched_parts : 16;
-		uint32_t *more = realloc(c->touched_parts, room * sizeof *more);
+		uint32_t *more = realloc(c->touched_parts, room * sizeof(*more));
 		if (!more)
 			abort(); /* the guardian undoes the command and reports it */
 		c->touched_parts = more;

@@ -127,7 +127,8 @@ static int start(const char *name, const struct stoa_class *const *classes, cons
 		fork_guardian(fds[1], name, classes, options);
 	int r = pid < 0 ? error_set(-errno, "cannot fork a guardian: %s", strerror(errno)) : 0;
 	close(fds[1]);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+	}
 	r = r ? r : hear(fds[0], name, deadline, &said);
 	close(fds[0]);
 	return r;

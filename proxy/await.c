@@ -23,12 +23,13 @@ int await_take(const struct pending *p)
 {
 	const struct reply *reply = (const struct reply *)((const char *)p->record + p->record->reply_at);
 	struct reply head = *reply;
-	uint32_t room = p->record->reply_size - (uint32_t)sizeof head;
+	uint32_t room = p->record->reply_size - (uint32_t)sizeof(head);
 	if (head.done != p->ticket + 1 || head.size > room)
 		return error_set_command(-EBADMSG, STOA_FROM_LIBRARY, false, p->ticket, NULL, 0);
 	if (head.status < 0)
-		return error_set_command(head.status, head.origin == STOA_FROM_METHOD ? STOA_FROM_METHOD : STOA_FROM_LIBRARY,
-					 false, p->ticket, (const char *)(reply + 1), head.size);
+		return error_set_command(head.status,
+					 head.origin == STOA_FROM_METHOD ? STOA_FROM_METHOD : STOA_FROM_LIBRARY, false,
+					 p->ticket, (const char *)(reply + 1), head.size);
 	if (!p->method || !p->ret)
 		return 0;
 	int r = image_check(p->method->ret, reply + 1, head.size);
@@ -93,7 +94,10 @@ static struct lane_cell committed_cell(const struct lane *lane)
 	}
 }
 
-uint64_t await_rejected(const struct lane *lane) { return committed_cell(lane).rejected; }
+uint64_t await_rejected(const struct lane *lane)
+{
+	return committed_cell(lane).rejected;
+}
 
 int await_taken(const struct lane *lane, uint64_t ticket, uint64_t seq)
 {

@@ -34,10 +34,10 @@ int view_get(struct stoa *s, uint32_t id, const struct class_view **ret)
 	if (id >= atomic_load_explicit(&s->space.state->n_classes, memory_order_acquire) || id >= CLASSES_MAX)
 		return error_set(-EPROTO, "class number %u is not described in the state", id);
 	if (id >= s->n_views) {
-		struct class_view **more = realloc(s->views, (id + 1) * sizeof *more);
+		struct class_view **more = realloc(s->views, (id + 1) * sizeof(*more));
 		if (!more)
 			return -ENOMEM;
-		memset(more + s->n_views, 0, (id + 1 - s->n_views) * sizeof *more);
+		memset(more + s->n_views, 0, (id + 1 - s->n_views) * sizeof(*more));
 		s->views = more;
 		s->n_views = id + 1;
 	}
@@ -45,7 +45,7 @@ int view_get(struct stoa *s, uint32_t id, const struct class_view **ret)
 	uint64_t at = atomic_load_explicit(&e->image, memory_order_acquire);
 	if (at > s->space.geometry.state || e->image_size > s->space.geometry.state - at)
 		return error_set(-EPROTO, "the description of class number %u lies outside of the state", id);
-	struct class_view *v = calloc(1, sizeof *v);
+	struct class_view *v = calloc(1, sizeof(*v));
 	int r = v ? class_unpack(space_state(&s->space, at), e->image_size, &v->described) : -ENOMEM;
 	r = r ? r : part_plan_new(v->described, &v->plan);
 	if (r < 0) {
@@ -73,8 +73,8 @@ static char *differs(const struct stoa_class *cls, const char *what, const char 
 {
 	char *text = NULL;
 	if (!here || !there || strcmp(here, there) != 0)
-		if (asprintf(&text, "class %s: %s %s is \"%s\" here and \"%s\" in the coordinator", cls->name, what, name,
-			     here ? here : "?", there ? there : "?") < 0)
+		if (asprintf(&text, "class %s: %s %s is \"%s\" here and \"%s\" in the coordinator", cls->name, what,
+			     name, here ? here : "?", there ? there : "?") < 0)
 			text = NULL;
 	free(here);
 	free(there);
@@ -94,13 +94,16 @@ static int bind_attr(const struct binding *b, uint32_t i, struct bound_attr *out
 	const struct class_plan *plan = b->view->plan;
 	struct stoa_attr alone = *a;
 	int k = class_find_attr(theirs, a->name);
-	*out = (struct bound_attr){ .attr = UINT32_MAX, .offset = a->offset, .size = a->size, .variable = image_is_variable(a->kind) };
+	*out = (struct bound_attr){
+		.attr = UINT32_MAX, .offset = a->offset, .size = a->size, .variable = image_is_variable(a->kind)
+	};
 	alone.offset = 0;
 	int r = image_layout_new(&alone, NULL, 1, &out->image);
 	if (r < 0)
 		return r;
-	out->bad = k < 0 ? missing(b->ours, "attribute", a->name)
-			 : differs(b->ours, "attribute", a->name, class_attr_text(a), class_attr_text(&theirs->attrs[k]));
+	out->bad =
+		k < 0 ? missing(b->ours, "attribute", a->name)
+		      : differs(b->ours, "attribute", a->name, class_attr_text(a), class_attr_text(&theirs->attrs[k]));
 	if (out->bad || k < 0)
 		return out->bad ? 0 : -ENOMEM;
 	out->attr = (uint32_t)k;
@@ -155,7 +158,7 @@ static int bind_method(const struct binding *b, uint32_t i, struct bound_method 
 static struct stoa_attr *map_attrs(const struct binding *b)
 {
 	const struct stoa_struct *theirs = b->view->described->state;
-	struct stoa_attr *mapped = malloc((theirs->n_attrs + 1) * sizeof *mapped);
+	struct stoa_attr *mapped = malloc((theirs->n_attrs + 1) * sizeof(*mapped));
 	for (uint32_t i = 0; mapped && i < theirs->n_attrs; i++) {
 		int k = class_find_attr(b->ours->state, theirs->attrs[i].name);
 		mapped[i] = theirs->attrs[i];
@@ -178,8 +181,8 @@ static int map_whole(struct binding *b)
 	const struct class_view *v = b->view;
 	const struct stoa_struct *theirs = v->described->state;
 	struct stoa_attr *mapped = map_attrs(b);
-	uint32_t n = 0, *writables = malloc((theirs->n_attrs + 1) * sizeof *writables);
-	b->parts = calloc(v->plan->n_attr_parts + 1, sizeof *b->parts);
+	uint32_t n = 0, *writables = malloc((theirs->n_attrs + 1) * sizeof(*writables));
+	b->parts = calloc(v->plan->n_attr_parts + 1, sizeof(*b->parts));
 	int r = mapped && writables && b->parts ? 0 : -ENOMEM;
 	for (uint32_t p = 0; r == 0 && p < v->plan->n_attr_parts; p++)
 		r = map_layout(mapped, v->plan->parts[p].attrs, v->plan->parts[p].n_attrs, &b->parts[p]);
@@ -202,7 +205,7 @@ static int hash_attrs(struct binding *b)
 	b->hash_bits = 4;
 	while ((1u << b->hash_bits) < 2 * b->n_attrs)
 		b->hash_bits++;
-	b->by_offset = calloc(1u << b->hash_bits, sizeof *b->by_offset);
+	b->by_offset = calloc(1u << b->hash_bits, sizeof(*b->by_offset));
 	for (uint32_t i = 0; b->by_offset && i < b->n_attrs; i++) {
 		uint32_t h = hash_offset(b, b->attrs[i].offset);
 		while (b->by_offset[h])
@@ -259,15 +262,15 @@ int binding_get(struct stoa *s, const struct stoa_class *ours, const struct clas
 			*ret = b;
 			return 0;
 		}
-	struct binding *b = calloc(1, sizeof *b);
+	struct binding *b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
 	b->ours = ours;
 	b->view = view;
 	b->n_attrs = ours->state->n_attrs;
 	b->n_methods = class_n_methods(ours);
-	b->attrs = calloc(b->n_attrs + 1, sizeof *b->attrs);
-	b->methods = calloc(b->n_methods + 1, sizeof *b->methods);
+	b->attrs = calloc(b->n_attrs + 1, sizeof(*b->attrs));
+	b->methods = calloc(b->n_methods + 1, sizeof(*b->methods));
 	int r = bind_all(b);
 	if (r < 0) {
 		binding_free(b);
@@ -306,9 +309,12 @@ int binding_method(const struct binding *b, const struct stoa_method *method, co
 	uint32_t i = method && method->index ? __atomic_load_n(method->index, __ATOMIC_RELAXED) : UINT32_MAX;
 	if (i >= b->n_methods || b->methods[i].ours != method)
 		return b->ours == b->view->described
-			       ? error_set(-EINVAL, "method %s: this proxy was opened without a class; take its row from "
-				           "stoa_find_method", method ? method->name : "NULL")
-			       : error_set(-EINVAL, "method %s is not of class %s", method ? method->name : "NULL", b->ours->name);
+			       ? error_set(-EINVAL,
+					   "method %s: this proxy was opened without a class; take its row from "
+					   "stoa_find_method",
+					   method ? method->name : "NULL")
+			       : error_set(-EINVAL, "method %s is not of class %s", method ? method->name : "NULL",
+					   b->ours->name);
 	*ret = &b->methods[i];
 	return b->methods[i].bad ? error_set(-EPROTO, "%s", b->methods[i].bad) : 0;
 }

@@ -18,26 +18,26 @@ struct class_view {
 };
 
 struct bound_attr {
-	uint32_t attr;   /* in the described class; UINT32_MAX: not there */
+	uint32_t attr;	 /* in the described class; UINT32_MAX: not there */
 	uint32_t offset; /* in our struct: how it is named */
-	uint32_t size;   /* of the C member */
+	uint32_t size;	 /* of the C member */
 	uint32_t part;
-	uint32_t at;     /* of a fixed one: its bytes in the cell */
-	uint32_t stamp;  /* in the cell's stamps */
+	uint32_t at;	/* of a fixed one: its bytes in the cell */
+	uint32_t stamp; /* in the cell's stamps */
 	bool variable, writable;
 	struct image_layout *image; /* of its value alone, offset 0 */
-	char *bad;       /* NULL: usable */
+	char *bad;		    /* NULL: usable */
 };
 
 struct bound_method {
 	const struct stoa_method *ours;
-	uint32_t row; /* in the described class */
+	uint32_t row;		  /* in the described class */
 	uint32_t *writes, *reads; /* places of flags after the object's first */
 	uint32_t n_writes, n_reads;
 	struct image_layout *args, *ret;
 	uint32_t reply_size; /* of the answer, with its head: a result or an error's text */
-	bool local;          /* a reader that runs here */
-	bool has_chars;      /* among its arguments: their NUL is looked for before they are sent */
+	bool local;	     /* a reader that runs here */
+	bool has_chars;	     /* among its arguments: their NUL is looked for before they are sent */
 	char *bad;
 };
 
@@ -47,11 +47,11 @@ struct binding {
 	struct bound_attr *attrs; /* by place in ours */
 	uint32_t n_attrs;
 	uint32_t *by_offset, hash_bits; /* place + 1 of the attribute at an offset; 0: none */
-	struct bound_method *methods; /* by place in ours */
+	struct bound_method *methods;	/* by place in ours */
 	uint32_t n_methods;
-	struct image_layout **parts; /* a part's image onto our struct; NULL: it has attributes that we lack */
+	struct image_layout **parts;	/* a part's image onto our struct; NULL: it has attributes that we lack */
 	const struct bound_attr *whole; /* the first attribute that keeps a struct from being read whole; NULL: none */
-	struct image_layout *writable; /* all writable attributes, from our struct; NULL: we lack some */
+	struct image_layout *writable;	/* all writable attributes, from our struct; NULL: we lack some */
 	struct binding *next;
 };
 

@@ -15,7 +15,7 @@
 #include "src/clock.h"
 #include "src/error.h"
 
-#define HELLO_ID UINT64_MAX /* apart from those of questions: a second welcome may come when one of them is asked */
+#define HELLO_ID UINT64_MAX    /* apart from those of questions: a second welcome may come when one of them is asked */
 #define ASK_AGAIN_NS 200000000 /* the coordinator that heard the question may have died before it answered */
 
 /* The answer to a question that was asked twice: a second lane is given back. */
@@ -47,7 +47,8 @@ static int await_answer(int fd, uint64_t id, int64_t until, struct message *ret,
 	}
 }
 
-static int ask(int fd, struct message *m, const int *fds, int64_t deadline, struct message *ret, int ret_fds[MESSAGE_FDS])
+static int ask(int fd, struct message *m, const int *fds, int64_t deadline, struct message *ret,
+	       int ret_fds[MESSAGE_FDS])
 {
 	for (;;) {
 		int64_t again = clock_deadline(ASK_AGAIN_NS);
@@ -68,7 +69,11 @@ static int ask(int fd, struct message *m, const int *fds, int64_t deadline, stru
 
 static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret)
 {
-	struct message m = { .kind = MESSAGE_HELLO, .id = HELLO_ID, .flags = read_only ? STOA_READ_ONLY : 0, .n_fds = 1 }, in;
+	struct message m = { .kind = MESSAGE_HELLO,
+			     .id = HELLO_ID,
+			     .flags = read_only ? STOA_READ_ONLY : 0,
+			     .n_fds = 1 },
+		       in;
 	int fds[MESSAGE_FDS];
 	int pid_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (pid_fd < 0)
@@ -82,20 +87,23 @@ static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret
 			close(fds[i]);
 		return error_set(-EPROTO, "the coordinator's welcome is not understood");
 	}
-	*ret = (struct welcome){ .conn_fd = conn, .state_fd = fds[0], .ingress_fd = fds[1],
-				 .doorbell_fd = read_only ? -1 : fds[2], .epoch = in.a };
+	*ret = (struct welcome){ .conn_fd = conn,
+				 .state_fd = fds[0],
+				 .ingress_fd = fds[1],
+				 .doorbell_fd = read_only ? -1 : fds[2],
+				 .epoch = in.a };
 	return 0;
 }
 
 int connection_open(const char *dir, bool read_only, int64_t deadline, struct welcome *ret)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	if ((size_t)snprintf(to.sun_path, sizeof to.sun_path, "%s/socket", dir) >= sizeof to.sun_path)
+	if ((size_t)snprintf(to.sun_path, sizeof(to.sun_path), "%s/socket", dir) >= sizeof(to.sun_path))
 		return error_set(-ENAMETOOLONG, "the path %s/socket is longer than a socket address", dir);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set(-errno, "cannot make a socket: %s", strerror(errno));
-	int r = connect(fd, (struct sockaddr *)&to, sizeof to) < 0
+	int r = connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0
 			? error_set(-errno, "cannot connect to %s: %s", to.sun_path, strerror(errno))
 			: hello(fd, read_only, deadline, ret);
 	if (r < 0)

@@ -35,7 +35,7 @@ static bool entry_read(const struct stoa *s, uint32_t i, uint64_t g, struct foun
 	uint64_t born = atomic_load_explicit(&e->born, memory_order_acquire);
 	if (!born || born > g)
 		return false;
-	memcpy(ret->name, e->name, sizeof ret->name);
+	memcpy(ret->name, e->name, sizeof(ret->name));
 	uint64_t at = atomic_load_explicit(&e->body, memory_order_acquire);
 	if (at < s->space.geometry.heap_at || at > s->space.geometry.state - sizeof(struct body))
 		return false;
@@ -63,13 +63,13 @@ static void free_directory(struct directory *d)
 
 static struct directory *build(const struct stoa *s)
 {
-	struct directory *d = calloc(1, sizeof *d);
+	struct directory *d = calloc(1, sizeof(*d));
 	if (!d)
 		return NULL;
 	d->number = atomic_load_explicit(&s->space.state->directory, memory_order_acquire);
 	d->as_of = handle_committed(s);
 	uint32_t n = atomic_load_explicit(&s->space.state->n_objects, memory_order_acquire);
-	d->entries = calloc(n + 1, sizeof *d->entries);
+	d->entries = calloc(n + 1, sizeof(*d->entries));
 	if (!d->entries) {
 		free(d);
 		return NULL;
@@ -87,10 +87,10 @@ static int refresh(struct stoa *s)
 	pthread_mutex_lock(&s->mutex);
 	struct directory *old = s->directory;
 	struct directory *new = is_current(s, old) ? old : build(s);
-	if (new && new != old)
+	if (new &&new != old)
 		rcu_assign_pointer(s->directory, new);
 	pthread_mutex_unlock(&s->mutex);
-	if (new && new != old && old) {
+	if (new &&new != old && old) {
 		synchronize_rcu();
 		free_directory(old);
 	}
@@ -137,14 +137,14 @@ static int by_name(const void *a, const void *b)
 int directory_all(struct stoa *s, struct found **ret, size_t *ret_n)
 {
 	struct directory *d = build(s);
-	struct found *all = d ? calloc(d->n + 1, sizeof *all) : NULL;
+	struct found *all = d ? calloc(d->n + 1, sizeof(*all)) : NULL;
 	if (!all) {
 		free_directory(d);
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < d->n; i++)
 		all[i] = d->entries[i].found;
-	qsort(all, d->n, sizeof *all, by_name);
+	qsort(all, d->n, sizeof(*all), by_name);
 	*ret = all;
 	*ret_n = d->n;
 	free_directory(d);
@@ -159,7 +159,10 @@ void directory_free(struct stoa *s)
 	free_directory(old);
 }
 
-void directory_before_fork(void) { rcu_bp_before_fork(); }
+void directory_before_fork(void)
+{
+	rcu_bp_before_fork();
+}
 
 void directory_after_fork(bool child)
 {

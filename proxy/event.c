@@ -20,7 +20,7 @@
 #include "src/park.h"
 
 #define RETRY_NS 100000000 /* between looks for a lost coordinator */
-#define OLD_NS 20000000    /* between looks at answers that come into a lane of an earlier epoch, where nobody rings */
+#define OLD_NS 20000000	   /* between looks at answers that come into a lane of an earlier epoch, where nobody rings */
 
 struct watch {
 	struct stoa_proxy *proxy;
@@ -32,11 +32,11 @@ struct watch {
 
 struct loop {
 	int epoll_fd, timer_fd;
-	int conn_fd, event_fd;  /* as added to the epoll */
+	int conn_fd, event_fd; /* as added to the epoll */
 	uint64_t epoch;
 	bool lost;
 	int64_t retry_ns, next_deadline; /* of a lost coordinator; of the pending answers: none is earlier */
-	struct watch *watches, *cursor;  /* cursor: where the last event was found */
+	struct watch *watches, *cursor;	 /* cursor: where the last event was found */
 };
 
 /* ---- the loop ---- */
@@ -82,7 +82,7 @@ static int add(const struct loop *l, int fd, uint32_t events)
 
 static int loop_new(struct loop **ret)
 {
-	struct loop *l = calloc(1, sizeof *l);
+	struct loop *l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->conn_fd = l->event_fd = -1; /* next_deadline is 0: there may be pending answers already */
@@ -167,7 +167,9 @@ static int next_timeout(struct lane *lane, struct loop *l, struct stoa_event *e)
 			continue;
 		}
 		bool never = await_cancel(lane, p->record);
-		*e = (struct stoa_event){ .what = STOA_ANSWER, .data = p->data, .ticket = p->ticket,
+		*e = (struct stoa_event){ .what = STOA_ANSWER,
+					  .data = p->data,
+					  .ticket = p->ticket,
 					  .status = never ? -ECANCELED : -ETIMEDOUT };
 		error_set_command(e->status, STOA_FROM_LIBRARY, !never, p->ticket, NULL, 0);
 		pending_unwant(lane, p);
@@ -239,7 +241,7 @@ int stoa_watch(struct stoa_proxy *p, uint32_t attr, void *data)
 	r = r ? r : loop_get(p->stoa, &lane, &l);
 	if (r < 0)
 		return r;
-	struct watch *w = malloc(sizeof *w);
+	struct watch *w = malloc(sizeof(*w));
 	if (!w)
 		return error_set(-ENOMEM, "no memory to watch object %s", p->name);
 	*w = (struct watch){ p, attr, data, stamp.version, stamp.changes, l->watches };
@@ -313,7 +315,7 @@ static void arm(struct lane *lane, struct loop *l)
 {
 	struct stoa *s = lane->stoa;
 	uint64_t rung;
-	if (read(lane->event_fd, &rung, sizeof rung) < 0 && errno != EAGAIN)
+	if (read(lane->event_fd, &rung, sizeof(rung)) < 0 && errno != EAGAIN)
 		return;
 	if (l->watches)
 		atomic_fetch_or(&s->space.ingress->watchers[lane->id / 64], UINT64_C(1) << lane->id % 64);

@@ -26,11 +26,11 @@
 #include "src/serving.h"
 
 #define TIMEOUT_DEFAULT INT64_C(5000000000)
-#define ATTACH_STEP_NS 5000000 /* between looks for a namespace that is not there yet */
+#define ATTACH_STEP_NS 5000000	  /* between looks for a namespace that is not there yet */
 #define READER_HELLO_NS 300000000 /* a reader does without a coordinator that hangs for so long */
-#define SLEEP_NS 100000000      /* a sleeper looks so often whether anyone is left to wake it */
-#define RETRY_NS 500000000      /* between a reader's looks for a lost coordinator */
-#define SPIN_NS 30000           /* about what going to sleep and being woken costs */
+#define SLEEP_NS 100000000	  /* a sleeper looks so often whether anyone is left to wake it */
+#define RETRY_NS 500000000	  /* between a reader's looks for a lost coordinator */
+#define SPIN_NS 30000		  /* about what going to sleep and being woken costs */
 
 pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
 struct stoa *handles;
@@ -65,7 +65,10 @@ static void after_fork_child(void)
 	pthread_mutex_unlock(&handles_lock);
 }
 
-static void install_atfork(void) { pthread_atfork(before_fork, after_fork_parent, after_fork_child); }
+static void install_atfork(void)
+{
+	pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
 
 /* ---- making and freeing ---- */
 
@@ -114,11 +117,11 @@ static void handle_free(struct stoa *s)
 
 static struct stoa *handle_new(const char *name, const char *dir, const struct stoa_options *o)
 {
-	struct stoa *s = calloc(1, sizeof *s);
+	struct stoa *s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	snprintf(s->name, sizeof s->name, "%s", name);
-	snprintf(s->dir, sizeof s->dir, "%s", dir);
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	snprintf(s->dir, sizeof(s->dir), "%s", dir);
 	s->read_only = o && o->flags & STOA_READ_ONLY;
 	s->timeout = o && o->timeout > 0 ? o->timeout : TIMEOUT_DEFAULT;
 	s->conn_fd = s->doorbell_fd = -1;
@@ -154,7 +157,7 @@ static int check_geometry(struct stoa *s, const struct segment_head *state, cons
 	if (r < 0)
 		return error_set(-EPROTO, "namespace %s: %s", s->name, text);
 	if (g.state != state->limit || g.ingress != ingress->limit || state->namespace_id != ingress->namespace_id ||
-	    memcmp(&g, &s->space.state->geometry, sizeof g) != 0)
+	    memcmp(&g, &s->space.state->geometry, sizeof(g)) != 0)
 		return error_set(-EPROTO, "namespace %s: its segments do not fit together", s->name);
 	s->space.geometry = g;
 	s->namespace_id = state->namespace_id;
@@ -191,9 +194,9 @@ static int open_files(const struct stoa *s, struct welcome *w)
 {
 	char path[PATH_MAX + 16];
 	*w = (struct welcome){ .conn_fd = -1, .doorbell_fd = -1 };
-	snprintf(path, sizeof path, "%s/state", s->dir);
+	snprintf(path, sizeof(path), "%s/state", s->dir);
 	w->state_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	snprintf(path, sizeof path, "%s/ingress", s->dir);
+	snprintf(path, sizeof(path), "%s/ingress", s->dir);
 	w->ingress_fd = w->state_fd < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (w->ingress_fd >= 0)
 		return 0;
@@ -203,7 +206,10 @@ static int open_files(const struct stoa *s, struct welcome *w)
 }
 
 /* Or nobody yet: -EAGAIN is a full backlog. */
-static bool nobody_there(int r) { return r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE || r == -EAGAIN; }
+static bool nobody_there(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE || r == -EAGAIN;
+}
 
 static int welcome_get(const struct stoa *s, int64_t deadline, struct welcome *w)
 {
@@ -215,8 +221,11 @@ static int welcome_get(const struct stoa *s, int64_t deadline, struct welcome *w
 		if (!nobody_there(r) && !(s->read_only && r == -ETIMEDOUT))
 			return r;
 		if (clock_now() + ATTACH_STEP_NS > deadline)
-			return error_set(-ENOENT, "nobody serves namespace %s (no coordinator answers at %s); start stoad -n %s, or "
-					 "a program that starts it", s->name, s->dir, s->name);
+			return error_set(
+				-ENOENT,
+				"nobody serves namespace %s (no coordinator answers at %s); start stoad -n %s, or "
+				"a program that starts it",
+				s->name, s->dir, s->name);
 		struct timespec step = { .tv_nsec = ATTACH_STEP_NS };
 		nanosleep(&step, NULL);
 	}
@@ -453,7 +462,7 @@ bool handle_gone_for_good(struct stoa *s)
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket)
 {
 	char text[STOA_ERROR_MAX];
-	int n = snprintf(text, sizeof text, "the coordinator of namespace %s is gone%s", s->name,
+	int n = snprintf(text, sizeof(text), "the coordinator of namespace %s is gone%s", s->name,
 			 may_apply ? "; the command stays queued for the next one" : "");
 	return error_set_command(-ECONNRESET, STOA_FROM_LIBRARY, may_apply, ticket, text, (size_t)n);
 }
@@ -472,7 +481,7 @@ void handle_ring(const struct stoa *s)
 	uint64_t one = 1;
 	if (s->read_only || !(seen & 1) || s->doorbell_fd < 0)
 		return;
-	if (write(s->doorbell_fd, &one, sizeof one) < 0 && errno != EAGAIN) /* EAGAIN: it rings already */
+	if (write(s->doorbell_fd, &one, sizeof(one)) < 0 && errno != EAGAIN) /* EAGAIN: it rings already */
 		return;
 	/* Only now: who is stopped before it has rung leaves that to others. Another sleep has another word. */
 	atomic_compare_exchange_strong(doorbell, &seen, seen & ~1u);

@@ -39,15 +39,15 @@ struct stoa {
 	uint32_t refs; /* attach minus detach */
 
 	pthread_mutex_t talk;
-	_Atomic int conn_fd;     /* -1: none (a reader of files, or lost) */
+	_Atomic int conn_fd;	 /* -1: none (a reader of files, or lost) */
 	_Atomic int doorbell_fd; /* -1 for readers */
 	uint64_t next_id;
 	_Atomic int64_t retry_ns; /* when a reader looks for a lost coordinator next */
-	_Atomic uint64_t epoch; /* of the guardian that we said hello to */
+	_Atomic uint64_t epoch;	  /* of the guardian that we said hello to */
 
 	pthread_mutex_t mutex;
-	struct lane *lanes;      /* all of this process */
-	struct lane *idle_lanes; /* of threads that ended */
+	struct lane *lanes;	   /* all of this process */
+	struct lane *idle_lanes;   /* of threads that ended */
 	struct class_view **views; /* by class id */
 	uint32_t n_views;
 	struct binding *bindings;

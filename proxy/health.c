@@ -26,8 +26,9 @@ static pid_t lock_holder(const struct stoa *s, off_t byte, const _Atomic int32_t
 	char path[PATH_MAX + 8];
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
 	if (atomic_load(&s->space.state->life.guardian) == getpid())
-		return atomic_load(noted); /* closing any descriptor of the lock would let go of what this process holds */
-	snprintf(path, sizeof path, "%s/lock", s->dir);
+		return atomic_load(
+			noted); /* closing any descriptor of the lock would let go of what this process holds */
+	snprintf(path, sizeof(path), "%s/lock", s->dir);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return handle_lost(s) ? 0 : atomic_load(noted);
@@ -66,14 +67,15 @@ static void read_running(struct stoa *s, struct stoa_health *h, int64_t now)
 	const struct object_entry *e = space_object(&s->space, object);
 	uint64_t body = atomic_load(&e->body);
 	h->running_for = now > since ? now - since : 1;
-	snprintf(h->object, sizeof h->object, "%.*s", STOA_NAME_MAX, e->name);
+	snprintf(h->object, sizeof(h->object), "%.*s", STOA_NAME_MAX, e->name);
 	const struct class_view *view;
 	pthread_mutex_lock(&s->mutex);
 	if (body && body < s->space.geometry.state &&
-	    view_get(s, ((const struct body *)space_state(&s->space, body))->class_id, &view) == 0 && view->described->methods)
+	    view_get(s, ((const struct body *)space_state(&s->space, body))->class_id, &view) == 0 &&
+	    view->described->methods)
 		for (uint32_t i = 0; view->described->methods[i]; i++)
 			if (i == row)
-				snprintf(h->method, sizeof h->method, "%s", view->described->methods[i]->name);
+				snprintf(h->method, sizeof(h->method), "%s", view->described->methods[i]->name);
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -83,23 +85,24 @@ static void judge(const struct stoa *s, struct stoa_health *h)
 	double age = (double)h->heartbeat_age / 1e9;
 	if (!h->coordinator && !h->guardian) {
 		h->verdict = STOA_GONE;
-		snprintf(h->text, sizeof h->text, "gone: nobody serves namespace %s%s", s->name,
+		snprintf(h->text, sizeof(h->text), "gone: nobody serves namespace %s%s", s->name,
 			 h->queued ? "; its queue waits for the next coordinator" : "");
 	} else if (h->running_for > LATE_NS) {
 		h->verdict = STOA_SUSPECT;
-		snprintf(h->text, sizeof h->text, "suspect: method %s of object %s has been running for %.1f s", h->method,
-			 h->object, (double)h->running_for / 1e9);
+		snprintf(h->text, sizeof(h->text), "suspect: method %s of object %s has been running for %.1f s",
+			 h->method, h->object, (double)h->running_for / 1e9);
 	} else if (h->heartbeat_age > LATE_NS) {
 		h->verdict = STOA_SUSPECT;
-		snprintf(h->text, sizeof h->text, "suspect: no heartbeat for %.1f s", age);
+		snprintf(h->text, sizeof(h->text), "suspect: no heartbeat for %.1f s", age);
 	} else if (!h->coordinator) {
 		h->verdict = STOA_SUSPECT;
-		snprintf(h->text, sizeof h->text, "suspect: the coordinator is being restarted");
+		snprintf(h->text, sizeof(h->text), "suspect: the coordinator is being restarted");
 	} else {
 		h->verdict = STOA_HEALTHY;
-		snprintf(h->text, sizeof h->text, "healthy: %s",
+		snprintf(h->text, sizeof(h->text), "healthy: %s",
 			 atomic_load(&life->phase) == LIFE_CLOSING ? "stopping"
-			 : h->running_for ? "running a method" : "waiting for commands");
+			 : h->running_for			   ? "running a method"
+								   : "waiting for commands");
 	}
 }
 

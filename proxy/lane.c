@@ -21,7 +21,7 @@ static __thread struct {
 	struct remembered {
 		uint64_t generation;
 		struct lane *lane;
-	} *lanes;
+	} * lanes;
 	uint32_t n;
 	void *scratch;
 	size_t scratch_size;
@@ -58,10 +58,13 @@ static void on_thread_end(void *unused)
 	pthread_mutex_unlock(&handles_lock);
 	free(mine.lanes);
 	free(mine.scratch);
-	memset(&mine, 0, sizeof mine);
+	memset(&mine, 0, sizeof(mine));
 }
 
-static void make_key(void) { pthread_key_create(&thread_end, on_thread_end); }
+static void make_key(void)
+{
+	pthread_key_create(&thread_end, on_thread_end);
+}
 
 /* Have on_thread_end run for this thread. */
 static void at_thread_end(void)
@@ -90,10 +93,10 @@ static int remember(uint64_t generation, struct lane *lane)
 	while (i < mine.n && mine.lanes[i].generation)
 		i++;
 	if (i == mine.n) {
-		struct remembered *more = realloc(mine.lanes, (mine.n + 4) * sizeof *more);
+		struct remembered *more = realloc(mine.lanes, (mine.n + 4) * sizeof(*more));
 		if (!more)
 			return -ENOMEM;
-		memset(more + mine.n, 0, 4 * sizeof *more);
+		memset(more + mine.n, 0, 4 * sizeof(*more));
 		mine.lanes = more;
 		mine.n += 4;
 	}
@@ -197,7 +200,7 @@ void lanes_free(struct stoa *s)
 
 static int lane_new(struct stoa *s, int64_t deadline, struct lane **ret)
 {
-	struct lane *lane = calloc(1, sizeof *lane);
+	struct lane *lane = calloc(1, sizeof(*lane));
 	if (!lane)
 		return -ENOMEM;
 	lane->stoa = s;
@@ -335,7 +338,8 @@ static struct record *take(struct lane *lane, uint64_t size)
 	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
 	if (lane->used && lane->newest == lane->oldest)
 		return NULL;
-	if (lane->newest >= lane->oldest && end - lane->newest < size) { /* fill the gap at the end, go on at the start */
+	if (lane->newest >= lane->oldest &&
+	    end - lane->newest < size) { /* fill the gap at the end, go on at the start */
 		uint64_t gap = end - lane->newest;
 		if (lane->oldest - lane->start < size)
 			return NULL;
@@ -422,7 +426,7 @@ int pending_add(struct lane *lane, const struct pending *from)
 	struct pending *p = lane->spare;
 	if (p)
 		lane->spare = p->next;
-	else if (!(p = malloc(sizeof *p)))
+	else if (!(p = malloc(sizeof(*p))))
 		return -ENOMEM;
 	*p = *from;
 	p->next = NULL;

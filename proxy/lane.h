@@ -20,7 +20,7 @@ struct pending {
 	const struct bound_method *method; /* NULL: no result to unpack */
 	void *ret, *data;
 	int64_t deadline; /* of the event; INT64_MAX: none */
-	bool event;       /* wanted by stoa_next; else kept for stoa_await */
+	bool event;	  /* wanted by stoa_next; else kept for stoa_await */
 	struct pending *next;
 };
 
@@ -31,13 +31,13 @@ struct lane {
 	int fd, event_fd;
 	struct lane_head *head; /* its mapping */
 	uint64_t seq;
-	uint32_t size_log;           /* of the ring of bytes: LANE_FIRST << size_log */
+	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */
 	uint64_t start, oldest, newest, used; /* newest: where the next record goes */
-	uint64_t last;               /* newest ticket of this thread, plus one */
-	uint64_t rejected_before;    /* of the lane's commands, when this thread took it */
+	uint64_t last;			      /* newest ticket of this thread, plus one */
+	uint64_t rejected_before;	      /* of the lane's commands, when this thread took it */
 	struct pending *pending, **pending_end, *spare;
-	uint32_t n_unwanted; /* of pending, without an event: the oldest go when there are too many */
-	struct loop *loop; /* event.c */
+	uint32_t n_unwanted;	   /* of pending, without an event: the oldest go when there are too many */
+	struct loop *loop;	   /* event.c */
 	const struct lane *before; /* this thread's, of the epoch before: its rejections count too */
 	struct lane *next_idle, *next;
 };
@@ -65,7 +65,7 @@ void pending_unwant(struct lane *lane, struct pending *p);
 
 /* Free all lanes of a handle in this process; after a fork: those of the parent, without a word to the coordinator. */
 void lanes_free(struct stoa *s);
-void event_free(struct lane *lane); /* event.c */
+void event_free(struct lane *lane);			 /* event.c */
 void event_pending(struct lane *lane, int64_t deadline); /* an answer is wanted by then */
 
 /* Does this thread run a read-only method? Then it may not call us: what it reads lies in its scratch. */

@@ -23,9 +23,15 @@ struct item {
 	const void *from;
 };
 
-static uint32_t padded(size_t n) { return (uint32_t)(n + 7) & ~7u; }
+static uint32_t padded(size_t n)
+{
+	return (uint32_t)(n + 7) & ~7u;
+}
 
-static uint32_t reply_room(const struct item *i) { return i->method ? padded(i->method->reply_size) : 0; }
+static uint32_t reply_room(const struct item *i)
+{
+	return i->method ? padded(i->method->reply_size) : 0;
+}
 
 /* Write the records into the arguments; answers follow the main one. */
 static void write_items(struct sending *w, const struct item *items, size_t n)
@@ -34,14 +40,14 @@ static void write_items(struct sending *w, const struct item *items, size_t n)
 	uint32_t reply_at = w->record->reply_at + padded(MAIN_REPLY);
 	for (size_t k = 0; k < n; k++) {
 		struct record *r = (struct record *)at;
-		memset(r, 0, sizeof *r);
+		memset(r, 0, sizeof(*r));
 		send_address(r, items[k].target, items[k].method ? RECORD_CALL : RECORD_ASSIGN,
 			     items[k].method ? items[k].method->row : items[k].attr->attr);
 		r->args_size = (uint32_t)image_pack(items[k].layout, items[k].from, r + 1);
 		r->reply_at = reply_at;
 		r->reply_size = reply_room(&items[k]);
 		reply_at += r->reply_size;
-		at += padded(sizeof *r + r->args_size);
+		at += padded(sizeof(*r) + r->args_size);
 	}
 }
 
@@ -87,7 +93,7 @@ static int take_results(const struct sending *w, struct stoa_command *commands, 
 			r = image_check(items[k].method->ret, reply + 1, reply->size);
 			r = r ? r : image_unpack(items[k].method->ret, reply + 1, commands[k].ret);
 		}
-		at += padded(sizeof *rec + rec->args_size);
+		at += padded(sizeof(*rec) + rec->args_size);
 	}
 	return r < 0 ? error_set(r, "the answer of a command is damaged") : 0;
 }
@@ -149,19 +155,24 @@ int stoa_call_many(struct stoa *s, size_t n, struct stoa_command *commands, int6
 int many_assign(struct stoa_proxy *p, const struct target *t, const void *from, int64_t timeout)
 {
 	const struct binding *b = t->binding;
-	struct item *items = calloc(b->n_attrs + 1, sizeof *items);
+	struct item *items = calloc(b->n_attrs + 1, sizeof(*items));
 	struct sending w;
 	size_t n = 0;
 	if (!items)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < b->n_attrs; i++)
 		if (b->attrs[i].writable && !b->attrs[i].bad)
-			items[n++] = (struct item){ .target = t, .attr = &b->attrs[i], .layout = b->attrs[i].image,
+			items[n++] = (struct item){ .target = t,
+						    .attr = &b->attrs[i],
+						    .layout = b->attrs[i].image,
 						    .from = (const char *)from + b->attrs[i].offset };
 	int64_t deadline = timeout == STOA_NOWAIT ? 0 : handle_deadline(p->stoa, timeout);
-	int r = n > MANY_MAX ? error_set(-EMSGSIZE, "class %s has %zu writable attributes; with a newer coordinator at most %d "
-					 "can be assigned at once", b->ours->name, n, MANY_MAX)
-			     : n ? send_items(p->stoa, items, n, timeout, &w) : 0;
+	int r = n > MANY_MAX ? error_set(-EMSGSIZE,
+					 "class %s has %zu writable attributes; with a newer coordinator at most %d "
+					 "can be assigned at once",
+					 b->ours->name, n, MANY_MAX)
+		: n	     ? send_items(p->stoa, items, n, timeout, &w)
+			     : 0;
 	if (r == 0 && n)
 		r = await_answer(&w, NULL, NULL, deadline);
 	free(items);

@@ -84,8 +84,9 @@ int moment_begin(struct moment *m, struct target *const *targets, size_t n, size
 		for (uint32_t p = 0; p < plan->n_attr_parts; p++) {
 			size_t size = plan->parts[p].image->variable ? 0 : plan->parts[p].size;
 			m->order[k] = (uint32_t)k;
-			m->copies[k++] = (struct copy){ .part = &targets[i]->body->parts[p], .plan = &plan->parts[p],
-							.bytes = at, .room = size };
+			m->copies[k++] = (struct copy){
+				.part = &targets[i]->body->parts[p], .plan = &plan->parts[p], .bytes = at, .room = size
+			};
 			at += round_up(size);
 		}
 	}

@@ -25,7 +25,7 @@ static int target_new(struct stoa *s, const struct stoa_class *ours, const struc
 {
 	const struct class_view *view;
 	struct binding *b = NULL;
-	struct target *t = calloc(1, sizeof *t);
+	struct target *t = calloc(1, sizeof(*t));
 	if (!t)
 		return error_set(-ENOMEM, "no memory for a proxy of object %s", f->name);
 	pthread_mutex_lock(&s->mutex);
@@ -38,8 +38,12 @@ static int target_new(struct stoa *s, const struct stoa_class *ours, const struc
 		free(t);
 		return r;
 	}
-	*t = (struct target){ .binding = b, .body = f->body, .incarnation = f->incarnation, .origin = f->origin,
-			      .object = f->object, .flags = space_flags(&s->space, f->body->flags_at) };
+	*t = (struct target){ .binding = b,
+			      .body = f->body,
+			      .incarnation = f->incarnation,
+			      .origin = f->origin,
+			      .object = f->object,
+			      .flags = space_flags(&s->space, f->body->flags_at) };
 	*ret = t;
 	return 0;
 }
@@ -50,7 +54,7 @@ static int proxy_new(struct stoa *s, const struct stoa_class *ours, const struct
 	int r = target_new(s, ours, f, &t);
 	if (r < 0)
 		return r;
-	struct stoa_proxy *p = calloc(1, sizeof *p);
+	struct stoa_proxy *p = calloc(1, sizeof(*p));
 	if (!p) {
 		free(t);
 		return error_set(-ENOMEM, "no memory for a proxy of object %s", f->name);
@@ -58,7 +62,7 @@ static int proxy_new(struct stoa *s, const struct stoa_class *ours, const struct
 	p->stoa = s;
 	p->ours = ours;
 	atomic_store(&p->refs, 1);
-	snprintf(p->name, sizeof p->name, "%s", f->name);
+	snprintf(p->name, sizeof(p->name), "%s", f->name);
 	atomic_store(&p->target, t);
 	pthread_mutex_lock(&s->mutex);
 	p->next = s->proxies;
@@ -130,7 +134,8 @@ static void wait_for_objects(struct stoa *s, uint64_t before, int64_t deadline)
 		handle_sleep(s, word, value, deadline);
 }
 
-int stoa_open(struct stoa *s, const char *object, const struct stoa_class *cls, int64_t timeout, struct stoa_proxy **ret)
+int stoa_open(struct stoa *s, const char *object, const struct stoa_class *cls, int64_t timeout,
+	      struct stoa_proxy **ret)
 {
 	char text[STOA_ERROR_MAX];
 	struct found f;
@@ -201,8 +206,8 @@ static int pack_init(const struct class_view *view, const struct stoa_class *our
 		int k = class_find_attr(to, a->name);
 		char *here = class_attr_text(a), *there = k < 0 ? NULL : class_attr_text(&to->attrs[k]);
 		if (!here || !there || strcmp(here, there) != 0)
-			r = error_set(-EPROTO, "class %s: attribute %s is \"%s\" here and \"%s\" in the coordinator", ours->name,
-				      a->name, here ? here : "?", there ? there : "not there");
+			r = error_set(-EPROTO, "class %s: attribute %s is \"%s\" here and \"%s\" in the coordinator",
+				      ours->name, a->name, here ? here : "?", there ? there : "not there");
 		else
 			memcpy(staged + to->attrs[k].offset, (const char *)init + a->offset, a->size);
 		free(here);
@@ -220,20 +225,20 @@ static int pack_init(const struct class_view *view, const struct stoa_class *our
 	return r;
 }
 
-static int send_create(struct stoa *s, const char *object, const struct class_view *view, const void *image, size_t size,
-		       unsigned flags, struct sending *w)
+static int send_create(struct stoa *s, const char *object, const struct class_view *view, const void *image,
+		       size_t size, unsigned flags, struct sending *w)
 {
 	struct create_args args = { .excl = !!(flags & STOA_EXCL), .has_init = image != NULL };
-	snprintf(args.object, sizeof args.object, "%s", object);
-	snprintf(args.class_name, sizeof args.class_name, "%s", view->described->name);
+	snprintf(args.object, sizeof(args.object), "%s", object);
+	snprintf(args.class_name, sizeof(args.class_name), "%s", view->described->name);
 	if (size > LANE_FIRST << LANE_LOGS)
 		return error_set(-EMSGSIZE, "the first state of object %s takes %zu bytes", object, size);
-	int r = send_begin(s, (uint32_t)(sizeof args + size), sizeof(struct reply) + STOA_ERROR_MAX, STOA_DEFAULT, w);
+	int r = send_begin(s, (uint32_t)(sizeof(args) + size), sizeof(struct reply) + STOA_ERROR_MAX, STOA_DEFAULT, w);
 	if (r < 0)
 		return r;
-	memcpy(w->args, &args, sizeof args);
+	memcpy(w->args, &args, sizeof(args));
 	if (image)
-		memcpy(w->args + sizeof args, image, size);
+		memcpy(w->args + sizeof(args), image, size);
 	w->record->kind = RECORD_CREATE;
 	w->record->class_id = view->id;
 	w->record->object = w->record->row = 0;
@@ -285,7 +290,8 @@ int stoa_remove(struct stoa *s, const char *object, int64_t timeout)
 
 /* ---- looking ---- */
 
-int stoa_list(struct stoa *s, const char *pattern, int (*each)(void *, const char *, const struct stoa_class *), void *data)
+int stoa_list(struct stoa *s, const char *pattern, int (*each)(void *, const char *, const struct stoa_class *),
+	      void *data)
 {
 	struct found *all;
 	size_t n;
@@ -306,7 +312,10 @@ int stoa_list(struct stoa *s, const char *pattern, int (*each)(void *, const cha
 	return r;
 }
 
-const struct stoa_class *stoa_class_of(struct stoa_proxy *p) { return proxy_target(p)->binding->ours; }
+const struct stoa_class *stoa_class_of(struct stoa_proxy *p)
+{
+	return proxy_target(p)->binding->ours;
+}
 
 int stoa_find_attr(struct stoa_proxy *p, const char *name, enum stoa_kind kind, uint32_t *ret)
 {

@@ -36,8 +36,10 @@ static int barrier_wait(struct stoa_proxy *p, const struct target *t, uint64_t n
 	if (r == -ECONNRESET)
 		return handle_gone(s, false, 0);
 	if (r == -ETIMEDOUT)
-		return error_set(timeout == STOA_NOWAIT ? -EAGAIN : r, "a write to object %s is pending and was not committed in "
-				 "time; stoa_peek reads the value before it", p->name);
+		return error_set(timeout == STOA_NOWAIT ? -EAGAIN : r,
+				 "a write to object %s is pending and was not committed in "
+				 "time; stoa_peek reads the value before it",
+				 p->name);
 	return r;
 }
 
@@ -107,7 +109,7 @@ static int read_fixed(const struct stoa *s, const struct target *t, const struct
 {
 	const struct part *part = &t->body->parts[a->part];
 	char small[64];
-	void *copy = a->size <= sizeof small ? small : lane_scratch(a->size);
+	void *copy = a->size <= sizeof(small) ? small : lane_scratch(a->size);
 	if (!copy)
 		return error_set(-ENOMEM, "no memory for %u bytes", a->size);
 	for (;;) {
@@ -131,8 +133,10 @@ static int read_fixed(const struct stoa *s, const struct target *t, const struct
 		if (ret)
 			memcpy(ret, copy, a->size);
 		if (ret_stamp)
-			*ret_stamp = (struct stoa_stamp){ .version = stamp.version, .changes = stamp.changes,
-							  .time_ns = stamp.time_ns, .pid = stamp.pid,
+			*ret_stamp = (struct stoa_stamp){ .version = stamp.version,
+							  .changes = stamp.changes,
+							  .time_ns = stamp.time_ns,
+							  .pid = stamp.pid,
 							  .client = stamp.client };
 		return 0;
 	}
@@ -240,7 +244,8 @@ static int barrier_many(size_t n, struct stoa_proxy *const *proxies, struct targ
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		targets[i] = proxy_target(proxies[i]);
 		if (proxies[i]->stoa != proxies[0]->stoa)
-			return error_set(-EINVAL, "objects %s and %s are of two namespaces", proxies[0]->name, proxies[i]->name);
+			return error_set(-EINVAL, "objects %s and %s are of two namespaces", proxies[0]->name,
+					 proxies[i]->name);
 		if (target_dead(targets[i], handle_committed(proxies[i]->stoa)))
 			r = retarget(proxies[i], &targets[i]);
 		r = r ? r : check_struct(proxies[i], targets[i], targets[i]->binding->ours->state->size);
@@ -283,7 +288,8 @@ static int run_here(const struct stoa_method *method, void *self, const void *ar
 	*lane_reader() = false;
 	stoa_last_error(&e);
 	if (r > 0)
-		return error_set(-EINVAL, "method %s returned %d; a method returns 0 or a negative errno", method->name, r);
+		return error_set(-EINVAL, "method %s returned %d; a method returns 0 or a negative errno", method->name,
+				 r);
 	if (r < 0 && e.code != r) /* it has not called stoa_fail */
 		error_set_command(r, STOA_FROM_METHOD, false, 0, NULL, 0);
 	return r;
@@ -306,8 +312,8 @@ int read_method(struct stoa_proxy *p, const struct stoa_method *method, const vo
 	if (!b->local || atomic_load_explicit(&s->space.state->life.flags, memory_order_relaxed) & STOA_VERIFY)
 		return READ_ELSEWHERE;
 	if ((!args && b->args->n_fields) || (!ret && b->ret->n_fields))
-		return error_set(-EINVAL, "method %s of object %s takes arguments and gives a result; one was NULL", method->name,
-				 p->name);
+		return error_set(-EINVAL, "method %s of object %s takes arguments and gives a result; one was NULL",
+				 method->name, p->name);
 	uint64_t need = 0;
 	for (uint32_t i = 0; i < b->n_reads; i++) {
 		uint64_t f = pending_of(s, t, b->reads[i], true);
@@ -371,7 +377,8 @@ int read_stamp(struct stoa_proxy *p, uint32_t attr, struct stoa_stamp *ret)
 		if (attr == STOA_ALL)
 			r = stamp_of_all(p, ret);
 		else
-			r = a->variable ? read_variable(p->stoa, t, a, NULL, ret) : read_fixed(p->stoa, t, a, NULL, ret);
+			r = a->variable ? read_variable(p->stoa, t, a, NULL, ret)
+					: read_fixed(p->stoa, t, a, NULL, ret);
 		if (r != -ESTALE)
 			return r;
 		r = retarget(p, &t);
@@ -386,8 +393,8 @@ static int unchanged(struct stoa_proxy *p, uint32_t attr, int code)
 	const struct binding *b = proxy_target(p)->binding;
 	if (attr == STOA_ALL || binding_attr(b, attr, &a) < 0)
 		return error_set(code, "object %s has not changed", p->name);
-	return error_set(code, "attribute %s of object %s has not changed", b->view->described->state->attrs[a->attr].name,
-			 p->name);
+	return error_set(code, "attribute %s of object %s has not changed",
+			 b->view->described->state->attrs[a->attr].name, p->name);
 }
 
 int stoa_wait(struct stoa_proxy *p, uint32_t attr, uint64_t after, int64_t timeout, struct stoa_stamp *ret_stamp)

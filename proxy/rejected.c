@@ -24,8 +24,12 @@ static bool copy(const struct stoa *s, uint64_t number, struct stoa_rejection *r
 {
 	const struct reject *e = space_reject(&s->space, number);
 	*ret = (struct stoa_rejection){ .number = atomic_load_explicit(&e->number, memory_order_acquire),
-					.ticket = e->ticket, .time_ns = e->time_ns, .code = e->code,
-					.origin = (enum stoa_origin)e->origin, .pid = (uint32_t)e->pid, .client = e->lane };
+					.ticket = e->ticket,
+					.time_ns = e->time_ns,
+					.code = e->code,
+					.origin = (enum stoa_origin)e->origin,
+					.pid = (uint32_t)e->pid,
+					.client = e->lane };
 	snprintf(ret->object, sizeof(ret->object), "%.*s", STOA_NAME_MAX, e->object);
 	snprintf(ret->class_name, sizeof(ret->class_name), "%.*s", STOA_NAME_MAX, e->class_name);
 	snprintf(ret->row, sizeof(ret->row), "%.*s", STOA_NAME_MAX, e->row);

@@ -147,17 +147,19 @@ static int send_method(struct stoa_proxy *p, const struct stoa_method *method, c
 	static const stoa_none none;
 	size_t size = image_size(m->args, args ? args : &none);
 	if (!args && m->args->n_fields)
-		return error_set(-EINVAL, "method %s of object %s takes arguments; none were given", method->name, p->name);
+		return error_set(-EINVAL, "method %s of object %s takes arguments; none were given", method->name,
+				 p->name);
 	if (size > LANE_LIMIT)
-		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", method->name, size,
-				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
+		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", method->name,
+				 size, (uintmax_t)(LANE_FIRST << LANE_LOGS));
 	r = send_begin(p->stoa, (uint32_t)size, answer ? m->reply_size : 0, timeout, w);
 	if (r < 0)
 		return r;
 	image_pack(m->args, args ? args : &none, w->args);
 	if (m->has_chars && image_check(m->args, w->args, size) < 0) {
 		lane_unrecord(w->lane, w->record);
-		return error_set(-EINVAL, "a text among the arguments of method %s has no NUL within its size", method->name);
+		return error_set(-EINVAL, "a text among the arguments of method %s has no NUL within its size",
+				 method->name);
 	}
 	send_address(w->record, t, RECORD_CALL, m->row);
 	r = send_publish(w, timeout);
@@ -195,8 +197,13 @@ int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const vo
 	int r = send_method(p, method, args, true, STOA_NOWAIT, &m, &w);
 	if (r < 0)
 		return r;
-	struct pending wanted = { .ticket = w.ticket, .record = w.record, .method = m, .ret = ret, .data = data,
-				  .deadline = handle_deadline(p->stoa, timeout), .event = true };
+	struct pending wanted = { .ticket = w.ticket,
+				  .record = w.record,
+				  .method = m,
+				  .ret = ret,
+				  .data = data,
+				  .deadline = handle_deadline(p->stoa, timeout),
+				  .event = true };
 	r = pending_add(w.lane, &wanted);
 	if (r < 0)
 		return error_set_command(r, STOA_FROM_LIBRARY, true, w.ticket, NULL, 0);
@@ -230,7 +237,8 @@ int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32
 		return 0;
 	const char *name = t->binding->view->described->state->attrs[a->attr].name;
 	if (size != a->size)
-		return error_set(-EINVAL, "attribute %s of object %s has %u bytes; %zu were given", name, p->name, a->size, size);
+		return error_set(-EINVAL, "attribute %s of object %s has %u bytes; %zu were given", name, p->name,
+				 a->size, size);
 	return error_set(-EPERM, "attribute %s of object %s is not writable", name, p->name);
 }
 
@@ -260,7 +268,8 @@ int stoa_assign_all(struct stoa_proxy *p, const void *from, size_t size, int64_t
 		return r;
 	const struct binding *b = t->binding;
 	if (size != b->ours->state->size)
-		return error_set(-EINVAL, "class %s has %u bytes; %zu were given", b->ours->name, b->ours->state->size, size);
+		return error_set(-EINVAL, "class %s has %u bytes; %zu were given", b->ours->name, b->ours->state->size,
+				 size);
 	if (b->whole)
 		return error_set(-EPROTO, "%s", b->whole->bad);
 	if (!b->writable)

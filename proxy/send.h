@@ -11,7 +11,7 @@
 struct sending {
 	struct lane *lane;
 	struct record *record;
-	char *args; /* args_size bytes, to be filled in */
+	char *args;	 /* args_size bytes, to be filled in */
 	uint64_t ticket; /* once published */
 };
 

@@ -153,8 +153,8 @@ int class_select(const struct stoa_struct *s, const char *names, uint32_t **ret_
 /* ---- canonical texts -------------------------------------------------------------------------------------- */
 
 static const char *const type_names[] = {
-	[STOA_I8] = "i8",     [STOA_I16] = "i16",    [STOA_I32] = "i32",   [STOA_I64] = "i64",   [STOA_U8] = "u8",
-	[STOA_U16] = "u16",   [STOA_U32] = "u32",    [STOA_U64] = "u64",   [STOA_F32] = "f32",   [STOA_F64] = "f64",
+	[STOA_I8] = "i8",     [STOA_I16] = "i16",    [STOA_I32] = "i32",   [STOA_I64] = "i64",	 [STOA_U8] = "u8",
+	[STOA_U16] = "u16",   [STOA_U32] = "u32",    [STOA_U64] = "u64",   [STOA_F32] = "f32",	 [STOA_F64] = "f64",
 	[STOA_BOOL] = "bool", [STOA_CHARS] = "text", [STOA_TEXT] = "text", [STOA_BLOB] = "blob",
 };
 

@@ -92,9 +92,10 @@ static int name_check(const struct where *w, const char *what, const char *name)
 	if (strnlen(name, STOA_NAME_MAX + 1) > STOA_NAME_MAX)
 		return wrong(w, "the name of the %s, \"%.16s...\", is longer than %d bytes", what, name, STOA_NAME_MAX);
 	if (!is_name(name, dotted))
-		return wrong(w, "\"%s\" cannot be the name of %s %s: use letters, digits and _, no digit first; dots are %s",
-			     name, dotted ? "an" : "a", what,
-			     dotted ? "between nested members" : "in names of attributes only");
+		return wrong(
+			w, "\"%s\" cannot be the name of %s %s: use letters, digits and _, no digit first; dots are %s",
+			name, dotted ? "an" : "a", what,
+			dotted ? "between nested members" : "in names of attributes only");
 	return 0;
 }
 
@@ -125,15 +126,18 @@ static int find_duplicate(struct seen *seen, uint32_t n, const char **ret_twice)
 
 /* ---- attributes ------------------------------------------------------------------------------------------- */
 
-#define KIND(T) { sizeof(T), _Alignof(T) }
+#define KIND(T)                                                                                                        \
+	{                                                                                                              \
+		sizeof(T), _Alignof(T)                                                                                 \
+	}
 
 static const struct {
 	uint8_t size, align;
 } kinds[] = {
-	[STOA_I8] = KIND(int8_t),     [STOA_I16] = KIND(int16_t),     [STOA_I32] = KIND(int32_t),
-	[STOA_I64] = KIND(int64_t),   [STOA_U8] = KIND(uint8_t),      [STOA_U16] = KIND(uint16_t),
-	[STOA_U32] = KIND(uint32_t),  [STOA_U64] = KIND(uint64_t),    [STOA_F32] = KIND(float),
-	[STOA_F64] = KIND(double),    [STOA_BOOL] = KIND(_Bool),      [STOA_CHARS] = KIND(char),
+	[STOA_I8] = KIND(int8_t),      [STOA_I16] = KIND(int16_t),    [STOA_I32] = KIND(int32_t),
+	[STOA_I64] = KIND(int64_t),    [STOA_U8] = KIND(uint8_t),     [STOA_U16] = KIND(uint16_t),
+	[STOA_U32] = KIND(uint32_t),   [STOA_U64] = KIND(uint64_t),   [STOA_F32] = KIND(float),
+	[STOA_F64] = KIND(double),     [STOA_BOOL] = KIND(_Bool),     [STOA_CHARS] = KIND(char),
 	[STOA_TEXT] = KIND(stoa_text), [STOA_BLOB] = KIND(stoa_blob),
 };
 
@@ -395,7 +399,8 @@ static int class_check_with(const struct stoa_class *cls, bool has_code, char te
 	int r = cls ? 0 : wrong(&w, "the table is missing");
 
 	if (r == 0 && cls->abi > STOA_ABI)
-		r = wrong(&w, "it was compiled for tables of version %u; this library knows them up to %u", cls->abi, STOA_ABI);
+		r = wrong(&w, "it was compiled for tables of version %u; this library knows them up to %u", cls->abi,
+			  STOA_ABI);
 	r = r ? r : table_check(&w, cls, has_code);
 	if (r < 0)
 		return r;

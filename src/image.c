@@ -20,9 +20,9 @@ _Static_assert(sizeof(_Bool) == 1 && sizeof(float) == 4 && sizeof(double) == 8, 
 enum { LENGTH_AT = 4, FORMAT_AT = 8 };
 
 static const char letters[] = {
-	[STOA_I8] = 'c',    [STOA_I16] = 'j',  [STOA_I32] = 'i',  [STOA_I64] = 'I',  [STOA_U8] = 'c',
-	[STOA_U16] = 'v',   [STOA_U32] = 'u',  [STOA_U64] = 'U',  [STOA_F32] = 'u',  [STOA_F64] = 'f',
-	[STOA_BOOL] = 'c',  [STOA_CHARS] = 'c', [STOA_TEXT] = 'B', [STOA_BLOB] = 'B',
+	[STOA_I8] = 'c',   [STOA_I16] = 'j',   [STOA_I32] = 'i',  [STOA_I64] = 'I',  [STOA_U8] = 'c',
+	[STOA_U16] = 'v',  [STOA_U32] = 'u',   [STOA_U64] = 'U',  [STOA_F32] = 'u',  [STOA_F64] = 'f',
+	[STOA_BOOL] = 'c', [STOA_CHARS] = 'c', [STOA_TEXT] = 'B', [STOA_BLOB] = 'B',
 };
 
 static unsigned char *put32(unsigned char *p, uint32_t n)

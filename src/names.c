@@ -32,8 +32,8 @@ static int refuse_byte(const char *what, const char *name, char bad, bool colon)
 	size_t n = strlen(name);
 	for (size_t i = 0; i <= n; i++)
 		copy[i] = name[i] ? shown(name[i]) : '\0';
-	const char *allowed = colon ? "letters, digits, '_', '-' and ':' are allowed" :
-				      "letters, digits, '_' and '-' are allowed";
+	const char *allowed =
+		colon ? "letters, digits, '_', '-' and ':' are allowed" : "letters, digits, '_' and '-' are allowed";
 	if (shown(bad) == bad)
 		return error_set(-EINVAL, "%s name \"%s\" has '%c': %s", what, copy, bad, allowed);
 	return error_set(-EINVAL, "%s name \"%s\" has the byte 0x%02x: %s", what, copy, (unsigned char)bad, allowed);

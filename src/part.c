@@ -66,7 +66,7 @@ static int compile(const struct stoa_class *cls, struct part_plan *p)
 
 int part_plan_new(const struct stoa_class *cls, struct class_plan **ret)
 {
-	struct class_plan *plan = calloc(1, sizeof *plan);
+	struct class_plan *plan = calloc(1, sizeof(*plan));
 	if (!plan)
 		return -ENOMEM;
 	plan->n_attrs = cls->state->n_attrs;

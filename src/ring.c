@@ -24,7 +24,8 @@ static bool ring_is_closed(uint64_t word)
 /* The slot of ticket t is filled: move the tail past it, if nobody has. */
 static void help(const struct space *s, uint64_t t)
 {
-	atomic_compare_exchange_strong_explicit(&s->ingress->tail, &t, t + 1, memory_order_release, memory_order_relaxed);
+	atomic_compare_exchange_strong_explicit(&s->ingress->tail, &t, t + 1, memory_order_release,
+						memory_order_relaxed);
 }
 
 /* Returns false if the tail could not be right, after putting it right. Called with `committed` read after the tail. */
@@ -103,7 +104,8 @@ static void fill_hole(const struct space *s, uint64_t t)
 	_Atomic uint64_t *slot = ring_slot(s, t);
 	uint64_t seen = atomic_load(slot);
 	if ((uint32_t)(seen >> 32) == ring_lap(s, t))
-		atomic_compare_exchange_strong(slot, &seen, ring_word(ring_lap(s, t) + 1, RING_LANE_SPECIAL, RING_VOID));
+		atomic_compare_exchange_strong(slot, &seen,
+					       ring_word(ring_lap(s, t) + 1, RING_LANE_SPECIAL, RING_VOID));
 }
 
 bool ring_mend(const struct space *s, uint64_t head, bool thorough)

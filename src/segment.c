@@ -93,8 +93,8 @@ int segment_check(int fd, const char *file, enum segment_kind kind, struct segme
 	if (head.magic != LAYOUT_MAGIC)
 		return refuse(file, "is not a segment of stoa");
 	if (head.major != LAYOUT_MAJOR)
-		return error_set(-EPROTO, "the file \"%s\" has layout %u.%u, this library %u.%u: use one version",
-				 file, head.major, head.minor, LAYOUT_MAJOR, LAYOUT_MINOR);
+		return error_set(-EPROTO, "the file \"%s\" has layout %u.%u, this library %u.%u: use one version", file,
+				 head.major, head.minor, LAYOUT_MAJOR, LAYOUT_MINOR);
 	if (head.kind != kind)
 		return refuse(file, "is a segment of another kind");
 	if (head.limit < LAYOUT_PAGE || head.limit > INT64_MAX || (uint64_t)st.st_size != head.limit)
@@ -279,7 +279,8 @@ int segment_guard(void *at, uint64_t size, volatile int *damaged)
 		if (!claim(&ranges[i], 0))
 			continue;
 		uint32_t used = atomic_load(&ranges_used);
-		while (used <= i && !atomic_compare_exchange_weak(&ranges_used, &used, i + 1)) {}
+		while (used <= i && !atomic_compare_exchange_weak(&ranges_used, &used, i + 1)) {
+		}
 		release(&ranges[i], (uintptr_t)at, size, damaged);
 		return 0;
 	}

@@ -9,6 +9,12 @@
 
 static char serving[PATH_MAX];
 
-void serving_set(const char *dir) { snprintf(serving, sizeof serving, "%s", dir ? dir : ""); }
+void serving_set(const char *dir)
+{
+	snprintf(serving, sizeof(serving), "%s", dir ? dir : "");
+}
 
-bool serving_is(const char *dir) { return serving[0] && strcmp(serving, dir) == 0; }
+bool serving_is(const char *dir)
+{
+	return serving[0] && strcmp(serving, dir) == 0;
+}

@@ -330,6 +330,21 @@ static void empty_ring_is_left_as_it_is(void **state)
 
 /* ---- flags --------------------------------------------------------------------------------------------------- */
 
+static void flag_keeps_a_higher_value_when_a_late_one_is_raised(void **state)
+{
+	_Atomic uint64_t *flag = space_flags(s, 8);
+	(void)state;
+	/* A producer that was stopped between publishing ticket 0 and raising; the ring has gone round since. */
+	uint64_t newest = s->geometry.queue + 2;
+	atomic_store(&space.state->committed, 2);
+	atomic_store(flag, newest);
+	flag_raise(s, flag, 1);
+	assert_int_equal(atomic_load(flag), newest);
+	atomic_store(flag, newest + 1); /* beyond what anybody can have published: a lie */
+	flag_raise(s, flag, 3);
+	assert_int_equal(atomic_load(flag), 3);
+}
+
 static void flag_is_pending_until_committed_passes_it(void **state)
 {
 	_Atomic uint64_t *flag = space_flags(s, 3);
@@ -481,6 +496,7 @@ int main(void)
 		T(copy_is_thrown_away_when_its_cell_is_written_again),
 		T(empty_ring_is_left_as_it_is),
 		T(flag_is_pending_until_committed_passes_it),
+		T(flag_keeps_a_higher_value_when_a_late_one_is_raised),
 		T(flag_of_a_liar_delays_nobody),
 		T(full_ring_is_closed_once_there_is_room),
 		T(hole_is_filled_when_a_producer_was_misled),
