@@ -422,9 +422,6 @@ STOA_PUBLIC void stoa_touch(uint32_t part); /* hooks: this part changed */
 
 /* ---- macros ----------------------------------------------------------------------------------------------- */
 
-#define STOA_CLASSES(...) ((const struct stoa_class *const[]){ __VA_ARGS__, NULL })
-#define STOA_OPTIONS(...) (&(struct stoa_options){ .size = sizeof(struct stoa_options), __VA_ARGS__ })
-
 /*
  * What a stub takes. In C a wrong pointer is only a warning, and none at all from a system header, unless the parameter
  * is a transparent union: then it is an error. Callers pass plain pointers, or NULL, either way. (gcc -Wpedantic tells
@@ -468,7 +465,10 @@ STOA_PUBLIC void stoa_touch(uint32_t part); /* hooks: this part changed */
 	}                                                                                                              \
 	struct stoa_none
 
-#ifndef __cplusplus /* classes are written in C */
+#ifndef __cplusplus /* classes are written in C; in C++ fill a struct stoa_options, and begin with its size */
+
+#define STOA_CLASSES(...) ((const struct stoa_class *const[]){ __VA_ARGS__, NULL })
+#define STOA_OPTIONS(...) (&(struct stoa_options){ .size = sizeof(struct stoa_options), __VA_ARGS__ })
 
 /* A scalar becomes a pointer to itself, an array decays: one step towards the element. */
 #define STOA__STEP(m)                                                                                                  \
