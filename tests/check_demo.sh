@@ -1,3 +1,3 @@
 #!/bin/sh
-# check_demo.sh: the demo with fewer requests: a server under load whose coordinator is killed, and the counts are equal.
-exec "$srcdir/examples/prefork/demo" "$builddir" 6000
+# check_demo.sh: the demo with fewer requests: workers and the coordinator are killed under load, and the counts agree.
+exec "$srcdir/examples/prefork/demo" "$builddir" 16000

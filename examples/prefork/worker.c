@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "examples/prefork/webstats.h"
 
@@ -76,15 +77,17 @@ static int print_stats(struct worker *w, FILE *to)
 	return r;
 }
 
-/* GET /health: how the coordinator does; never waits for it. */
+/* GET /health: how the coordinator does, and which worker says so; never waits for it. */
 static int print_health(struct worker *w, FILE *to)
 {
 	struct stoa_health h;
 	int r = stoa_health(w->stoa, &h);
 	if (r == 0)
-		fprintf(to, "{\"healthy\":%s,\"coordinator\":%d,\"guardian\":%d,\"restarts\":%ju,\"queued\":%ju}\n",
+		fprintf(to,
+			"{\"healthy\":%s,\"coordinator\":%d,\"guardian\":%d,\"worker\":%d,\"restarts\":%ju,"
+			"\"queued\":%ju}\n",
 			h.verdict == STOA_HEALTHY ? "true" : "false", (int)h.coordinator, (int)h.guardian,
-			(uintmax_t)h.restarts, (uintmax_t)h.queued);
+			(int)getpid(), (uintmax_t)h.restarts, (uintmax_t)h.queued);
 	return r;
 }
 
