@@ -109,13 +109,18 @@ static void forget(struct coordinator *c)
 
 /* ---- stopping ---- */
 
+/* Producers that are faster than we would keep us from ever coming to the end of the queue. */
+static void turn_away(struct coordinator *c)
+{
+	struct life *life = &c->space->state->life;
+	atomic_store(&life->stopping, (uint32_t)c->stopping + 1);
+	atomic_store(&life->phase, LIFE_CLOSING);
+}
+
 /* The ring is closed behind what was accepted; that is applied, or abandoned, and then it is over. */
 static bool stop(struct coordinator *c)
 {
-	struct state_head *state = c->space->state;
 	if (!c->closed) {
-		atomic_store(&state->life.stopping, (uint32_t)c->stopping + 1);
-		atomic_store(&state->life.phase, LIFE_CLOSING);
 		ring_mend(c->space, c->head, true);
 		c->closed = ring_close(c->space, c->head, &c->end) == 0;
 		if (c->closed)
@@ -207,6 +212,9 @@ static enum coordinator_exit serve(struct coordinator *c)
 	for (int r = 0; r == 0;) {
 		if (c->ingress_damaged)
 			abort(); /* what is mapped here now is ours alone; the next one restores it */
+		check_users(c, started);
+		if (c->stopping >= 0)
+			turn_away(c);
 		if (commit_turn(c)) {
 			int64_t now = atomic_load_explicit(beat, memory_order_relaxed);
 			if (++turns % POLL_TURNS == 0 || now - polled > POLL_NS) {
@@ -216,7 +224,6 @@ static enum coordinator_exit serve(struct coordinator *c)
 			}
 			continue;
 		}
-		check_users(c, started);
 		if (c->stopping >= 0) {
 			if (!stop(c)) {
 				r = client_poll(c, 0);

@@ -59,6 +59,9 @@ static int check_predecessor(const struct space *s, uint64_t tail, uint64_t comm
 int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t *ret_ticket)
 {
 	for (int round = 0; round < ROUNDS; round++) {
+		/* Not what keeps commands from slipping in (the closing word does), but what lets the queue run dry. */
+		if (atomic_load_explicit(&s->state->life.stopping, memory_order_relaxed))
+			return -ESHUTDOWN;
 		uint64_t t = atomic_load_explicit(&s->ingress->tail, memory_order_acquire);
 		uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
 		if (!tail_plausible(s, t, committed))

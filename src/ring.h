@@ -46,7 +46,7 @@ static inline bool ring_filled(const struct space *s, uint64_t ticket)
 	return (int32_t)((uint32_t)(w >> 32) - ring_lap(s, ticket)) > 0;
 }
 
-/* Publish the record at `units` of `lane`. -EAGAIN: the ring is full; -ESHUTDOWN: it is closed. Never waits. */
+/* Publish the record at `units` of `lane`. -EAGAIN: the ring is full; -ESHUTDOWN: it is or will be closed. Never waits. */
 int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t *ret_ticket);
 
 /* Consumer: the word of ticket `head`, which must be committed. 1, or 0: none yet. */

@@ -13,6 +13,7 @@
 
 #define QUEUED 300
 #define PRODUCERS 3
+#define SHORT_QUEUE 16
 
 static struct stoa *s;
 static struct stoa_proxy *p;
@@ -114,6 +115,27 @@ static void now_abandons_what_slow_methods_have_not_come_to(void)
 	assert_int_equal(h.applied + h.abandoned, QUEUED + 1);
 	assert_true(h.abandoned > QUEUED / 2);
 	assert_int_equal(h.rejected + h.queued, 0);
+}
+
+static void nap_until_refused(int i)
+{
+	int r;
+	(void)i;
+	while ((r = slow_nap_cast(p, NULL, STOA_NOWAIT)) == 0 || r == -EAGAIN)
+		atomic_fetch_add(accepted, r == 0);
+	assert_true(r == -ESHUTDOWN || r == -ECONNRESET);
+}
+
+static void drain_ends_when_producers_are_faster_than_methods(void)
+{
+	s = harness_start_with(STOA_CLASSES(&slow_class), STOA_OPTIONS(.max_queue = SHORT_QUEUE));
+	p = harness_create(s, "slow", &slow_class, NULL);
+	accepted = harness_shared(sizeof(*accepted));
+	harness_spawn_all(PRODUCERS, nap_until_refused);
+	until(atomic_load(accepted) > 2 * SHORT_QUEUE);
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+	harness_join_all();
+	assert_int_equal(harness_health(s).applied, 1 + atomic_load(accepted));
 }
 
 static void attach_while_it_is_busy(int i)
@@ -247,6 +269,7 @@ int main(void)
 		HARNESS(clients_come_in_while_slow_methods_run),
 		HARNESS(drain_applies_300_when_300_are_queued),
 		HARNESS(drain_applies_what_was_accepted_with_producers_still_pushing),
+		HARNESS(drain_ends_when_producers_are_faster_than_methods),
 		HARNESS(embedded_namespace_ends_with_its_last_user),
 		HARNESS(namespace_can_be_started_anew_when_it_has_stopped),
 		HARNESS(now_abandons_what_slow_methods_have_not_come_to),

@@ -133,7 +133,7 @@ round:		CALM(me);
 		:: LAP(w) == t / N && t >= c + N -> goto rest /* -EAGAIN */
 		:: LAP(w) == t / N && t < c + N ->
 			if
-			:: break /* dies, or gives up */
+			:: break /* dies, or gives up, or sees that the coordinator is stopping */
 			:: true
 			fi;
 			atomic {
