@@ -61,7 +61,8 @@ int client_init(struct coordinator *c)
 	sigaddset(&stop, SIGTERM);
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	c->signal_fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (c->epoll_fd < 0 || c->signal_fd < 0)
+	c->proc_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (c->epoll_fd < 0 || c->signal_fd < 0 || c->proc_fd < 0)
 		return error_set(-errno, "cannot make the coordinator's descriptors: %s", strerror(errno));
 	if ((c->state_ro_fd = open_read_only(c, "state")) < 0)
 		return c->state_ro_fd;
@@ -81,7 +82,7 @@ int client_init(struct coordinator *c)
 
 void client_fini(struct coordinator *c)
 {
-	int fds[] = { c->epoll_fd, c->signal_fd, c->state_ro_fd, c->ingress_ro_fd };
+	int fds[] = { c->epoll_fd, c->signal_fd, c->state_ro_fd, c->ingress_ro_fd, c->proc_fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -187,12 +188,12 @@ static bool may_enter(const struct coordinator *c, uid_t uid)
 }
 
 /* Is this a pidfd of that process? Its fdinfo says so. */
-static bool is_pidfd_of(int fd, pid_t pid)
+static bool is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
 {
 	char path[64], line[256];
 	long of = 0;
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	FILE *f = fopen(path, "re");
+	snprintf(path, sizeof(path), "fdinfo/%d", fd);
+	FILE *f = process_read(c->proc_fd, path);
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "Pid: %ld", &of) == 1)
 			break;
@@ -227,7 +228,7 @@ static int on_hello(struct coordinator *c, int fd, const struct message *m, cons
 	if (m->n_fds == 0)
 		return refuse(fd, m, -EMFILE,
 			      "the client sent no pidfd of itself, or the coordinator has no descriptor left");
-	if (m->n_fds != 1 || !is_pidfd_of(fds[0], cred.pid))
+	if (m->n_fds != 1 || !is_pidfd_of(c, fds[0], cred.pid))
 		return refuse(fd, m, -EBADMSG, "the client sent no pidfd of itself");
 	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
 	struct roster_client client = { .used = true,
@@ -275,6 +276,7 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 				  : lane_find(c, &index);
 	int fd = r < 0 ? r : lanes_give(c, index, from->pid, &seq);
 	if (fd < 0) {
+		coordinator_check_process(c, fd);
 		refuse_last(conn, m, fd);
 		if (event_fd >= 0)
 			close(event_fd);
@@ -390,6 +392,7 @@ static void on_listen(struct coordinator *c)
 		watch_new(c, fd);
 	if (errno != EMFILE && errno != ENFILE)
 		return;
+	coordinator_check_process(c, -errno);
 	/* Who waits to come in would keep us busy: look again when one has gone, or in a while. */
 	namespace_log(c->ns, LOG_WARNING, "cannot accept a client: %s", strerror(errno));
 	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, c->ns->listen_fd, NULL);

@@ -18,7 +18,8 @@
 #include "src/names.h"
 #include "src/ring.h"
 
-#define KILLS_MAX 8 /* from outside, while it ran */
+#define KILLS_MAX 8	 /* from outside, while it ran … */
+#define KILLS_OF_STOP 4 /* … each stop counts for so many: it takes the others a second */
 
 struct job {
 	const struct record *record;
@@ -363,7 +364,7 @@ static int command_remove(struct coordinator *c, const struct command *cmd)
 /* "method add of object hits", for messages. */
 static void command_name(const struct command *cmd, char *what, size_t size)
 {
-	const struct job *j = cmd->n_jobs == 1 ? &cmd->jobs[0] : NULL;
+	const struct job *j = cmd->failed < cmd->n_jobs ? &cmd->jobs[cmd->failed] : NULL;
 	if (j && j->method && j->object)
 		snprintf(what, size, "method %s of object %s", j->method->row->name, j->object->name);
 	else
@@ -372,19 +373,23 @@ static void command_name(const struct command *cmd, char *what, size_t size)
 }
 
 /* A command at whose hands the coordinator died too often, or that ran past its deadline. */
-static int check_suspect(struct coordinator *c, const struct command *cmd)
+static int check_suspect(struct coordinator *c, struct command *cmd)
 {
 	const struct life *life = &c->space->state->life;
-	char what[2 * LAYOUT_NAME + 32];
+	char what[2 * LAYOUT_NAME + 32], how[64];
 	if (atomic_load_explicit(&life->suspect, memory_order_relaxed) != c->ticket + 1)
 		return 0;
+	cmd->failed = atomic_load(&life->suspect_job);
 	command_name(cmd, what, sizeof(what));
+	process_how(atomic_load(&life->suspect_status), how, sizeof(how));
 	if (atomic_load(&life->suspect_overran))
 		return outcome_set(c, -ETIME, "%s ran past its deadline and was ended", what);
 	if (atomic_load(&life->suspect_crashes) >= CRASHES_MAX)
-		return outcome_set(c, -EFAULT, "%s crashed the coordinator, %d times", what, CRASHES_MAX);
-	if (atomic_load(&life->suspect_kills) >= KILLS_MAX)
-		return outcome_set(c, -EFAULT, "the coordinator was killed %d times while %s ran", KILLS_MAX, what);
+		return outcome_set(c, -EFAULT, "%s crashed the coordinator, %d times, %s", what, CRASHES_MAX, how);
+	uint32_t kills = atomic_load(&life->suspect_kills), stops = atomic_load(&life->suspect_stops);
+	if (kills + KILLS_OF_STOP * stops >= KILLS_MAX)
+		return outcome_set(c, -EFAULT, "the coordinator was killed %u times, and stopped %u times, while %s ran",
+				   kills, stops, what);
 	return 0;
 }
 
@@ -480,6 +485,7 @@ static int command_apply(struct coordinator *c, struct command *cmd)
 	} else {
 		r = cmd->record.kind == RECORD_REMOVE ? command_remove(c, cmd) : jobs_run(c, cmd);
 	}
+	coordinator_check_process(c, r); /* the note stands: a command that lowers them itself must not come for ever */
 	run_noted_end(c);
 	if (r == 0 && cmd->n_jobs == 0)
 		reply_write(c, cmd, &cmd->record, 0, 0);

@@ -4,6 +4,8 @@
 #include "coordinator/coordinator.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,13 @@
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
 
 struct coordinator *coordinator_self;
+
+void coordinator_check_process(const struct coordinator *c, int code)
+{
+	if (code == -EBADF ? fcntl(c->ns->dir_fd, F_GETFD) < 0 || fcntl(c->ns->state_fd, F_GETFD) < 0
+			   : (code == -ENOMEM || code == -EFBIG || code == -EMFILE) && process_is_limited(&c->limits))
+		abort();
+}
 
 /* ---- start ---- */
 
@@ -67,6 +76,7 @@ static int restore_ingress(struct coordinator *c)
 static int recover(struct coordinator *c)
 {
 	struct state_head *state = c->space->state;
+	process_read_limits(&c->limits);
 	c->head = atomic_load(&state->committed);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	c->old_until = UINT64_MAX;
@@ -105,6 +115,27 @@ static void forget(struct coordinator *c)
 	free(c->bytes);
 	free(c->args);
 	free(c->ret);
+}
+
+/*
+ * In what a method forks. It is no coordinator, and may live long: with our descriptors it would keep clients waiting for
+ * the end of their connections. Without our mappings it cannot go on in our place.
+ */
+static void be_nobody(void)
+{
+	struct coordinator *c = coordinator_self;
+	if (!c)
+		return;
+	client_fini(c);
+	lanes_fini(c);
+	namespace_close(c->ns);
+}
+
+static void mind_forks(void)
+{
+	static bool minded; /* the coordinator of a guardian that was one has it from there */
+	if (!minded && pthread_atfork(NULL, NULL, be_nobody) == 0)
+		minded = true;
 }
 
 /* ---- stopping ---- */
@@ -151,7 +182,7 @@ static void pulse_memory(struct coordinator *c, bool first)
 	if (!first && now - c->measured_ns < MEASURE_NS)
 		return;
 	c->measured_ns = now;
-	FILE *f = fopen("/proc/self/statm", "re");
+	FILE *f = process_read(c->proc_fd, "statm");
 	if (f && fscanf(f, "%*u %lu", &pages) == 1) {
 		atomic_store_explicit(&pulse->resident, pages * (uint64_t)sysconf(_SC_PAGESIZE), memory_order_relaxed);
 		if (first)
@@ -249,9 +280,10 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	}
 	c->ns = ns;
 	c->space = &ns->space;
-	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = -1;
+	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = c->proc_fd = -1;
 	coordinator_self = c;
 	serving_set(ns->dir);
+	mind_forks();
 	int r = recover(c);
 	if (r < 0) {
 		struct stoa_error e;

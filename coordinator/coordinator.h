@@ -14,6 +14,7 @@
 #include "coordinator/heap.h"
 #include "coordinator/mirror.h"
 #include "coordinator/namespace.h"
+#include "coordinator/process.h"
 #include "src/image.h"
 #include "src/part.h"
 
@@ -105,6 +106,8 @@ struct coordinator {
 	volatile int ingress_damaged;     /* a client truncated it */
 	struct heap heap;
 	int epoll_fd, signal_fd, state_ro_fd, ingress_ro_fd; /* read-only ones are for clients */
+	struct process_limits limits; /* as they were when we began */
+	int proc_fd; /* /proc/self, wherever a method has changed our root to */
 
 	struct server_class *classes;
 	struct server_description *descriptions;
@@ -154,6 +157,12 @@ int outcome_set(struct coordinator *c, int code, const char *format, ...) __attr
 
 /* The same with the thread's error, which the library has set with this code. */
 int outcome_library(struct coordinator *c, int code);
+
+/*
+ * Something failed with this code: if it did because a method has closed the descriptors of this process or lowered its
+ * limits, end it. The next coordinator has the guardian's.
+ */
+void coordinator_check_process(const struct coordinator *c, int code);
 
 /* Make *buffer at least size bytes. -ENOMEM. */
 int scratch(unsigned char **buffer, size_t *room, size_t size);

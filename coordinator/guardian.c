@@ -194,12 +194,6 @@ static int plan(struct guardian *g, const char *how)
 	return 0;
 }
 
-static bool is_own_signal(int sig)
-{
-	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGABRT || sig == SIGSYS ||
-	       sig == SIGTRAP;
-}
-
 /* A method that calls exit(0) has ended nothing. */
 static bool is_end(const struct state_head *state, int status)
 {
@@ -219,12 +213,8 @@ static int judge(struct guardian *g, int status)
 			return error_set(g->failed.code < 0 ? g->failed.code : -EIO, "%s", g->failed.text);
 		namespace_log(g->ns, LOG_ERR, "the coordinator cannot start again: %s", g->failed.text);
 	} else {
-		bool own = WIFEXITED(status) || is_own_signal(WTERMSIG(status));
-		watch_note(&g->watch, state, own);
-		if (WIFEXITED(status))
-			snprintf(how, sizeof(how), "by exit(%d)", WEXITSTATUS(status));
-		else
-			snprintf(how, sizeof(how), "by SIG%s", sigabbrev_np(WTERMSIG(status)) ?: "RT");
+		watch_note(&g->watch, state, status);
+		process_how(status, how, sizeof(how));
 		namespace_log(g->ns, LOG_WARNING, "coordinator %d died, %s", (int)g->watch.child, how);
 	}
 	atomic_fetch_add(&state->life.restarts, 1);
@@ -256,8 +246,7 @@ static void hear_link(struct guardian *g)
 	if (r == 0)
 		return;
 	close_fd(&g->ns->link_fd); /* else its end would wake every poll until the child is dead */
-	if (g->watch.child > 0)	   /* it is exiting, or has closed what it needs */
-		kill(g->watch.child, SIGKILL);
+	g->watch.lost_ns = clock_now();
 }
 
 /* 0: it lives, or another is to be forked. */
@@ -336,7 +325,7 @@ int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data)
 	struct guardian g = { .ns = ns, .ready = ready, .data = data };
 	int r = begin(&g);
 	/* What ran when guardian and coordinator both died may have had its part in it. */
-	watch_note(&g.watch, ns->space.state, false);
+	watch_note(&g.watch, ns->space.state, SIGKILL);
 	g.committed = atomic_load(&ns->space.state->committed);
 	while (r == 0)
 		r = step(&g);

@@ -21,6 +21,9 @@ struct watch {
 	uint64_t late;      /* pulse.running, seen past its deadline once */
 	uint64_t overran;   /* pulse.running, ended for it; 0: not */
 	bool ended;         /* by us: it is dying */
+	bool stopped;       /* it was ended for that */
+	bool closed;        /* it was ended as it had closed its link: nobody else could */
+	int64_t lost_ns;    /* since when the link is closed; 0: it is not */
 };
 
 struct guardian {
@@ -48,7 +51,7 @@ void watch_begin(struct watch *w, pid_t child);
 int watch_interval(const struct watch *w, const struct pulse *pulse);
 void watch_look(struct watch *w, const struct namespace *ns);
 
-/* Copy what ran at its death to the suspect record: made: its own doing, by exit or by signal. */
-void watch_note(const struct watch *w, struct state_head *state, bool made);
+/* It died with this status: copy what ran then to the suspect record, and whose doing it was. */
+void watch_note(const struct watch *w, struct state_head *state, int status);
 
 #endif

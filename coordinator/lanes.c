@@ -88,9 +88,12 @@ static int lane_map(struct coordinator *c, uint32_t i)
 
 struct server_lane *lanes_get(struct coordinator *c, uint32_t lane)
 {
-	if (lane >= space_lanes(c->space) || (!c->lanes[lane].base && lane_map(c, lane) < 0))
+	if (lane >= space_lanes(c->space))
 		return NULL;
-	return &c->lanes[lane];
+	int r = c->lanes[lane].base ? 0 : lane_map(c, lane);
+	if (r < 0)
+		coordinator_check_process(c, r);
+	return r < 0 ? NULL : &c->lanes[lane];
 }
 
 void lanes_forget(struct coordinator *c, uint32_t lane)

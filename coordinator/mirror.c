@@ -5,26 +5,28 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define GUARDED_MAX 8192 /* of them: each takes two of the 65530 maps that a process may have by default */
+#define GUARDED_MAX 8192 /* of them: each takes two or three of the 65530 maps that a process may have by default */
+#define GUARD (64 * 1024)
+#define LOOK 64 /* bytes before it, after each method */
 
 static unsigned n_guarded;
 
 static int map_guarded(struct mirror *m, size_t size, size_t align)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = (size + page - 1) / page * page;
-	char *map = mmap(NULL, bytes + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t before = bytes - (size + align - 1) / align * align, mapped = bytes + 2 * GUARD;
+	char *map = mmap(NULL, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map == MAP_FAILED)
 		return -ENOMEM;
-	if (mprotect(map, bytes, PROT_READ | PROT_WRITE) < 0) {
-		munmap(map, bytes + page);
+	if (mprotect(map + GUARD, bytes, PROT_READ | PROT_WRITE) < 0) {
+		munmap(map, mapped);
 		return -ENOMEM;
 	}
-	*m = (struct mirror){ .at = map + bytes - (size + align - 1) / align * align,
-			      .map = map,
-			      .mapped = bytes + page };
+	*m = (struct mirror){ .at = map + GUARD + before, .map = map, .mapped = mapped, .before = before };
 	n_guarded++;
 	return 0;
 }
@@ -46,4 +48,18 @@ void mirror_fini(struct mirror *m)
 		free(m->at);
 	}
 	*m = (struct mirror){ 0 };
+}
+
+bool mirror_check(const struct mirror *m, bool all)
+{
+	static const char zero[LOOK];
+	size_t n = all || m->before < LOOK ? m->before : LOOK;
+	for (char *at = (char *)m->at - n; at < (char *)m->at; at += LOOK) {
+		size_t left = (size_t)((char *)m->at - at);
+		if (memcmp(at, zero, left < LOOK ? left : LOOK) != 0) {
+			memset((char *)m->at - m->before, 0, m->before);
+			return false;
+		}
+	}
+	return true;
 }

@@ -223,11 +223,13 @@ static int part_image(const struct coordinator *c, const struct object *o, uint3
 	return 0;
 }
 
-static int unpack_hook_part(struct object *o, uint32_t k, const struct part_plan *plan, const char *image)
+static int unpack_hook_part(const struct coordinator *c, struct object *o, uint32_t k, const struct part_plan *plan, const char *image)
 {
 	stoa_blob bytes = { 0 };
 	image_borrow(plan->image, image, &bytes);
-	return o->cls->code->hooks->unpack(o->mirror, k - o->cls->plan->n_attr_parts, bytes.data, bytes.size);
+	int r = o->cls->code->hooks->unpack(o->mirror, k - o->cls->plan->n_attr_parts, bytes.data, bytes.size);
+	run_check_process(c);
+	return r;
 }
 
 static int mirror_load(struct coordinator *c, struct object *o)
@@ -239,7 +241,7 @@ static int mirror_load(struct coordinator *c, struct object *o)
 		r = part_image(c, o, k, &plan->parts[k], &image);
 		if (r == 0)
 			r = k < plan->n_attr_parts ? image_unpack(plan->parts[k].image, image, o->mirror)
-						   : unpack_hook_part(o, k, &plan->parts[k], image);
+						   : unpack_hook_part(c, o, k, &plan->parts[k], image);
 	}
 	if (r < 0)
 		return r;

@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Where it is there, the thread sanitizer has a thread of its own in the process, which no fork minds. */
@@ -76,6 +79,23 @@ void process_no_core(void)
 	setrlimit(RLIMIT_CORE, &limit);
 }
 
+FILE *process_read(int dir_fd, const char *file)
+{
+	int fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "re");
+	if (fd >= 0 && !f)
+		close(fd);
+	return f;
+}
+
+void process_how(int status, char *text, size_t size)
+{
+	if (WIFEXITED(status))
+		snprintf(text, size, "by exit(%d)", WEXITSTATUS(status));
+	else
+		snprintf(text, size, "by SIG%s", sigabbrev_np(WTERMSIG(status)) ?: "RT");
+}
+
 void process_raise_files(struct rlimit *ret_old)
 {
 	struct rlimit limit;
@@ -85,6 +105,24 @@ void process_raise_files(struct rlimit *ret_old)
 	limit.rlim_cur = limit.rlim_max;
 	if (limit.rlim_max > 0)
 		setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void process_read_limits(struct process_limits *ret)
+{
+	static const int which[] = { RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA };
+	struct rlimit limit;
+	for (size_t i = 0; i < sizeof(which) / sizeof(which[0]); i++)
+		ret->of[i] = getrlimit((__rlimit_resource_t)which[i], &limit) < 0 ? 0 : limit.rlim_cur;
+}
+
+bool process_is_limited(const struct process_limits *before)
+{
+	struct process_limits now;
+	process_read_limits(&now);
+	for (size_t i = 0; i < sizeof(now.of) / sizeof(now.of[0]); i++)
+		if (now.of[i] < before->of[i])
+			return true;
+	return false;
 }
 
 void process_restore_files(const struct rlimit *old)

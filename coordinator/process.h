@@ -5,6 +5,8 @@
 #define STOA_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 int process_threads(void); /* of this process; 1 if /proc does not tell */
@@ -18,6 +20,18 @@ void process_reset_signals(bool ignore_term);
 void process_no_core(void);                         /* unless $STOA_CORE is set */
 void process_raise_files(struct rlimit *ret_old);   /* RLIMIT_NOFILE up to its hard limit */
 void process_restore_files(const struct rlimit *old);
+
+/* What a method may lower, and the coordinator cannot do without. */
+struct process_limits {
+	rlim_t of[4];
+};
+void process_read_limits(struct process_limits *ret_limits);
+bool process_is_limited(const struct process_limits *before);
+
+FILE *process_read(int dir_fd, const char *file); /* NULL, errno is set */
+
+/* "by SIGSEGV", of what waitpid(2) tells. */
+void process_how(int status, char *text, size_t size);
 
 /* title.c: the name of this process in ps(1) and top(1). Overwrites the memory of argv: only for a process of ours. */
 void process_title(const char *title);

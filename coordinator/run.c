@@ -185,6 +185,7 @@ void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t
 	atomic_store_explicit(&p->deadline_ns, now + deadline, memory_order_relaxed);
 	atomic_store_explicit(&p->object, object, memory_order_relaxed);
 	atomic_store_explicit(&p->row, row, memory_order_relaxed);
+	atomic_store_explicit(&p->job, c->n_steps ? c->n_steps - 1 : 0, memory_order_relaxed);
 	atomic_store_explicit(&p->running, running, memory_order_release);
 }
 
@@ -223,7 +224,7 @@ static void attr_poison(const struct stoa_attr *a, char *self)
 }
 
 /* Does the reader's result change when attribute i does? Run it once more on a copy with i poisoned. */
-static bool depends_on(const struct object *o, const struct server_method *m, const void *args, uint32_t i, int status,
+static bool depends_on(const struct coordinator *c, const struct object *o, const struct server_method *m, const void *args, uint32_t i, int status,
 		       const void *ret, char *copy, char *again)
 {
 	const struct stoa_class *code = o->cls->code;
@@ -231,6 +232,7 @@ static bool depends_on(const struct object *o, const struct server_method *m, co
 	attr_poison(&code->state->attrs[i], copy);
 	memset(again, 0, m->row->ret->size);
 	int r = m->row->run(copy, args, again);
+	run_check_process(c);
 	size_t n = image_size(m->ret, again), n_ret = image_size(m->ret, ret);
 	char *a = malloc(n + 1), *b = malloc(n_ret + 1);
 	bool differs = r != status || n != n_ret;
@@ -254,7 +256,7 @@ static int check_reads(struct coordinator *c, const struct object *o, const stru
 	char *copy = malloc(state->size + 1), *again = malloc(m->row->ret->size + 1);
 	int r = copy && again ? 0 : -ENOMEM;
 	for (uint32_t i = 0; r == 0 && i < state->n_attrs; i++)
-		if (!step_declares(&reads, i) && depends_on(o, m, args, i, status, ret, copy, again))
+		if (!step_declares(&reads, i) && depends_on(c, o, m, args, i, status, ret, copy, again))
 			r = outcome_set(c, -EACCES,
 					"method %s of class %s read %s, which its row does not declare; "
 					"add it to .reads",
@@ -280,6 +282,9 @@ int run_method(struct coordinator *c, struct object *o, const struct server_meth
 				   "method %s of class %s returned %d; a method returns 0 or a negative errno",
 				   m->row->name, o->cls->code->name, r);
 	c->outcome.status = r;
+	if (!mirror_check(&o->mirror_memory, c->verify))
+		r = outcome_set(c, -EACCES, "method %s of class %s wrote before the beginning of its object",
+				m->row->name, o->cls->code->name);
 	if (r == 0)
 		r = check_undeclared(c, o, m);
 	if (r == 0 && c->verify && m->row->reader)

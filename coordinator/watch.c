@@ -7,16 +7,18 @@
  */
 #include "coordinator/guardian.h"
 
-#include <syslog.h>
 #include <sys/wait.h>
+#include <syslog.h>
 
 #include "src/clock.h"
 
 #define STOPPED_GRACE STOA_MS(1000)
 #define HUNG_AFTER (5 * STOA_MS(1000))
+#define LINK_GRACE STOA_MS(100) /* a process that dies closes its link some time before it is dead */
 #define ASLEEP_INTERVAL 100 /* ms */
 #define AWAKE_INTERVAL 20
 #define LATE_INTERVAL 5
+#define LOST_INTERVAL 1
 
 void watch_begin(struct watch *w, pid_t child)
 {
@@ -26,6 +28,8 @@ void watch_begin(struct watch *w, pid_t child)
 
 int watch_interval(const struct watch *w, const struct pulse *pulse)
 {
+	if (w->lost_ns && !w->ended)
+		return LOST_INTERVAL;
 	if (w->late)
 		return LATE_INTERVAL;
 	if (atomic_load(&pulse->running) == 0)
@@ -62,9 +66,23 @@ static bool is_fair(struct watch *w, const struct namespace *ns, int64_t now)
 		w->stopped_ns = now;
 	if (now - w->stopped_ns > STOPPED_GRACE) {
 		namespace_log(ns, LOG_WARNING, "coordinator %d is stopped by a signal; ending it", (int)w->child);
+		w->stopped = true;
 		end(w);
 	}
 	return false;
+}
+
+/*
+ * Its link is closed: it is dying, or a method closed what it needs, or put another program in its place. Whose doing it
+ * was shows when it has had the time to die.
+ */
+static void look_at_lost(struct watch *w, const struct pulse *pulse, int64_t now)
+{
+	bool running = atomic_load(&pulse->running) != 0;
+	if (running && now - w->lost_ns < LINK_GRACE)
+		return;
+	w->closed = running;
+	end(w);
 }
 
 /* pulse.running, if its deadline has passed; pairs with the coordinator, which stores the deadline before it. */
@@ -82,7 +100,11 @@ void watch_look(struct watch *w, const struct namespace *ns)
 {
 	const struct pulse *pulse = &ns->space.state->pulse;
 	int64_t now = clock_now();
-	if (w->ended || !is_fair(w, ns, now))
+	if (w->ended)
+		return;
+	if (w->lost_ns)
+		return look_at_lost(w, pulse, now);
+	if (!is_fair(w, ns, now))
 		return;
 	uint64_t late = find_late(pulse, now);
 	if (late && late == w->late) {
@@ -94,6 +116,7 @@ void watch_look(struct watch *w, const struct namespace *ns)
 	w->late = late;
 	int64_t beat = atomic_load(&pulse->beat_ns);
 	beat = beat > w->forked_ns ? beat : w->forked_ns;
+	beat = beat > w->excused_ns ? beat : w->excused_ns;
 	if (!w->ended && atomic_load(&pulse->running) == 0 && now - beat > HUNG_AFTER) {
 		namespace_log(ns, LOG_ERR, "coordinator %d has not moved for %jd ms; ending it", (int)w->child,
 			      (intmax_t)((now - beat) / 1000000));
@@ -101,7 +124,14 @@ void watch_look(struct watch *w, const struct namespace *ns)
 	}
 }
 
-void watch_note(const struct watch *w, struct state_head *state, bool made)
+static bool is_own(int status)
+{
+	int sig = WIFEXITED(status) ? SIGABRT : WTERMSIG(status);
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGABRT || sig == SIGSYS ||
+	       sig == SIGTRAP;
+}
+
+void watch_note(const struct watch *w, struct state_head *state, int status)
 {
 	struct life *life = &state->life;
 	uint64_t running = atomic_load(&state->pulse.running);
@@ -110,15 +140,20 @@ void watch_note(const struct watch *w, struct state_head *state, bool made)
 	if (atomic_load(&life->suspect) != running) {
 		atomic_store(&life->suspect_crashes, 0);
 		atomic_store(&life->suspect_kills, 0);
+		atomic_store(&life->suspect_stops, 0);
 		atomic_store(&life->suspect_overran, 0);
 		atomic_store(&life->suspect, running);
 	}
 	/* Ended for an overrun that finished meanwhile: what runs now has done nothing. */
 	if (w->overran == running)
 		atomic_store(&life->suspect_overran, 1);
-	else if (made)
+	else if (is_own(status) || w->closed)
 		atomic_fetch_add(&life->suspect_crashes, 1);
+	else if (w->stopped)
+		atomic_fetch_add(&life->suspect_stops, 1);
 	else if (w->overran == 0)
 		atomic_fetch_add(&life->suspect_kills, 1);
+	atomic_store(&life->suspect_job, atomic_load(&state->pulse.job));
+	atomic_store(&life->suspect_status, status);
 	atomic_store(&state->pulse.running, 0);
 }

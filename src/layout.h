@@ -64,6 +64,9 @@ struct life {
 	_Atomic uint32_t suspect_crashes; /* deaths of its own making */
 	_Atomic uint32_t suspect_kills;   /* deaths from outside while it ran */
 	_Atomic uint32_t suspect_overran; /* the guardian ended it past its deadline */
+	_Atomic uint32_t suspect_stops;   /* somebody stopped it, and the guardian ended that */
+	_Atomic uint32_t suspect_job;     /* pulse.job at its last death */
+	_Atomic int32_t suspect_status;   /* how it died then, as waitpid(2) has it */
 };
 
 #define PULSE_LOADING UINT64_MAX
@@ -77,6 +80,7 @@ struct pulse {
 	_Atomic uint32_t asleep;               /* parked: no beat is due before the idle beat */
 	_Atomic uint32_t threads;              /* lanes given out */
 	_Atomic uint64_t resident, resident_start; /* bytes of its memory, now and when it began to serve */
+	_Atomic uint32_t job;                  /* which of the commands of a RECORD_MANY runs */
 };
 
 /* What is committed lies in pairs of cells, each with its tag: src/cell.h tells which is current. */

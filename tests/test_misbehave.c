@@ -1,0 +1,604 @@
+/*
+ * test_misbehave.c: methods that take their process down, hold it up, or write where they must not. Each is undone,
+ * recorded with class, method, client and reason, and told to its caller, and the next call is served; so when it is
+ * called, when it is cast and nobody waits, and when it is one of several commands of stoa_call_many.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/harness.h"
+
+#define UNCHECKED __attribute__((no_sanitize("address", "undefined", "thread"))) /* it means to */
+
+enum act {
+	ADD,
+	SEGV,
+	ABORT,
+	EXIT_0,
+	EXIT_7,
+	EXIT_NOW,
+	RECURSE,
+	DIVIDE,
+	FREE_TWICE,
+	FREE_TEXT,
+	PAST_BY_1,
+	PAST_BY_100,
+	PAST_BY_64K,
+	RUN_PAST,
+	BEFORE_BY_1,
+	BEFORE_BY_100,
+	BEFORE_BY_64K,
+	EXEC,
+	EXEC_AND_STAY,
+	CLOSE_AND_STAY,
+	FORK_AND_CRASH,
+	KILL_ITSELF,
+	STOP_ITSELF,
+	UNDECLARED,
+	LOOP,
+	SLEEP,
+	BLOCK,
+	/* what harms the process, and not the command */
+	CLOSE_ALL,
+	CLOSE_FROM_3,
+	FORK_AND_RETURN,
+	FORK_AND_STAY,
+	BLOCK_SIGNALS,
+	IGNORE_SIGNALS,
+	CHANGE_PLACE,
+	LIMIT_FILES,
+	LIMIT_SIZE,
+	LIMIT_MEMORY,
+	ALARM,
+	ACTS,
+};
+
+struct evil {
+	int64_t a, b;
+	stoa_text note;
+	char last[8]; /* ends where the struct ends */
+};
+struct what {
+	int32_t act;
+	int32_t by;
+};
+STOA_STRUCT(evil, STOA_ATTR(struct evil, a), STOA_ATTR(struct evil, b), STOA_ATTR(struct evil, note),
+	    STOA_ATTR(struct evil, last));
+STOA_STRUCT(what, STOA_ATTR(struct what, act), STOA_ATTR(struct what, by));
+STOA_STUB(evil, act, struct what, stoa_none);
+STOA_STUB(evil, linger, struct what, stoa_none);
+
+static struct shared {
+	_Atomic int runs[ACTS];
+	_Atomic int64_t left_ns; /* when a method last left the straight and narrow */
+	_Atomic int n_stay, stay[16]; /* children that methods forked */
+} *shared;
+
+static struct stoa *s;
+static struct stoa_proxy *p;
+
+/* ---- the methods --------------------------------------------------------------------------------------------- */
+
+UNCHECKED static int recurse(volatile int *depth)
+{
+	volatile char frame[1024];
+	frame[0] = (char)++*depth;
+	return *depth < 0 ? 0 : recurse(depth) + frame[0];
+}
+
+UNCHECKED static void write_at(volatile char *at)
+{
+	*at = 'x';
+}
+
+UNCHECKED static void run_from(volatile char *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		at[i] = 'x';
+}
+
+UNCHECKED static void divide(void)
+{
+	volatile int one = 1, none = 0;
+	one /= none;
+#if !defined(__x86_64__) && !defined(__i386__)
+	raise(SIGFPE); /* there, the division answers */
+#endif
+}
+
+static void stay(void)
+{
+	for (;;)
+		pause();
+}
+
+static void fork_one(bool stays)
+{
+	pid_t child = fork();
+	if (child == 0 && stays)
+		stay();
+	if (child > 0 && stays)
+		atomic_store(&shared->stay[atomic_fetch_add(&shared->n_stay, 1)], child);
+}
+
+static void block(void)
+{
+	sigset_t all;
+	int ends[2];
+	char byte;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	if (pipe(ends) == 0 && read(ends[0], &byte, 1) == 0)
+		stay();
+}
+
+static void leave(enum act act)
+{
+	void *volatile memory = NULL;
+	switch (act) {
+	case SEGV:
+		write_at(memory);
+		break;
+	case ABORT:
+		abort();
+	case EXIT_0:
+		exit(0);
+	case EXIT_7:
+		exit(7);
+	case EXIT_NOW:
+		_exit(0);
+	case RECURSE:
+		recurse(&(volatile int){ 0 });
+		break;
+	case DIVIDE:
+		divide();
+		break;
+	case FREE_TWICE:
+		memory = malloc(5000);
+		free(memory);
+		free(memory);
+		break;
+	case EXEC:
+		execl("/bin/true", "true", NULL);
+		break;
+	case EXEC_AND_STAY:
+		execl("/bin/sleep", "sleep", "100", NULL);
+		break;
+	case CLOSE_AND_STAY:
+		closefrom(0);
+		stay();
+		break;
+	case FORK_AND_CRASH:
+		fork_one(true);
+		abort();
+	case KILL_ITSELF:
+		raise(SIGKILL);
+		break;
+	case STOP_ITSELF:
+		kill(getpid(), SIGSTOP);
+		break;
+	case LOOP:
+		for (volatile int on = 1; on;) {}
+		break;
+	case SLEEP:
+		usleep(1000000);
+		break;
+	case BLOCK:
+		block();
+		break;
+	default:
+		break;
+	}
+}
+
+static void trespass(struct evil *self, enum act act)
+{
+	char *begin = (char *)self, *end = begin + sizeof(*self);
+	switch (act) {
+	case FREE_TEXT:
+		free(self->note.data);
+		break;
+	case PAST_BY_1:
+		write_at(end);
+		break;
+	case PAST_BY_100:
+		write_at(end + 99);
+		break;
+	case PAST_BY_64K:
+		write_at(end + 65535);
+		break;
+	case RUN_PAST:
+		run_from(self->last, 65536);
+		break;
+	case BEFORE_BY_1:
+		write_at(begin - 1);
+		break;
+	case BEFORE_BY_100:
+		write_at(begin - 100);
+		break;
+	case BEFORE_BY_64K:
+		write_at(begin - 65536);
+		break;
+	case UNDECLARED:
+		self->b = 999;
+		break;
+	default:
+		break;
+	}
+}
+
+static void limit(int which, rlim_t to)
+{
+	setrlimit(which, &(struct rlimit){ to, to });
+}
+
+static void spoil(enum act act)
+{
+	sigset_t all;
+	switch (act) {
+	case CLOSE_ALL:
+		closefrom(0);
+		break;
+	case CLOSE_FROM_3:
+		closefrom(3);
+		break;
+	case FORK_AND_RETURN:
+	case FORK_AND_STAY:
+		fork_one(act == FORK_AND_STAY);
+		break;
+	case BLOCK_SIGNALS:
+		sigfillset(&all);
+		sigprocmask(SIG_SETMASK, &all, NULL);
+		break;
+	case IGNORE_SIGNALS:
+		for (int sig = 1; sig < NSIG; sig++)
+			signal(sig, SIG_IGN);
+		break;
+	case CHANGE_PLACE:
+		umask(0777);
+		if (chdir("/proc") == 0 && chroot("/proc") == 0)
+			break;
+		break;
+	case LIMIT_FILES:
+		limit(RLIMIT_NOFILE, 0);
+		break;
+	case LIMIT_SIZE:
+		limit(RLIMIT_FSIZE, 0);
+		break;
+	case LIMIT_MEMORY:
+		limit(RLIMIT_AS, 0);
+		break;
+	case ALARM:
+		alarm(1);
+		break;
+	default:
+		break;
+	}
+}
+
+static int evil_act(struct evil *self, const struct what *args, stoa_none *ret)
+{
+	enum act act = (enum act)args->act;
+	(void)ret;
+	atomic_fetch_add(&shared->runs[act], 1);
+	self->a += args->by;
+	stoa_text_set(&self->note, act == ADD ? "added" : "half done");
+	if (act != ADD)
+		atomic_store(&shared->left_ns, clock_now());
+	leave(act);
+	trespass(self, act);
+	spoil(act);
+	return 0;
+}
+
+static int evil_linger(struct evil *self, const struct what *args, stoa_none *ret)
+{
+	return evil_act(self, args, ret);
+}
+STOA_METHOD(evil, act, what, stoa_none, .writes = "a note last");
+STOA_METHOD(evil, linger, what, stoa_none, .writes = "a note last", .deadline = STOA_MS(100));
+STOA_CLASS(evil, 1, &evil_act_row, &evil_linger_row);
+
+/* ---- what becomes of each ------------------------------------------------------------------------------------ */
+
+static const struct kind {
+	enum act act;
+	const char *name;
+	int code;
+	int runs; /* of its method */
+	const char *says;
+} kinds[] = {
+	{ SEGV, "a write to nowhere", -EFAULT, 2, "crashed the coordinator, 2 times" },
+	{ ABORT, "abort", -EFAULT, 2, "crashed" },
+	{ EXIT_0, "exit(0)", -EFAULT, 2, "crashed" },
+	{ EXIT_7, "exit(7)", -EFAULT, 2, "crashed" },
+	{ EXIT_NOW, "_exit(0)", -EFAULT, 2, "crashed" },
+	{ RECURSE, "stack overflow", -EFAULT, 2, "crashed" },
+	{ DIVIDE, "division by zero", -EFAULT, 2, "crashed" },
+#if HARNESS_SLOW == 1 /* else the sanitizer reports it first */
+	{ FREE_TWICE, "double free", -EFAULT, 2, "crashed" },
+	{ FREE_TEXT, "free of a text", -EFAULT, 2, "crashed" },
+#endif
+	{ PAST_BY_1, "1 byte past its end", -EFAULT, 2, "crashed" },
+	{ PAST_BY_100, "100 bytes past its end", -EFAULT, 2, "crashed" },
+	{ PAST_BY_64K, "64 KiB past its end", -EFAULT, 2, "crashed" },
+	{ RUN_PAST, "a run past its end", -EFAULT, 2, "crashed" },
+	{ BEFORE_BY_1, "1 byte before it", -EACCES, 1, "before" },
+	{ BEFORE_BY_100, "100 bytes before it", -EACCES, 1, "before" },
+	{ BEFORE_BY_64K, "64 KiB before it", -EFAULT, 2, "crashed" },
+	{ EXEC, "exec of true", -EFAULT, 2, "crashed" },
+	{ EXEC_AND_STAY, "exec of sleep", -EFAULT, 2, "crashed" },
+	{ CLOSE_AND_STAY, "closed descriptors, and a hang", -EFAULT, 2, "crashed" },
+	{ FORK_AND_CRASH, "a crash beside a child", -EFAULT, 2, "crashed" },
+	{ KILL_ITSELF, "SIGKILL to itself", -EFAULT, 8, "killed" },
+	{ STOP_ITSELF, "SIGSTOP to itself", -EFAULT, 2, "stopped" },
+	{ UNDECLARED, "an undeclared write", -EACCES, 1, "wrote b, which its row does not declare" },
+	{ LOOP, "an endless loop", -ETIME, 1, "ran past its deadline and was ended" },
+	{ SLEEP, "a sleep past its deadline", -ETIME, 1, "deadline" },
+	{ BLOCK, "a read for ever, signals blocked", -ETIME, 1, "deadline" },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static const struct stoa_method *row_of(const struct kind *k)
+{
+	return k->code == -ETIME ? &evil_linger_row : &evil_act_row;
+}
+
+static void start(void)
+{
+	shared = harness_shared(sizeof(*shared));
+	s = harness_start(STOA_CLASSES(&evil_class));
+	p = harness_create(s, "e", &evil_class, &(struct evil){ .a = 5, .b = 6, .last = "last" });
+}
+
+static void start_again(void)
+{
+	s = harness_start(STOA_CLASSES(&evil_class));
+	ok(stoa_create(s, "e", &evil_class, NULL, 0, &p));
+}
+
+static int add(int by)
+{
+	return evil_act_call(p, &(struct what){ ADD, by }, NULL, SOON);
+}
+
+/* Nothing of it is left, and the next call is served. */
+static void check_undone(int64_t a)
+{
+	struct evil now = { 0 };
+	ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
+	assert_int_equal(now.a, a);
+	assert_int_equal(now.b, 6);
+	assert_string_equal(now.last, "last");
+	assert_true(!now.note.data || strcmp(now.note.data, "added") == 0);
+	stoa_text_fini(&now.note);
+	ok(add(1));
+	ok(add(-1));
+	ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
+	assert_int_equal(now.a, a);
+	assert_string_equal(now.note.data, "added");
+	stoa_text_fini(&now.note);
+}
+
+static int keep_rejection(void *data, const struct stoa_rejection *r)
+{
+	*(struct stoa_rejection *)data = *r;
+	return 0;
+}
+
+static void check_recorded(const struct kind *k)
+{
+	struct stoa_rejection r = { 0 };
+	ok(stoa_rejected(s, harness_health(s).rejected - 1, keep_rejection, &r));
+	assert_int_equal(r.number, harness_health(s).rejected);
+	assert_string_equal(r.class_name, "evil");
+	assert_string_equal(r.object, "e");
+	assert_string_equal(r.row, row_of(k)->name);
+	assert_int_equal(r.pid, getpid());
+	assert_int_equal(r.code, k->code);
+	assert_int_equal(r.origin, STOA_FROM_LIBRARY);
+	if (!strstr(r.text, k->says) || !strstr(r.text, row_of(k)->name))
+		fail_msg("%s: \"%s\" does not say \"%s\"", k->name, r.text, k->says);
+}
+
+static void check_told(const struct kind *k, int r)
+{
+	struct stoa_error e;
+	if (r != k->code)
+		print_error("%s:\n", k->name);
+	refused(k->code, r);
+	says(k->says);
+	stoa_last_error(&e);
+	assert_int_equal(e.origin, STOA_FROM_LIBRARY);
+	assert_false(e.may_apply);
+}
+
+static void check_runs(const struct kind *k)
+{
+	if (atomic_load(&shared->runs[k->act]) != k->runs)
+		fail_msg("%s ran %d times", k->name, atomic_load(&shared->runs[k->act]));
+	atomic_store(&shared->runs[k->act], 0);
+}
+
+/* They outlived the coordinator that forked them, and nothing waited for them. */
+static void end_children(void)
+{
+	while (atomic_load(&shared->n_stay) > 0)
+		assert_int_equal(kill(atomic_load(&shared->stay[atomic_fetch_sub(&shared->n_stay, 1) - 1]), SIGKILL), 0);
+}
+
+static void check_all(const struct kind *k)
+{
+	check_runs(k);
+	check_recorded(k);
+	check_undone(5);
+	end_children();
+}
+
+static void each_is_undone_recorded_and_told_when_called(void)
+{
+	start();
+	for (const struct kind *k = kinds; k < kinds + KINDS; k++) {
+		check_told(k, stoa_call(p, row_of(k), &(struct what){ (int)k->act, 100 }, NULL, 3 * SOON));
+		check_all(k);
+	}
+	assert_int_equal(harness_health(s).rejected, KINDS);
+}
+
+static void each_is_undone_and_recorded_when_cast(void)
+{
+	uint64_t rejected = 0;
+	start();
+	for (const struct kind *k = kinds; k < kinds + KINDS; k++) {
+		ok(stoa_cast(p, row_of(k), &(struct what){ (int)k->act, 100 }, SOON));
+		ok(evil_act_cast(p, &(struct what){ ADD, 0 }, SOON)); /* what stands behind it is applied */
+		ok(stoa_sync(s, 3 * SOON, &rejected));
+		assert_int_equal(rejected, k - kinds + 1);
+		check_all(k);
+	}
+}
+
+/* All or nothing; and which of them it was is told, though the same object and method stand there three times. */
+static void each_undoes_all_when_it_is_one_of_several(void)
+{
+	struct what good = { ADD, 10 };
+	start();
+	for (const struct kind *k = kinds; k < kinds + KINDS; k++) {
+		struct what bad = { (int)k->act, 100 };
+		struct stoa_command many[] = {
+			{ .proxy = p, .method = row_of(k), .args = &good },
+			{ .proxy = p, .method = row_of(k), .args = &bad },
+			{ .proxy = p, .method = row_of(k), .args = &good },
+		};
+		check_told(k, stoa_call_many(s, 3, many, 3 * SOON));
+		assert_int_equal(many[0].status, -ECANCELED);
+		assert_int_equal(many[1].status, k->code);
+		assert_int_equal(many[2].status, -ECANCELED);
+		check_all(k);
+	}
+}
+
+/* ---- what harms the process only ------------------------------------------------------------------------------ */
+
+static void attach_anew(int unused)
+{
+	struct stoa *own;
+	struct stoa_proxy *mine;
+	(void)unused;
+	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &own));
+	ok(stoa_open(own, "e", &evil_class, SOON, &mine));
+	ok(evil_act_call(mine, &(struct what){ ADD, 1 }, NULL, SOON));
+}
+
+/* An object that needs room in the state, and a client that needs a descriptor. */
+static void check_service(enum act act, int64_t *a)
+{
+	char name[32], text[20000];
+	struct stoa_proxy *other;
+	ok(add(1));
+	snprintf(name, sizeof(name), "e-%d", (int)act);
+	memset(text, 'x', sizeof(text));
+	stoa_text note = { text, sizeof(text) };
+	ok(stoa_create(s, name, &evil_class, &(struct evil){ .note = note }, STOA_EXCL, &other));
+	stoa_close(other);
+	harness_join(harness_spawn(attach_anew, 0));
+	ok(STOA_GET(p, struct evil, a, a, SOON));
+}
+
+static void service_goes_on_when_a_method_harms_its_process(void)
+{
+	int64_t a = 5, before;
+	start();
+	for (int act = CLOSE_ALL; act < ACTS; act++) {
+		before = a;
+		uint64_t rejected = harness_health(s).rejected;
+		int r = evil_act_call(p, &(struct what){ act, 100 }, NULL, SOON);
+		if (r < 0)
+			print_message("act %d: %s\n", act, stoa_strerror(r));
+		check_service((enum act)act, &a);
+		assert_int_equal(a, before + 2 + (r == 0 ? 100 : 0));
+		assert_int_equal(harness_health(s).rejected, rejected + (r < 0)); /* nobody else pays for it */
+		harness_kill_coordinator(s); /* the next one has not inherited the harm */
+		check_service((enum act)(act + ACTS), &a);
+		end_children();
+	}
+}
+
+static void served_namespace_ends_when_told_though_a_method_ignores_signals(void)
+{
+	static const enum act acts[] = { IGNORE_SIGNALS, BLOCK_SIGNALS };
+	shared = harness_shared(sizeof(*shared));
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		pid_t server = harness_serve(STOA_CLASSES(&evil_class), STOA_OPTIONS(.flags = STOA_VERIFY), &s);
+		p = harness_create(s, "e", &evil_class, NULL);
+		ok(evil_act_call(p, &(struct what){ (int)acts[i], 1 }, NULL, SOON));
+		kill(server, SIGTERM);
+		until(harness_has_ended(server));
+		assert_int_equal(harness_status(server), 0);
+		stoa_detach(s);
+	}
+}
+
+/* The child has copies of all that the coordinator had open: locks, connections, the socket. */
+static void child_that_a_method_forked_holds_nothing_up(void)
+{
+	start();
+	ok(evil_act_call(p, &(struct what){ FORK_AND_STAY, 1 }, NULL, SOON));
+	pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
+	harness_kill_coordinator(s);
+	ok(add(1));
+	coordinator = harness_coordinator(s);
+	kill(guardian, SIGKILL);
+	until(harness_guardian(s) == coordinator && harness_coordinator(s) != coordinator);
+	ok(add(1));
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+	refused(-ECONNRESET, add(1) == -ESHUTDOWN ? -ECONNRESET : add(1));
+	stoa_detach(s);
+	start_again();
+	ok(add(1));
+	end_children();
+}
+
+static void clients_are_told_when_both_die_and_a_child_lives_on(void)
+{
+	struct stoa_error e;
+	start();
+	ok(evil_act_call(p, &(struct what){ FORK_AND_STAY, 1 }, NULL, SOON));
+	harness_freeze(s);
+	pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
+	kill(coordinator, SIGKILL);
+	kill(guardian, SIGKILL);
+	int64_t before = clock_now();
+	refused(-ECONNRESET, add(1));
+	assert_true(clock_now() - before < SOON / 2);
+	stoa_last_error(&e);
+	assert_int_equal(harness_health(s).verdict, STOA_GONE);
+	end_children();
+	start_again();
+	ok(add(1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(child_that_a_method_forked_holds_nothing_up),
+		HARNESS(clients_are_told_when_both_die_and_a_child_lives_on),
+		HARNESS_SECONDS(each_is_undone_and_recorded_when_cast, 60),
+		HARNESS_SECONDS(each_is_undone_recorded_and_told_when_called, 60),
+		HARNESS_SECONDS(each_undoes_all_when_it_is_one_of_several, 60),
+		HARNESS(served_namespace_ends_when_told_though_a_method_ignores_signals),
+		HARNESS_SECONDS(service_goes_on_when_a_method_harms_its_process, 60),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
