@@ -1,0 +1,84 @@
+/*
+ * test_idle.c: who has nothing to do sleeps. Counted in wake-ups, which a busy machine makes no more of.
+ */
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "include/stoa/counter.h"
+#include "tests/harness.h"
+
+#define SECONDS 2
+#define AWAKE_MAX 15 /* times a second, for guardian and coordinator together; and for one who waits */
+
+static struct stoa *s;
+static struct stoa_proxy *p;
+
+/* How often a process has gone to sleep. */
+static uint64_t sleeps(pid_t pid)
+{
+	char path[64], line[256];
+	uint64_t n = 0;
+	bool found = false;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	FILE *f = fopen(path, "re");
+	assert_non_null(f);
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &n) == 1;
+	fclose(f);
+	assert_true(found);
+	return n;
+}
+
+static bool is_asleep(pid_t pid)
+{
+	uint64_t before = sleeps(pid);
+	usleep(300000);
+	return sleeps(pid) - before <= 300 * AWAKE_MAX / 1000 + 1;
+}
+
+static void start(void)
+{
+	s = harness_start(NULL);
+	p = harness_create(s, "hits", &counter_class, NULL);
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_DEFAULT));
+}
+
+static void coordinator_and_guardian_sleep_when_nothing_is_asked(void)
+{
+	start();
+	pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
+	until(is_asleep(guardian) && is_asleep(coordinator));
+	uint64_t before = sleeps(guardian) + sleeps(coordinator);
+	sleep(SECONDS);
+	assert_in_range(sleeps(guardian) + sleeps(coordinator) - before, 1, SECONDS * AWAKE_MAX);
+}
+
+static void wait_for_a_change(int i)
+{
+	struct stoa_stamp stamp;
+	(void)i;
+	ok(stoa_wait(p, offsetof(struct counter, value), 2, SOON, &stamp));
+}
+
+static void waiter_sleeps_until_there_is_a_change(void)
+{
+	start();
+	pid_t waiter = harness_spawn(wait_for_a_change, 0);
+	until(is_asleep(waiter));
+	uint64_t before = sleeps(waiter);
+	sleep(SECONDS);
+	assert_in_range(sleeps(waiter) - before, 0, SECONDS * AWAKE_MAX);
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_DEFAULT));
+	harness_join(waiter);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(coordinator_and_guardian_sleep_when_nothing_is_asked),
+		HARNESS(waiter_sleeps_until_there_is_a_change),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
