@@ -464,7 +464,7 @@ static int command_args(struct coordinator *c, struct command *cmd, const struct
 {
 	struct record *r = &cmd->record;
 	if (!record_fits(r, LANE_LIMIT - at)) {
-		r->reply_size = 0; /* it would lie outside */
+		r->args_size = r->reply_size = 0; /* they would lie outside */
 		return outcome_set(c, -EBADMSG, "the command's arguments or answer do not fit its lane");
 	}
 	if (scratch(&c->bytes, &c->bytes_room, r->args_size + 8) < 0) {
