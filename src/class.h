@@ -14,8 +14,9 @@
 
 /*
  * Check a class and, if it is right, number its rows (*method->index). On -EINVAL text says which class, which row and
- * why. Idempotent. Limits: names of STOA_NAME_MAX bytes, 65535 attributes, 4096 methods, structs of 1 GiB. run may be
- * NULL (a client need not have the code): who runs methods looks first. -ENOMEM: text is untouched.
+ * why. Idempotent. Limits: names of STOA_NAME_MAX bytes, 65535 attributes and as many parts of hooks, 4096 methods,
+ * structs of 1 GiB. run may be NULL (a client need not have the code): who runs methods looks first. -ENOMEM: text is
+ * untouched.
  */
 int class_check(const struct stoa_class *cls, char text[STOA_ERROR_MAX]);
 

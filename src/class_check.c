@@ -18,7 +18,7 @@
 
 #define RET_MAX (16u << 20) /* it has to fit a lane, with its command */
 
-enum { ATTRS_MAX = 65535, METHODS_MAX = 4096, STRUCT_MAX = 1 << 30 };
+enum { ATTRS_MAX = 65535, METHODS_MAX = 4096, PARTS_MAX = 65535, STRUCT_MAX = 1 << 30 };
 
 #define BLANKS " \t\n"
 
@@ -368,6 +368,8 @@ static int hooks_check(const struct where *w, const struct stoa_hooks *hooks, bo
 {
 	if (!hooks)
 		return 0;
+	if (hooks->parts > PARTS_MAX)
+		return wrong(w, "hooks: it has %u parts, over %d", hooks->parts, PARTS_MAX);
 	if (has_code && hooks->parts && (!hooks->pack || !hooks->unpack))
 		return wrong(w, "hooks: %u parts need both pack and unpack", hooks->parts);
 	if (!hooks->parts && (hooks->pack || hooks->unpack))

@@ -302,6 +302,7 @@ static void class_check_tells_when_hooks_are_wrong(void **state)
 	WRONG(b.hooks.pack = NULL, "class hits: hooks: 16 parts need both pack and unpack");
 	WRONG(b.hooks.unpack = NULL, "class hits: hooks: 16 parts need both pack and unpack");
 	WRONG(b.hooks.parts = 0, "class hits: hooks: pack and unpack are for parts, and parts is 0");
+	WRONG(b.hooks.parts = UINT32_MAX, "class hits: hooks: it has 4294967295 parts, over 65535");
 	WRONG(b.hooks.init = NULL, "class hits: hooks: init_args are for init, which is missing");
 	WRONG((b.hooks.init_args = &b.args, b.record.args = NULL, b.args.align = 0),
 	      "class hits, arguments of init: struct hit is aligned to 0, which does not fit its size 24");
