@@ -143,6 +143,7 @@ struct coordinator {
 	uint32_t *lanes_touched, n_lanes_touched;
 	struct step steps[STEPS_MAX];
 	uint32_t n_steps;
+	bool ran; /* a method, in this process */
 	struct outcome outcome;
 	struct stoa_client caller; /* of the command in hand */
 

@@ -201,6 +201,12 @@ static bool is_end(const struct state_head *state, int status)
 	       atomic_load(&state->pulse.running) == 0 && atomic_load(&state->life.phase) >= LIFE_CLOSING;
 }
 
+/* The suspect is to have its second try in a process in which no method has run. */
+static bool is_again(const struct state_head *state, int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == COORDINATOR_AGAIN && atomic_load(&state->pulse.running) == 0;
+}
+
 static int judge(struct guardian *g, int status)
 {
 	struct state_head *state = g->ns->space.state;
@@ -212,6 +218,8 @@ static int judge(struct guardian *g, int status)
 		if (!g->serving)
 			return error_set(g->failed.code < 0 ? g->failed.code : -EIO, "%s", g->failed.text);
 		namespace_log(g->ns, LOG_ERR, "the coordinator cannot start again: %s", g->failed.text);
+	} else if (is_again(state, status)) {
+		snprintf(how, sizeof(how), "to try a command again");
 	} else {
 		watch_note(&g->watch, state, status);
 		process_how(status, how, sizeof(how));

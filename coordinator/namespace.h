@@ -71,6 +71,7 @@ int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data);
 enum coordinator_exit {
 	COORDINATOR_ENDED = 0,     /* drained or stopped: the namespace is to end */
 	COORDINATOR_FAILED = 64,   /* cannot start: told to the guardian with LINK_FAILED before */
+	COORDINATOR_AGAIN = 66,    /* what comes next is to run in a process of its own */
 	COORDINATOR_ORPHANED = 65, /* never an exit status: the guardian is gone, become it */
 };
 enum coordinator_exit coordinator_run(struct namespace *ns);

@@ -274,6 +274,7 @@ int run_method(struct coordinator *c, struct object *o, const struct server_meth
 	struct step *s = step_add(c, o, m->writes, m->n_writes);
 	s->touched_from = c->n_touched_parts;
 	run_note(c, c->ticket + 1, o->index, (uint32_t)(m - o->cls->methods), m->deadline);
+	c->ran = true;
 	int r = m->row->run(o->mirror, args, ret);
 	run_check_process(c);
 	s->touched_to = c->n_touched_parts;
