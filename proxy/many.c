@@ -51,21 +51,20 @@ static void write_items(struct sending *w, const struct item *items, size_t n)
 	}
 }
 
-static void raise_items(const struct sending *w, const struct item *items, size_t n)
+static struct flags item_flags(const struct item *i)
 {
-	for (size_t k = 0; k < n; k++)
-		if (items[k].method)
-			send_raise(w, items[k].target, items[k].method->writes, items[k].method->n_writes);
-		else
-			send_raise(w, items[k].target, &items[k].attr->attr, 1);
+	return i->method ? send_flags(i->target, i->method->writes, i->method->n_writes)
+			 : send_flags(i->target, &i->attr->attr, 1);
 }
 
 static int send_items(struct stoa *s, const struct item *items, size_t n, int64_t timeout, struct sending *w)
 {
+	struct flags flags[MANY_MAX];
 	size_t args = 0, replies = padded(MAIN_REPLY);
 	for (size_t k = 0; k < n; k++) {
 		args += padded(sizeof(struct record) + image_size(items[k].layout, items[k].from));
 		replies += reply_room(&items[k]);
+		flags[k] = item_flags(&items[k]);
 	}
 	if (args > LANE_LIMIT || replies > LANE_LIMIT)
 		return error_set(-EMSGSIZE, "the commands take %zu bytes together; at most %ju", args + replies,
@@ -75,10 +74,7 @@ static int send_items(struct stoa *s, const struct item *items, size_t n, int64_
 		return r;
 	write_items(w, items, n);
 	send_address(w->record, items[0].target, RECORD_MANY, (uint32_t)n);
-	r = send_publish(w, timeout);
-	if (r == 0)
-		raise_items(w, items, n);
-	return r;
+	return send_publish(w, flags, n, timeout);
 }
 
 /* The results, once the main answer says that all were applied. The record stays ours until the next is taken. */

@@ -243,7 +243,7 @@ static int send_create(struct stoa *s, const char *object, const struct class_vi
 	w->record->class_id = view->id;
 	w->record->object = w->record->row = 0;
 	w->record->origin = 0;
-	return send_publish(w, STOA_DEFAULT);
+	return send_publish(w, NULL, 0, STOA_DEFAULT);
 }
 
 int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls, const void *init, unsigned flags,
@@ -281,7 +281,7 @@ int stoa_remove(struct stoa *s, const char *object, int64_t timeout)
 	r = r ? r : send_begin(s, 0, sizeof(struct reply) + STOA_ERROR_MAX, timeout, &w);
 	if (r == 0) {
 		send_address(w.record, t, RECORD_REMOVE, 0);
-		r = send_publish(&w, timeout);
+		r = send_publish(&w, NULL, 0, timeout);
 	}
 	r = r ? r : await_answer(&w, NULL, NULL, timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout));
 	stoa_close(p);

@@ -75,16 +75,42 @@ void send_address(struct record *r, const struct target *t, enum record_kind kin
 	r->class_id = t->binding->view->id;
 }
 
-int send_publish(struct sending *w, int64_t timeout)
+struct flags send_flags(const struct target *t, const uint32_t *attrs, uint32_t n)
+{
+	return (struct flags){ .first = t->flags + 1, .places = attrs, .n = n };
+}
+
+struct flags send_flags_of_writables(const struct target *t)
+{
+	static const uint32_t place;
+	return (struct flags){ .first = t->flags, .places = &place, .n = 1 };
+}
+
+struct raise {
+	const struct space *space;
+	const struct flags *flags;
+	size_t n;
+};
+
+static void raise_all(const void *data, uint64_t ticket)
+{
+	const struct raise *r = data;
+	for (size_t k = 0; k < r->n; k++)
+		for (uint32_t i = 0; i < r->flags[k].n; i++)
+			flag_raise(r->space, r->flags[k].first + r->flags[k].places[i], ticket + 1);
+}
+
+int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t timeout)
 {
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
+	const struct raise raise = { .space = &s->space, .flags = flags, .n = n };
 	int64_t deadline = 0;
 	int r;
 	w->record->seq = lane->seq;
 	for (;;) {
 		uint64_t before = handle_committed(s);
-		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), &w->ticket);
+		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, &w->ticket);
 		if (r != -EAGAIN)
 			break;
 		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
@@ -107,17 +133,6 @@ int send_publish(struct sending *w, int64_t timeout)
 	if (atomic_load(&s->space.state->life.epoch) != lane->epoch)
 		return await_taken(lane, w->ticket, seq);
 	return 0;
-}
-
-void send_raise(const struct sending *w, const struct target *t, const uint32_t *attrs, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		flag_raise(&w->lane->stoa->space, t->flags + 1 + attrs[i], w->ticket + 1);
-}
-
-void send_raise_writables(const struct sending *w, const struct target *t)
-{
-	flag_raise(&w->lane->stoa->space, t->flags, w->ticket + 1);
 }
 
 /* ---- calls of methods ---- */
@@ -162,10 +177,8 @@ static int send_method(struct stoa_proxy *p, const struct stoa_method *method, c
 				 method->name);
 	}
 	send_address(w->record, t, RECORD_CALL, m->row);
-	r = send_publish(w, timeout);
-	if (r == 0)
-		send_raise(w, t, m->writes, m->n_writes);
-	return r;
+	const struct flags flags = send_flags(t, m->writes, m->n_writes);
+	return send_publish(w, &flags, 1, timeout);
 }
 
 int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
@@ -215,14 +228,16 @@ int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const vo
 /* ---- assignments ---- */
 
 static int assign_record(struct stoa_proxy *p, const struct target *t, enum record_kind kind, uint32_t row,
-			 const struct image_layout *layout, const void *from, int64_t timeout, struct sending *w)
+			 const struct image_layout *layout, const void *from, const struct flags *flags,
+			 int64_t timeout)
 {
-	int r = send_begin(p->stoa, (uint32_t)image_size(layout, from), 0, timeout, w);
+	struct sending w;
+	int r = send_begin(p->stoa, (uint32_t)image_size(layout, from), 0, timeout, &w);
 	if (r < 0)
 		return r;
-	image_pack(layout, from, w->args);
-	send_address(w->record, t, kind, row);
-	return send_publish(w, timeout);
+	image_pack(layout, from, w.args);
+	send_address(w.record, t, kind, row);
+	return send_publish(&w, flags, 1, timeout);
 }
 
 int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32_t attr, size_t size,
@@ -244,7 +259,6 @@ int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32
 
 int stoa_assign(struct stoa_proxy *p, uint32_t attr, const void *value, size_t size, int64_t timeout)
 {
-	struct sending w;
 	struct target *t;
 	int r = send_target(p, &t);
 	if (r < 0)
@@ -253,15 +267,12 @@ int stoa_assign(struct stoa_proxy *p, uint32_t attr, const void *value, size_t s
 	r = send_check_assign(p, t, attr, size, &a);
 	if (r < 0)
 		return r;
-	r = assign_record(p, t, RECORD_ASSIGN, a->attr, a->image, value, timeout, &w);
-	if (r == 0)
-		send_raise(&w, t, &a->attr, 1);
-	return r;
+	const struct flags flags = send_flags(t, &a->attr, 1);
+	return assign_record(p, t, RECORD_ASSIGN, a->attr, a->image, value, &flags, timeout);
 }
 
 int stoa_assign_all(struct stoa_proxy *p, const void *from, size_t size, int64_t timeout)
 {
-	struct sending w;
 	struct target *t;
 	int r = send_target(p, &t);
 	if (r < 0)
@@ -274,8 +285,6 @@ int stoa_assign_all(struct stoa_proxy *p, const void *from, size_t size, int64_t
 		return error_set(-EPROTO, "%s", b->whole->bad);
 	if (!b->writable)
 		return many_assign(p, t, from, timeout); /* the coordinator has attributes that we lack */
-	r = assign_record(p, t, RECORD_ASSIGN_ALL, 0, b->writable, from, timeout, &w);
-	if (r == 0)
-		send_raise_writables(&w, t);
-	return r;
+	const struct flags flags = send_flags_of_writables(t);
+	return assign_record(p, t, RECORD_ASSIGN_ALL, 0, b->writable, from, &flags, timeout);
 }

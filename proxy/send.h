@@ -1,5 +1,5 @@
 /*
- * send.h: from a call to a ticket: the record in the lane, its place in the ring, the flags raised, the doorbell rung.
+ * send.h: from a call to a ticket: the record in the lane, the flags raised, its place in the ring, the doorbell rung.
  */
 #ifndef STOA_SEND_H
 #define STOA_SEND_H
@@ -18,12 +18,20 @@ struct sending {
 /* Take a record with room for its arguments and an answer of reply_size (0: none). Waits for room until the deadline. */
 int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t timeout, struct sending *ret);
 
-/* Publish it. -EAGAIN: no room in the queue within the timeout; -ESHUTDOWN. The record is taken back on failure. */
-int send_publish(struct sending *w, int64_t timeout);
+/* What a command will change: flags of one object, by their places behind the first. */
+struct flags {
+	_Atomic uint64_t *first;
+	const uint32_t *places;
+	uint32_t n;
+};
+struct flags send_flags(const struct target *t, const uint32_t *attrs, uint32_t n);
+struct flags send_flags_of_writables(const struct target *t);
 
-/* After publishing, before the writing call returns: raise the flags of the attributes at these places. */
-void send_raise(const struct sending *w, const struct target *t, const uint32_t *attrs, uint32_t n);
-void send_raise_writables(const struct sending *w, const struct target *t);
+/*
+ * Raise n sets of flags and publish it. -EAGAIN: no room in the queue within the timeout; -ESHUTDOWN. The record is taken
+ * back on failure.
+ */
+int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t timeout);
 
 /* The target to send to; a dead one is refused here (-ESTALE), so that no flag of another object is raised. */
 int send_target(struct stoa_proxy *p, struct target **ret);

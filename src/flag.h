@@ -1,10 +1,12 @@
 /*
  * flag.h: write flags and the read barrier.
  *
- * A flag holds the newest ticket that will change its attribute, plus one. It is raised after the command is in the ring
- * and before the writing call returns, and never cleared: `committed` passing it lowers it. A reader that starts after
- * a write returned sees the raised flag (its raise happens before the return) and waits for `committed`; it waits for
- * nothing that was queued later.
+ * A flag holds the newest ticket that will change its attribute, plus one. It is raised before the command is put into
+ * the ring, and never cleared: `committed` passing it lowers it. So a reader waits for all commands to its attribute that
+ * are in the ring when it looks, and for nothing that is queued later.
+ *
+ * Raising it behind the publication, before the writing call returns, would do for one attribute and not for several:
+ * between the two, another command that returns can have used the new value, when reads do not yet wait for it.
  */
 #ifndef STOA_FLAG_H
 #define STOA_FLAG_H
@@ -12,8 +14,9 @@
 #include "src/ring.h"
 
 /*
- * Raise to the ticket + 1 just published. What stands higher stays, unless no honest writer can have left it: an honest
- * flag is at most committed + N, and `committed` is read after it. Release: pairs with flag_pending.
+ * Raise to the ticket + 1 about to be tried for. What stands higher stays, unless no honest writer can have left it: an
+ * honest flag is at most committed + N, and `committed` is read after it. Release: pairs with flag_pending, as does the
+ * publication behind it, for who learns of the command otherwise.
  */
 static inline void flag_raise(const struct space *s, _Atomic uint64_t *flag, uint64_t value)
 {
@@ -22,7 +25,8 @@ static inline void flag_raise(const struct space *s, _Atomic uint64_t *flag, uin
 		uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
 		if (seen >= value && seen <= committed + s->geometry.queue)
 			return;
-		if (atomic_compare_exchange_weak_explicit(flag, &seen, value, memory_order_release, memory_order_acquire))
+		if (atomic_compare_exchange_weak_explicit(flag, &seen, value, memory_order_release,
+							  memory_order_acquire))
 			return;
 	}
 }
@@ -34,10 +38,11 @@ static inline uint64_t flag_pending(const struct space *s, const _Atomic uint64_
 	uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
 	if (value <= committed)
 		return 0;
-	/* `committed` was read later: an honest flag is within the ring, and its slot was filled before it was raised. */
-	if (value > committed + s->geometry.queue || !ring_filled(s, value - 1))
-		return 0;
-	return value;
+	if (value <= committed + s->geometry.queue && ring_holds(s, value - 1))
+		return value;
+	/* Somebody is about to publish, died before he did, came too late, or lies: what he has overwritten may be queued. */
+	uint64_t end = ring_end(s);
+	return end > committed ? end : 0;
 }
 
 #endif

@@ -16,11 +16,6 @@ static uint64_t first_empty(const struct space *s, uint64_t from)
 	return from;
 }
 
-static bool ring_is_closed(uint64_t word)
-{
-	return ring_word_lane(word) == RING_LANE_SPECIAL && ring_word_units(word) == RING_CLOSED;
-}
-
 /* The slot of ticket t is filled: move the tail past it, if nobody has. */
 static void help(const struct space *s, uint64_t t)
 {
@@ -56,7 +51,8 @@ static int check_predecessor(const struct space *s, uint64_t tail, uint64_t comm
 	return (uint32_t)(word >> 32) == ring_lap(s, tail - 1) + 1 && ring_is_closed(word) ? -ESHUTDOWN : 0;
 }
 
-int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t *ret_ticket)
+int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
+		 uint64_t *ret_ticket)
 {
 	for (int round = 0; round < ROUNDS; round++) {
 		/* Not what keeps commands from slipping in (the closing word does), but what lets the queue run dry. */
@@ -76,6 +72,8 @@ int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t 
 		uint32_t lap = (uint32_t)(word >> 32), empty = ring_lap(s, t);
 		if (lap == empty && t >= committed + s->geometry.queue)
 			return -EAGAIN;
+		if (lap == empty && ready)
+			ready(data, t);
 		/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially consistent
 		 * with the read of the doorbell that follows (proxy/send.c, and coordinator.c's sleep). */
 		if (lap == empty && atomic_compare_exchange_strong(slot, &word, ring_word(empty + 1, lane, units))) {

@@ -36,8 +36,18 @@ static inline uint64_t ring_word(uint32_t lap, uint32_t lane, uint32_t units)
 {
 	return (uint64_t)lap << 32 | (uint64_t)lane << 19 | units;
 }
-static inline uint32_t ring_word_lane(uint64_t word) { return (uint32_t)(word >> 19) & 0x1fff; }
-static inline uint32_t ring_word_units(uint64_t word) { return (uint32_t)word & 0x7ffff; }
+static inline uint32_t ring_word_lane(uint64_t word)
+{
+	return (uint32_t)(word >> 19) & 0x1fff;
+}
+static inline uint32_t ring_word_units(uint64_t word)
+{
+	return (uint32_t)word & 0x7ffff;
+}
+static inline bool ring_is_closed(uint64_t word)
+{
+	return ring_word_lane(word) == RING_LANE_SPECIAL && ring_word_units(word) == RING_CLOSED;
+}
 
 /* Has the slot of this ticket been filled for it (or for a later one)? */
 static inline bool ring_filled(const struct space *s, uint64_t ticket)
@@ -46,8 +56,22 @@ static inline bool ring_filled(const struct space *s, uint64_t ticket)
 	return (int32_t)((uint32_t)(w >> 32) - ring_lap(s, ticket)) > 0;
 }
 
-/* Publish the record at `units` of `lane`. -EAGAIN: the ring is full; -ESHUTDOWN: it is or will be closed. Never waits. */
-int ring_publish(const struct space *s, uint32_t lane, uint32_t units, uint64_t *ret_ticket);
+/* … with a command, and not with the end? */
+static inline bool ring_holds(const struct space *s, uint64_t ticket)
+{
+	uint64_t w = atomic_load_explicit(ring_slot(s, ticket), memory_order_acquire);
+	int32_t laps = (int32_t)((uint32_t)(w >> 32) - ring_lap(s, ticket));
+	return laps > 1 || (laps == 1 && !ring_is_closed(w));
+}
+
+/*
+ * Publish the record at `units` of `lane`. -EAGAIN: the ring is full; -ESHUTDOWN: it is or will be closed. Never waits.
+ * `ready` (or NULL) is told each ticket before it is tried for, the last one being the command's: what it does has been
+ * done when anybody can see the command.
+ */
+typedef void ring_ready(const void *data, uint64_t ticket);
+int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
+		 uint64_t *ret_ticket);
 
 /* Consumer: the word of ticket `head`, which must be committed. 1, or 0: none yet. */
 int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word);

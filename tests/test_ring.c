@@ -73,7 +73,7 @@ static void commit(uint64_t n)
 static uint64_t push(uint32_t units)
 {
 	uint64_t ticket;
-	assert_int_equal(ring_publish(s, 1, units, &ticket), 0);
+	assert_int_equal(ring_publish(s, 1, units, NULL, NULL, &ticket), 0);
 	return ticket;
 }
 
@@ -106,12 +106,12 @@ static void ring_is_full_until_a_commit(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < N; i++)
 		push(i);
-	assert_int_equal(ring_publish(s, 1, 0, &ticket), -EAGAIN);
+	assert_int_equal(ring_publish(s, 1, 0, NULL, NULL, &ticket), -EAGAIN);
 	assert_int_equal(ticket, 77);
 	assert_int_equal(queued(), N);
 	commit(1);
 	assert_int_equal(push(5), N);
-	assert_int_equal(ring_publish(s, 1, 0, &ticket), -EAGAIN);
+	assert_int_equal(ring_publish(s, 1, 0, NULL, NULL, &ticket), -EAGAIN);
 }
 
 static void wrap(uint64_t from)
@@ -153,7 +153,7 @@ static void *produce(void *of)
 {
 	uint64_t ticket, last = 0;
 	for (uint32_t i = 0; i < EACH;) {
-		if (ring_publish(s, (uint32_t)(uintptr_t)of, i, &ticket) < 0) {
+		if (ring_publish(s, (uint32_t)(uintptr_t)of, i, NULL, NULL, &ticket) < 0) {
 			sched_yield();
 			continue;
 		}
@@ -209,7 +209,7 @@ static void closed_ring_takes_no_more_and_opens_again(void **state)
 	assert_int_equal(end, 2);
 	assert_int_equal(ring_close(s, 0, &end), 0);
 	assert_int_equal(end, 2);
-	assert_int_equal(ring_publish(s, 1, 3, &ticket), -ESHUTDOWN);
+	assert_int_equal(ring_publish(s, 1, 3, NULL, NULL, &ticket), -ESHUTDOWN);
 	assert_int_equal(queued(), 2);
 	commit(2);
 	ring_open(s, 2);
@@ -229,7 +229,7 @@ static void full_ring_is_closed_once_there_is_room(void **state)
 	commit(3);
 	assert_int_equal(ring_close(s, 3, &end), 0);
 	assert_int_equal(end, N);
-	assert_int_equal(ring_publish(s, 1, 0, &ticket), -ESHUTDOWN);
+	assert_int_equal(ring_publish(s, 1, 0, NULL, NULL, &ticket), -ESHUTDOWN);
 }
 
 /* ---- lies ---------------------------------------------------------------------------------------------------- */
@@ -274,7 +274,7 @@ static void nothing_is_published_behind_the_end_when_the_tail_was_forged(void **
 	assert_int_equal(push(9), 0);
 	assert_int_equal(ring_close(s, 0, &end), 0);
 	atomic_store(&space.ingress->tail, 2);
-	assert_int_equal(ring_publish(s, 1, 1, &ticket), -ESHUTDOWN);
+	assert_int_equal(ring_publish(s, 1, 1, NULL, NULL, &ticket), -ESHUTDOWN);
 }
 
 static void hole_is_filled_when_a_producer_was_misled(void **state)
@@ -361,17 +361,66 @@ static void flag_is_pending_until_committed_passes_it(void **state)
 	assert_int_equal(flag_pending(s, flag), 0);
 }
 
-static void flag_of_a_liar_delays_nobody(void **state)
+static void flag_of_a_liar_delays_by_the_queue_at_most(void **state)
 {
 	_Atomic uint64_t *flag = space_flags(s, 3);
 	(void)state;
-	push(1);
 	atomic_store(flag, 5); /* in the ring, of a slot that is not filled */
 	assert_int_equal(flag_pending(s, flag), 0);
+	push(1);
+	push(1);
+	assert_int_equal(flag_pending(s, flag), 2);
 	atomic_store(flag, UINT64_MAX);
+	assert_int_equal(flag_pending(s, flag), 2);
+	commit(2);
 	assert_int_equal(flag_pending(s, flag), 0);
-	flag_raise(s, flag, 1);
+	flag_raise(s, flag, 3);
+	assert_int_equal(atomic_load(flag), 3);
+}
+
+/* Who raises for a ticket that he does not get, or dies before he has it, hides nothing that is queued. */
+static void flag_waits_for_the_queue_when_its_slot_is_empty(void **state)
+{
+	_Atomic uint64_t *flag = space_flags(s, 3);
+	(void)state;
+	flag_raise(s, flag, push(1) + 1);
+	flag_raise(s, flag, 2);
 	assert_int_equal(flag_pending(s, flag), 1);
+	push(2);
+	assert_int_equal(flag_pending(s, flag), 2);
+}
+
+static void flag_waits_for_no_end_of_the_ring(void **state)
+{
+	_Atomic uint64_t *flag = space_flags(s, 3);
+	uint64_t end;
+	(void)state;
+	push(1);
+	flag_raise(s, flag, 2);
+	assert_int_equal(ring_close(s, 0, &end), 0);
+	assert_int_equal(flag_pending(s, flag), 1);
+	commit(1);
+	assert_int_equal(flag_pending(s, flag), 0);
+}
+
+static void raise_and_look(const void *flag, uint64_t ticket)
+{
+	assert_false(ring_filled(s, ticket));
+	flag_raise(s, *(_Atomic uint64_t *const *)flag, ticket + 1);
+}
+
+static void ring_tells_the_ticket_before_it_is_published(void **state)
+{
+	_Atomic uint64_t *flag = space_flags(s, 3);
+	uint64_t ticket;
+	(void)state;
+	push(1);
+	assert_int_equal(ring_publish(s, 1, 2, raise_and_look, &flag, &ticket), 0);
+	assert_int_equal(atomic_load(flag), ticket + 1);
+	for (uint32_t i = 2; i < N; i++)
+		push(i);
+	assert_int_equal(ring_publish(s, 1, 2, raise_and_look, &flag, &ticket), -EAGAIN);
+	assert_int_equal(atomic_load(flag), 2); /* there was no ticket to be had */
 }
 
 /* ---- park words ---------------------------------------------------------------------------------------------- */
@@ -497,7 +546,10 @@ int main(void)
 		T(empty_ring_is_left_as_it_is),
 		T(flag_is_pending_until_committed_passes_it),
 		T(flag_keeps_a_higher_value_when_a_late_one_is_raised),
-		T(flag_of_a_liar_delays_nobody),
+		T(flag_of_a_liar_delays_by_the_queue_at_most),
+		T(flag_waits_for_no_end_of_the_ring),
+		T(flag_waits_for_the_queue_when_its_slot_is_empty),
+		T(ring_tells_the_ticket_before_it_is_published),
 		T(full_ring_is_closed_once_there_is_room),
 		T(hole_is_filled_when_a_producer_was_misled),
 		T(hole_is_found_when_the_tail_was_forged_back),

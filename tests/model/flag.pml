@@ -1,12 +1,15 @@
 /*
- * flag.pml: src/flag.h, with the order of proxy/send.c (publish, raise, return) and proxy/read.c (barrier, read).
+ * flag.pml: src/flag.h, with the order of ring_publish() (raise, then fill the slot) and proxy/read.c (barrier, read).
  *
- * W writers assign to one attribute, each M times, and may stop or die between any two steps; a write returns after its
- * raise. The ring is N slots: a ticket is taken at once (ring.pml is about that) while it is below committed + N. The
- * coordinator commits one ticket after the other; the attribute's value is `committed` itself. A reader remembers the
- * newest write that had returned when it began (`returned`), waits for what flag_pending() says, then reads.
+ * W writers write M times each, to the attribute or to another one that has a flag of its own, and may stop or die between
+ * any two steps. The ring is N slots: the slot of ticket `end` is filled if nobody else was faster and it is below
+ * committed + N (ring.pml is about that). The coordinator commits one ticket after the other; the attribute's value is
+ * `committed` itself. A reader remembers the newest command to the attribute that was in the ring when it began
+ * (`queued`), waits for what flag_pending() says, then reads.
  *
- * fresh: what it reads is not older than that write. free: nobody waits for ever (no invalid end state).
+ * fresh: what it reads is not older than that command, though its call may not have returned. So a read can stand in the
+ * one order of all commands behind those that were in the ring when it began, or that it shows: it is linearizable
+ * together with reads of whatever else. free: nobody waits for ever (no invalid end state).
  *
  * LIES=n: a liar writes any value at any time, n times. Then fresh is promised for writes that began after `committed`
  * had passed what it wrote (or with EVER, which must fail, for all), and free always.
@@ -26,7 +29,7 @@
 #define TICKETS (W * M)
 #define TOP (TICKETS + N + 1)
 
-byte end, committed, flag, returned, alive, lie;
+byte end, committed, flag, queued, alive, lie;
 bool lied = (LIES == 0);
 #ifdef EVER
 #define SURE true
@@ -65,40 +68,64 @@ inline flag_raise(value) {
 	od
 }
 
+/* The CAS of the slot in ring_publish() */
+inline fill(ours) {
+	atomic {
+		if
+		:: end == t ->
+			end++;
+			filled = true;
+			if
+			:: ours && sure && queued < end -> queued = end
+			:: else
+			fi
+		:: else
+		fi
+	}
+}
+
 proctype writer() {
 	byte t, seen, c, i;
-	bool sure;
+	bool sure, filled, ours;
 	do
 	:: i == M -> break
 	:: i < M ->
-		sure = SURE;
 		if
-		:: atomic { end < committed + N -> t = end; end++ } /* ring_publish() */
-		:: break
+		:: ours = true
+		:: ours = false
 		fi;
-#ifdef RAISE_LATE
-		/* the tempting mistake: the call returns, and raises when it finds the time */
-		atomic {
+		sure = SURE;
+		filled = false;
+		do
+		:: filled -> break
+		:: !filled ->
+			atomic { t = end; c = committed };
 			if
-			:: sure && returned < t + 1 -> returned = t + 1
+			:: t < c + N
+			:: t < c + N -> goto out /* dies, or goes on when it likes */
+			:: t >= c + N -> goto out
+			fi;
+#ifdef RAISE_BEHIND
+			fill(ours); /* the tempting mistake: its call has not returned, so nobody is owed the wait */
+			if
+			:: filled && ours -> flag_raise(t + 1)
 			:: else
 			fi
-		};
-#endif
-		if
-		:: break /* dies before it raises: its call never returned */
-		:: true
-		fi;
-		flag_raise(t + 1);
-		atomic {
+#else
 			if
-			:: sure && returned < t + 1 -> returned = t + 1
+			:: ours -> flag_raise(t + 1)
 			:: else
 			fi;
-			i++; t = 0; seen = 0; c = 0
-		}
+			if
+			:: true -> fill(ours)
+			:: goto out
+			fi
+#endif
+		od;
+		atomic { i++; t = 0; seen = 0; c = 0; filled = false; ours = false }
 	od;
-	atomic { alive--; t = 0; seen = 0; c = 0; i = 0; sure = false }
+out:
+	atomic { alive--; t = 0; seen = 0; c = 0; i = 0; sure = false; filled = false; ours = false }
 }
 
 proctype coordinator() {
@@ -112,16 +139,21 @@ proctype reader() {
 	byte must, value, c, i;
 	do
 	:: i < 2 ->
-		must = returned;
+		must = queued;
 		value = flag; /* flag_pending() */
 		c = committed;
 		if
 		:: value <= c -> value = 0
-		:: value > c + N -> value = 0
 #ifndef TRUST_SLOT
-		:: value > c && value <= c + N && !FILLED(value - 1) -> value = 0
+		:: value > c && (value > c + N || !FILLED(value - 1)) ->
+#ifdef LOOK_THROUGH
+			value = 0 /* the tempting mistake: what it has overwritten is queued all the same */
+#else
+			value = end
+#endif
 		:: value > c && value <= c + N && FILLED(value - 1)
 #else
+		:: value > c + N -> value = 0
 		:: value > c && value <= c + N
 #endif
 		fi;
