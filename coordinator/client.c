@@ -86,6 +86,9 @@ void client_fini(struct coordinator *c)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	for (uint32_t i = 0; i < c->n_newcomers; i++)
+		close(c->newcomers[i]); /* they ask again; a guardian that kept them would keep them waiting */
+	free(c->newcomers);
 }
 
 /* ---- lanes of clients ---- */
@@ -327,10 +330,37 @@ static void on_announce(struct coordinator *c, const struct message *m)
 	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
+static int newcomer_add(struct coordinator *c, int fd)
+{
+	if (c->n_newcomers == c->room_newcomers) {
+		uint32_t room = c->room_newcomers ? 2 * c->room_newcomers : 16;
+		int *more = realloc(c->newcomers, room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		c->newcomers = more;
+		c->room_newcomers = room;
+	}
+	c->newcomers[c->n_newcomers++] = fd;
+	return 0;
+}
+
+static void newcomer_drop(struct coordinator *c, int fd)
+{
+	uint32_t i = 0;
+	while (i < c->n_newcomers && c->newcomers[i] != fd)
+		i++;
+	if (i < c->n_newcomers)
+		c->newcomers[i] = c->newcomers[--c->n_newcomers];
+}
+
 static void watch_new(struct coordinator *c, int fd)
 {
-	if (watch(c, fd, ON_NEW, (uint32_t)fd) < 0)
+	if (newcomer_add(c, fd) < 0) {
 		close(fd);
+	} else if (watch(c, fd, ON_NEW, (uint32_t)fd) < 0) {
+		newcomer_drop(c, fd);
+		close(fd);
+	}
 }
 
 static void on_conn(struct coordinator *c, uint32_t i)
@@ -369,6 +399,7 @@ static void on_new(struct coordinator *c, int fd)
 	int r = message_receive(fd, &m, fds);
 	if (r == -EAGAIN)
 		return;
+	newcomer_drop(c, fd);
 	int taken = r == 0 && m.kind == MESSAGE_HELLO ? on_hello(c, fd, &m, fds) : 0;
 	for (uint32_t i = 0; r == 0 && i < m.n_fds; i++)
 		close(fds[i]);

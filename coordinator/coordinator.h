@@ -107,6 +107,8 @@ struct coordinator {
 	struct heap heap;
 	int epoll_fd, signal_fd, state_ro_fd, ingress_ro_fd; /* read-only ones are for clients */
 	struct process_limits limits; /* as they were when we began */
+	int *newcomers; /* connections that have not said hello: nobody else has their descriptors */
+	uint32_t n_newcomers, room_newcomers;
 	int proc_fd; /* /proc/self, wherever a method has changed our root to */
 
 	struct server_class *classes;

@@ -57,16 +57,21 @@ static inline const char *scratch_path(void **state, const char *file)
 	return path;
 }
 
-/* Descriptors open in this process, but for the one that looks. */
-static inline int scratch_fds(void)
+static inline int scratch_files(const char *path)
 {
 	int n = 0;
-	DIR *dir = opendir("/proc/self/fd");
+	DIR *dir = opendir(path);
 	while (dir && readdir(dir))
 		n++;
 	if (dir)
 		closedir(dir);
 	return n;
+}
+
+/* Descriptors open in this process: to be compared, for some entries are none. */
+static inline int scratch_fds(void)
+{
+	return scratch_files("/proc/self/fd");
 }
 
 /* How a child ended: its exit status, or minus the signal. */

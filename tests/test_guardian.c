@@ -4,14 +4,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "include/stoa.h"
 #include "tests/harness.h"
+#include "tests/scratch.h"
 
 enum act { COUNT, CRASH, LOOP, LEAVE, STOP_ONCE, KILL_GUARDIAN };
 
@@ -102,6 +106,31 @@ static void coordinator_becomes_guardian_when_that_is_killed(void)
 		ok(act(COUNT));
 		assert_int_equal(count(), i);
 	}
+}
+
+static int connect_only(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/test/socket", getenv("STOA_DIR"));
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+/* A connection that has not said hello is not the guardian's, and must not go on with who becomes it. */
+static void newcomer_is_let_go_when_its_coordinator_becomes_guardian(void)
+{
+	char path[64];
+	begin();
+	pid_t coordinator = harness_coordinator(s);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)coordinator);
+	int before = scratch_files(path), fd = connect_only();
+	until(scratch_files(path) == before + 1); /* it was accepted */
+	kill(harness_guardian(s), SIGKILL);
+	until(harness_guardian(s) == coordinator);
+	struct pollfd end = { .fd = fd, .events = POLLIN };
+	until(poll(&end, 1, 0) == 1 && end.revents & POLLHUP);
+	close(fd);
 }
 
 static void coordinator_becomes_guardian_when_its_method_kills_that(void)
@@ -201,6 +230,7 @@ int main(void)
 		HARNESS(guardian_rejects_what_ends_the_process),
 		HARNESS(coordinator_becomes_guardian_when_that_is_killed),
 		HARNESS(coordinator_becomes_guardian_when_its_method_kills_that),
+		HARNESS(newcomer_is_let_go_when_its_coordinator_becomes_guardian),
 		HARNESS(coordinator_stopped_is_replaced),
 		HARNESS(coordinator_stopped_wakes_when_its_guardian_is_killed),
 		HARNESS(guardian_blames_nobody_when_both_were_stopped),
