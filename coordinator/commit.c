@@ -132,7 +132,7 @@ static void commit(struct coordinator *c, uint64_t end)
 static uint32_t batch_limit(const struct coordinator *c)
 {
 	uint64_t suspect = atomic_load_explicit(&c->space->state->life.suspect, memory_order_relaxed);
-	return suspect > c->head && suspect != PULSE_LOADING ? 1 : BATCH;
+	return suspect > c->head ? 1 : BATCH;
 }
 
 uint32_t commit_turn(struct coordinator *c)

@@ -87,7 +87,6 @@ struct step {
 };
 
 #define STEPS_MAX 256
-#define CRASHES_MAX 2 /* of its own making: then a command is rejected, an object quarantined */
 
 /* What a command came to, on its way to the answer or the record of rejections. */
 struct outcome {
@@ -117,7 +116,6 @@ struct coordinator {
 	struct object **objects; /* by entry */
 	struct object *by_name;
 	uint32_t n_objects, room_objects;
-	uint32_t suspect_object; /* the hooks of its class crashed while it was loaded; UINT32_MAX: none */
 	uint32_t *free_entries, n_free_entries;
 
 	struct server_lane *lanes;

@@ -177,8 +177,9 @@ static int plan(struct guardian *g, const char *how)
 {
 	uint64_t committed = atomic_load(&g->ns->space.state->committed);
 	int64_t now = clock_now();
-	bool loops = committed == g->committed && now - g->watch.forked_ns < PAUSE_FORGET;
+	bool loops = committed == g->committed && !g->progress && now - g->watch.forked_ns < PAUSE_FORGET;
 	bool slow = g->serving && g->pause_ns == 0 && now - g->first_ns > STOA_MS(1000);
+	g->progress = false;
 	if (!loops || slow) {
 		g->deaths = 0;
 		g->pause_ns = 0;
@@ -221,7 +222,7 @@ static int judge(struct guardian *g, int status)
 	} else if (is_again(state, status)) {
 		snprintf(how, sizeof(how), "to try a command again");
 	} else {
-		watch_note(&g->watch, state, status);
+		g->progress = watch_note(&g->watch, &g->ns->space, status);
 		process_how(status, how, sizeof(how));
 		namespace_log(g->ns, LOG_WARNING, "coordinator %d died, %s", (int)g->watch.child, how);
 	}
@@ -333,7 +334,7 @@ int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data)
 	struct guardian g = { .ns = ns, .ready = ready, .data = data };
 	int r = begin(&g);
 	/* What ran when guardian and coordinator both died may have had its part in it. */
-	watch_note(&g.watch, ns->space.state, SIGKILL);
+	watch_note(&g.watch, &ns->space, SIGKILL);
 	g.committed = atomic_load(&ns->space.state->committed);
 	while (r == 0)
 		r = step(&g);

@@ -41,6 +41,7 @@ struct guardian {
 	struct link_message failed; /* LINK_FAILED, of this child */
 
 	/* deaths without progress */
+	bool progress;
 	uint64_t committed;
 	unsigned deaths;
 	int64_t first_ns, pause_ns, fork_ns; /* when the first of them was, how long the last pause, when to fork */
@@ -51,7 +52,10 @@ void watch_begin(struct watch *w, pid_t child);
 int watch_interval(const struct watch *w, const struct pulse *pulse);
 void watch_look(struct watch *w, const struct namespace *ns);
 
-/* It died with this status: copy what ran then to the suspect record, and whose doing it was. */
-void watch_note(const struct watch *w, struct state_head *state, int status);
+/*
+ * It died with this status: copy what ran then to the suspect record, and whose doing it was. True: the next one will
+ * come further, as it leaves an object alone.
+ */
+bool watch_note(const struct watch *w, const struct space *space, int status);
 
 #endif

@@ -27,13 +27,8 @@ static void object_free(struct object *o)
 {
 	if (!o)
 		return;
-	if (o->cls && o->mirror) {
-		const struct stoa_hooks *hooks = o->cls->code->hooks;
-		if (hooks && hooks->fini)
-			hooks->fini(o->mirror);
-		for (uint32_t k = 0; k < o->cls->plan->n_attr_parts; k++)
-			image_fini(o->cls->plan->parts[k].image, o->mirror);
-	}
+	for (uint32_t k = 0; o->cls && o->mirror && k < o->cls->plan->n_attr_parts; k++)
+		image_fini(o->cls->plan->parts[k].image, o->mirror);
 	mirror_fini(&o->mirror_memory);
 	free(o->shadow);
 	free(o->stamps);
@@ -42,6 +37,14 @@ static void object_free(struct object *o)
 	free(o->dirty_parts);
 	free(o->packed);
 	free(o);
+}
+
+static void object_fini(struct object *o)
+{
+	const struct stoa_hooks *hooks = o->cls ? o->cls->code->hooks : NULL;
+	if (hooks && hooks->fini)
+		hooks->fini(o->mirror);
+	object_free(o);
 }
 
 static int object_alloc(struct server_class *cls, uint32_t index, const char *name, struct object **ret)
@@ -417,12 +420,13 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 		if (o->body)
 			body_free(c, o->body, o->body_at);
 		object_unlist(c, o);
-		object_free(o);
+		object_fini(o);
 		return r;
 	}
 	struct object_entry *e = space_object(c->space, index);
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	atomic_store_explicit(&e->body, o->body_at, memory_order_relaxed);
+	atomic_store_explicit(&e->crashes, 0, memory_order_relaxed);
 	atomic_store_explicit(&e->born, stamp->version, memory_order_release);
 	*ret = o;
 	return 0;
@@ -439,7 +443,10 @@ void objects_bury(struct coordinator *c, struct object *o)
 	atomic_store_explicit(&space_object(c->space, o->index)->born, 0, memory_order_release);
 	body_free(c, o->body, o->body_at);
 	object_unlist(c, o);
-	object_free(o);
+	run_note(c, PULSE_LOADING, o->index, UINT32_MAX, c->ns->options.deadline);
+	object_fini(o);
+	run_check_process(c);
+	run_noted_end(c);
 }
 
 /* ---- load ---- */
@@ -538,7 +545,7 @@ static int object_migrate(struct coordinator *c, struct object *o)
 
 static int object_load(struct coordinator *c, uint32_t index)
 {
-	const struct object_entry *e = space_object(c->space, index);
+	struct object_entry *e = space_object(c->space, index);
 	uint64_t at = atomic_load(&e->body);
 	char name[LAYOUT_NAME];
 	memcpy(name, e->name, sizeof(name));
@@ -549,7 +556,7 @@ static int object_load(struct coordinator *c, uint32_t index)
 	if (b->class_id >= c->n_descriptions)
 		return error_set(-EPROTO, "object %s is of class number %u, which is not there", name, b->class_id);
 	struct server_class *cls = c->descriptions[b->class_id].current;
-	bool quarantined = index == c->suspect_object;
+	bool quarantined = atomic_load(&e->crashes) >= CRASHES_MAX;
 	struct object *o;
 	int r = object_alloc(quarantined ? NULL : cls, index, name, &o);
 	if (r < 0)
@@ -573,6 +580,7 @@ static int object_load(struct coordinator *c, uint32_t index)
 		run_note(c, PULSE_LOADING, index, UINT32_MAX, c->ns->options.deadline);
 		r = mirror_load(c, o);
 		run_noted_end(c);
+		atomic_store(&e->crashes, 0);
 		if (r == 0)
 			stamps_load(c, o);
 	}
@@ -587,18 +595,8 @@ static bool needs_migration(const struct object *o)
 	return o && o->cls && o->cls->id != o->class_id;
 }
 
-/* The object whose state crashed the coordinators before us, too often. */
-static uint32_t find_suspect(const struct coordinator *c)
-{
-	const struct life *life = &c->space->state->life;
-	bool crashed = atomic_load(&life->suspect_crashes) >= CRASHES_MAX || atomic_load(&life->suspect_overran);
-	return atomic_load(&life->suspect) == PULSE_LOADING && crashed ? atomic_load(&c->space->state->pulse.object)
-								       : UINT32_MAX;
-}
-
 int objects_load(struct coordinator *c)
 {
-	c->suspect_object = find_suspect(c);
 	uint32_t n = atomic_load(&c->space->state->n_objects);
 	int r = n <= c->space->geometry.objects ? 0 : error_set(-EPROTO, "the state says that it has %u objects", n);
 	c->room_objects = n + 64;
@@ -612,6 +610,8 @@ int objects_load(struct coordinator *c)
 			atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_now(), memory_order_relaxed);
 		if (atomic_load(&e->born) > c->head)
 			atomic_store(&e->born, 0); /* its creation was not committed */
+		if (atomic_load(&c->space->state->life.restarts) == 0)
+			atomic_store(&e->crashes, 0); /* the code may be another now */
 		if (atomic_load(&e->born))
 			r = object_load(c, i);
 		else
@@ -630,6 +630,7 @@ int objects_load(struct coordinator *c)
 	return r;
 }
 
+/* Without the hooks: nobody would end them if they hang now, and what they have goes with the process. */
 void objects_fini(struct coordinator *c)
 {
 	struct object *o, *next;

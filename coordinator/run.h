@@ -13,8 +13,8 @@
 bool run_needs_commit(const struct object *o);
 
 /*
- * Note that user code runs for this command (or PULSE_LOADING): the guardian ends it at its deadline, and tells the next
- * coordinator at a death. Until run_noted_end.
+ * Note that user code runs for this command (or PULSE_LOADING: for none): the guardian ends it at its deadline, and
+ * tells the next coordinator at a death. Until run_noted_end.
  */
 void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t row, int64_t deadline);
 void run_noted_end(struct coordinator *c);

@@ -109,8 +109,10 @@ void watch_look(struct watch *w, const struct namespace *ns)
 	uint64_t late = find_late(pulse, now);
 	if (late && late == w->late) {
 		w->overran = late;
-		namespace_log(ns, LOG_WARNING, "command %ju overran its deadline; ending coordinator %d",
-			      (uintmax_t)(late - 1), (int)w->child);
+		namespace_log(ns, LOG_WARNING, "%s %ju overran its deadline; ending coordinator %d",
+			      late == PULSE_LOADING ? "a hook of object" : "command",
+			      late == PULSE_LOADING ? (uintmax_t)atomic_load(&pulse->object) : (uintmax_t)(late - 1),
+			      (int)w->child);
 		end(w);
 	}
 	w->late = late;
@@ -131,12 +133,23 @@ static bool is_own(int status)
 	       sig == SIGTRAP;
 }
 
-void watch_note(const struct watch *w, struct state_head *state, int status)
+/* The hooks of its class failed on the state of an object: is it quarantined now? A kill from outside is not its fault. */
+static bool note_loading(const struct watch *w, const struct space *space, bool own)
+{
+	uint32_t i = atomic_load(&space->state->pulse.object);
+	if (i >= space->geometry.objects)
+		return false;
+	_Atomic uint32_t *crashes = &space_object(space, i)->crashes;
+	if (w->overran == PULSE_LOADING)
+		atomic_store(crashes, CRASHES_MAX);
+	else if (own)
+		atomic_fetch_add(crashes, 1);
+	return atomic_load(crashes) >= CRASHES_MAX;
+}
+
+static void note_command(const struct watch *w, struct state_head *state, uint64_t running, bool own)
 {
 	struct life *life = &state->life;
-	uint64_t running = atomic_load(&state->pulse.running);
-	if (running == 0)
-		return;
 	if (atomic_load(&life->suspect) != running) {
 		atomic_store(&life->suspect_crashes, 0);
 		atomic_store(&life->suspect_kills, 0);
@@ -147,13 +160,27 @@ void watch_note(const struct watch *w, struct state_head *state, int status)
 	/* Ended for an overrun that finished meanwhile: what runs now has done nothing. */
 	if (w->overran == running)
 		atomic_store(&life->suspect_overran, 1);
-	else if (is_own(status) || w->closed)
+	else if (own)
 		atomic_fetch_add(&life->suspect_crashes, 1);
 	else if (w->stopped)
 		atomic_fetch_add(&life->suspect_stops, 1);
 	else if (w->overran == 0)
 		atomic_fetch_add(&life->suspect_kills, 1);
 	atomic_store(&life->suspect_job, atomic_load(&state->pulse.job));
-	atomic_store(&life->suspect_status, status);
+}
+
+bool watch_note(const struct watch *w, const struct space *space, int status)
+{
+	bool progress = false;
+	struct state_head *state = space->state;
+	uint64_t running = atomic_load(&state->pulse.running);
+	bool own = w->closed || is_own(status);
+	if (running == PULSE_LOADING)
+		progress = note_loading(w, space, own);
+	else if (running) {
+		note_command(w, state, running, own);
+		atomic_store(&state->life.suspect_status, status);
+	}
 	atomic_store(&state->pulse.running, 0);
+	return progress;
 }

@@ -70,11 +70,12 @@ struct life {
 };
 
 #define PULSE_LOADING UINT64_MAX
+#define CRASHES_MAX 2 /* of its own making: then a command is rejected, an object quarantined */
 
 /* The heartbeat: what the coordinator does, and since when. */
 struct pulse {
 	_Atomic int64_t beat_ns;  /* CLOCK_MONOTONIC of the last turn or idle beat */
-	_Atomic uint64_t running; /* ticket + 1 of the command that runs; 0: none; PULSE_LOADING: an object's unpack hook */
+	_Atomic uint64_t running; /* ticket + 1 of the command that runs; 0: none; PULSE_LOADING: a hook, but for no command */
 	_Atomic int64_t since_ns, deadline_ns; /* CLOCK_MONOTONIC start, and when the guardian ends it */
 	_Atomic uint32_t object, row;          /* of it; UINT32_MAX: none */
 	_Atomic uint32_t asleep;               /* parked: no beat is due before the idle beat */
@@ -147,7 +148,8 @@ _Static_assert(sizeof(struct class_entry) == LAYOUT_LINE, "a class entry is one 
 struct object_entry {
 	_Atomic uint64_t born; /* tag; 0: free */
 	_Atomic uint64_t body; /* offset of its body */
-	uint64_t unused[6];
+	_Atomic uint32_t crashes; /* of coordinators that loaded it; at CRASHES_MAX it is quarantined */
+	uint32_t unused[11];
 	char name[LAYOUT_NAME];
 };
 _Static_assert(sizeof(struct object_entry) == LAYOUT_LINE, "an object entry is one line");

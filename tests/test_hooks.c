@@ -1,0 +1,358 @@
+/*
+ * test_hooks.c: hooks that crash or hang. In a command it is rejected, and undone, like any; while a new coordinator
+ * takes an object over, that object is quarantined, and all others are served.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/harness.h"
+
+enum hook { INIT, FINI, PACK, UNPACK, HOOKS };
+enum how { WELL, CRASH, HANG, REFUSE, FORK };
+
+struct frail {
+	int64_t n;
+	int64_t kept; /* packed by the hooks */
+};
+struct what {
+	int32_t fails;
+};
+STOA_STRUCT(frail, STOA_ATTR(struct frail, n));
+STOA_STRUCT(what, STOA_ATTR(struct what, fails));
+STOA_STUB(frail, add, struct what, struct what);
+
+static struct shared {
+	struct {
+		_Atomic int how;   /* what the hook does … */
+		_Atomic int times; /* … so many times */
+		_Atomic int runs;
+	} of[HOOKS];
+} *shared;
+
+static struct stoa *s;
+static struct stoa_proxy *p, *other;
+
+static int act(enum hook hook)
+{
+	atomic_fetch_add(&shared->of[hook].runs, 1);
+	if (atomic_load(&shared->of[hook].times) == 0)
+		return 0;
+	atomic_fetch_sub(&shared->of[hook].times, 1);
+	switch (atomic_load(&shared->of[hook].how)) {
+	case CRASH:
+		abort();
+	case HANG:
+		for (;;)
+			pause();
+	case REFUSE:
+		return -EDOM;
+	case FORK:
+		return fork() < 0 ? -errno : 0;
+	}
+	return 0;
+}
+
+static int frail_init(void *self, const void *args)
+{
+	(void)args;
+	((struct frail *)self)->kept = 1;
+	return act(INIT);
+}
+static void frail_fini(void *self)
+{
+	(void)self;
+	act(FINI);
+}
+static int frail_pack(const void *self, uint32_t part, stoa_blob *ret)
+{
+	(void)part;
+	int r = act(PACK);
+	return r ? r : stoa_blob_set(ret, &((const struct frail *)self)->kept, sizeof(int64_t));
+}
+static int frail_unpack(void *self, uint32_t part, const void *data, size_t size)
+{
+	(void)part;
+	memcpy(&((struct frail *)self)->kept, data, size);
+	return act(UNPACK);
+}
+static const struct stoa_hooks hooks = {
+	.init = frail_init, .fini = frail_fini, .parts = 1, .pack = frail_pack, .unpack = frail_unpack
+};
+
+static int frail_add(struct frail *self, const struct what *args, struct what *ret)
+{
+	ret->fails = (int32_t)self->kept;
+	self->n++;
+	self->kept++;
+	stoa_touch(0);
+	return args->fails ? stoa_fail(-ERANGE, "as it was told to") : 0;
+}
+STOA_METHOD(frail, add, what, what, .writes = "n");
+STOA_CLASS_HOOKS(frail, 1, &hooks, &frail_add_row);
+
+/* A class without hooks, beside it. */
+struct plain {
+	int64_t n;
+};
+STOA_STRUCT(plain, STOA_ATTR(struct plain, n, .writable = true));
+STOA_CLASS(plain, 1, NULL);
+
+static void start(void)
+{
+	shared = harness_shared(sizeof(*shared));
+	s = harness_start_with(STOA_CLASSES(&frail_class, &plain_class), STOA_OPTIONS(.deadline = STOA_MS(300)));
+	p = harness_create(s, "f", &frail_class, NULL);
+	other = harness_create(s, "o", &plain_class, NULL);
+}
+
+static void set(enum hook hook, enum how how, int times)
+{
+	atomic_store(&shared->of[hook].runs, 0);
+	atomic_store(&shared->of[hook].how, how);
+	atomic_store(&shared->of[hook].times, times);
+}
+
+static int runs(enum hook hook)
+{
+	return atomic_load(&shared->of[hook].runs);
+}
+
+static int add(bool fails)
+{
+	return frail_add_call(p, &(struct what){ fails }, &(struct what){ 0 }, SOON);
+}
+
+/* n was added to so many times, kept too, and both in what a new coordinator takes over; others are served. */
+static void check(int64_t n)
+{
+	int64_t value;
+	struct what kept;
+	ok(STOA_GET(p, struct frail, n, &value, SOON));
+	assert_int_equal(value, n);
+	refused(-ERANGE, frail_add_call(p, &(struct what){ true }, NULL, SOON));
+	ok(frail_add_call(p, &(struct what){ false }, &kept, SOON));
+	assert_int_equal(kept.fails, 1 + n);
+	ok(STOA_ASSIGN(other, struct plain, n, &n, SOON));
+	ok(STOA_GET(other, struct plain, n, &value, SOON));
+	assert_int_equal(value, n);
+}
+
+static int keep_rejection(void *data, const struct stoa_rejection *r)
+{
+	*(struct stoa_rejection *)data = *r;
+	return 0;
+}
+
+/* ---- in a command -------------------------------------------------------------------------------------------- */
+
+static void init_hook_that_crashes_or_hangs_creates_nothing(void)
+{
+	struct stoa_proxy *q;
+	struct stoa_rejection r = { 0 };
+	start();
+	set(INIT, CRASH, 99);
+	refused(-EFAULT, stoa_create(s, "g", &frail_class, NULL, STOA_EXCL, &q));
+	says("the init hook of a new object crashed the coordinator, 2 times, by SIGABRT");
+	assert_int_equal(runs(INIT), 2);
+	set(INIT, HANG, 99);
+	refused(-ETIME, stoa_create(s, "g", &frail_class, NULL, STOA_EXCL, &q));
+	assert_int_equal(runs(INIT), 1);
+	ok(stoa_rejected(s, 0, keep_rejection, &r));
+	assert_string_equal(r.object, "g");
+	assert_string_equal(r.class_name, "frail");
+	assert_int_equal(r.pid, getpid());
+	set(INIT, WELL, 0);
+	refused(-ENOENT, stoa_open(s, "g", NULL, STOA_NOWAIT, &q));
+	ok(stoa_create(s, "g", &frail_class, NULL, STOA_EXCL, &q));
+	check(0);
+}
+
+static void pack_hook_that_crashes_or_hangs_undoes_its_command(void)
+{
+	struct stoa_error e;
+	start();
+	ok(add(false));
+	set(PACK, CRASH, 99);
+	refused(-EFAULT, add(false));
+	says("method add of object f crashed");
+	stoa_last_error(&e);
+	assert_int_equal(e.origin, STOA_FROM_LIBRARY);
+	assert_int_equal(runs(PACK), 2);
+	set(PACK, HANG, 99);
+	refused(-ETIME, add(false));
+	assert_int_equal(runs(PACK), 1);
+	set(PACK, REFUSE, 99);
+	refused(-EDOM, add(false));
+	set(PACK, WELL, 0);
+	check(1);
+}
+
+/* Undo unpacks the object anew; the command is tried again, and fails of itself. */
+static void unpack_hook_that_crashes_in_an_undo_harms_nothing(void)
+{
+	start();
+	ok(add(false));
+	set(UNPACK, CRASH, 1);
+	refused(-ERANGE, add(true));
+	set(UNPACK, REFUSE, 1);
+	refused(-ERANGE, add(true));
+	check(1);
+}
+
+static void hooks_that_fork_make_no_second_coordinator(void)
+{
+	start();
+	for (int hook = INIT; hook < HOOKS; hook++) {
+		struct stoa_proxy *q;
+		set((enum hook)hook, FORK, 1);
+		ok(stoa_create(s, "g", &frail_class, NULL, STOA_EXCL, &q));
+		ok(frail_add_call(q, &(struct what){ false }, NULL, SOON));
+		refused(-ERANGE, frail_add_call(q, &(struct what){ true }, NULL, SOON));
+		ok(frail_add_call(q, &(struct what){ false }, NULL, SOON));
+		ok(stoa_remove(s, "g", SOON));
+		stoa_close(q);
+	}
+	check(0);
+	assert_int_equal(harness_health(s).restarts, 0);
+}
+
+static void fini_hook_that_crashes_or_hangs_removes_its_object(void)
+{
+	struct stoa_proxy *q;
+	start();
+	for (int how = CRASH; how <= HANG; how++) {
+		ok(stoa_create(s, "g", &frail_class, NULL, STOA_EXCL, &q));
+		set(FINI, (enum how)how, 1);
+		ok(stoa_remove(s, "g", SOON));
+		refused(-ENOENT, stoa_open(s, "g", NULL, STOA_NOWAIT, &q));
+		until(runs(FINI) > 0);
+		set(FINI, WELL, 0);
+		check(how - CRASH);
+	}
+}
+
+/* ---- when all is over ---------------------------------------------------------------------------------------- */
+
+static void namespace_ends_though_the_fini_hook_crashes(void)
+{
+	start();
+	set(FINI, CRASH, 99);
+	pid_t guardian = harness_guardian(s);
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+	until(harness_has_ended(guardian));
+}
+
+static void coordinator_becomes_guardian_though_the_fini_hook_hangs(void)
+{
+	start();
+	set(FINI, HANG, 99);
+	pid_t coordinator = harness_coordinator(s);
+	kill(harness_guardian(s), SIGKILL);
+	until(harness_guardian(s) == coordinator && harness_coordinator(s) != coordinator);
+	set(FINI, WELL, 0);
+	check(0);
+}
+
+/* ---- in recovery --------------------------------------------------------------------------------------------- */
+
+static void check_quarantined(void)
+{
+	int64_t n = -1, value = 7;
+	refused(-EFAULT, add(false));
+	says("object f is quarantined: the unpack hook of its class crashed on its state");
+	ok(STOA_GET(p, struct frail, n, &n, SOON));
+	assert_int_equal(n, 1);
+	ok(STOA_ASSIGN(other, struct plain, n, &value, SOON));
+	harness_kill_coordinator(s);
+	refused(-EFAULT, add(false)); /* the next one leaves it alone, too */
+	ok(STOA_GET(other, struct plain, n, &value, SOON));
+	assert_int_equal(value, 7);
+}
+
+static void object_is_quarantined_when_its_unpack_hook_crashes(void)
+{
+	start();
+	ok(add(false));
+	set(UNPACK, CRASH, 2);
+	harness_kill_coordinator(s);
+	until(runs(UNPACK) == 2);
+	check_quarantined();
+	assert_int_equal(runs(UNPACK), 2);
+}
+
+static void object_is_quarantined_when_its_unpack_hook_hangs(void)
+{
+	start();
+	ok(add(false));
+	set(UNPACK, HANG, 1);
+	harness_kill_coordinator(s);
+	check_quarantined();
+	assert_int_equal(runs(UNPACK), 1);
+}
+
+static void object_is_taken_over_when_its_unpack_hook_crashes_once(void)
+{
+	start();
+	ok(add(false));
+	set(UNPACK, CRASH, 1);
+	harness_kill_coordinator(s);
+	until(runs(UNPACK) == 2);
+	check(1);
+}
+
+#define FRAIL 40 /* more than a guardian takes of deaths without progress */
+
+static void all_objects_of_a_class_are_quarantined_when_its_unpack_hook_always_crashes(void)
+{
+	char name[16];
+	struct stoa_proxy *q;
+	start();
+	for (int i = 0; i < FRAIL; i++) {
+		snprintf(name, sizeof(name), "f-%d", i);
+		ok(stoa_create(s, name, &frail_class, NULL, STOA_EXCL, &q));
+	}
+	set(UNPACK, CRASH, 2 * (FRAIL + 1));
+	harness_kill_coordinator(s);
+	refused(-EFAULT, add(false));
+	refused(-EFAULT, frail_add_call(q, &(struct what){ false }, NULL, SOON));
+	assert_int_equal(runs(UNPACK), 2 * (FRAIL + 1));
+	ok(STOA_ASSIGN(other, struct plain, n, &(int64_t){ 3 }, SOON));
+	harness_kill_coordinator(s);
+	refused(-EFAULT, add(false)); /* still, and nothing has tried again */
+	assert_int_equal(runs(UNPACK), 2 * (FRAIL + 1));
+}
+
+static void quarantined_object_can_be_removed(void)
+{
+	start();
+	set(UNPACK, CRASH, 2);
+	harness_kill_coordinator(s);
+	refused(-EFAULT, add(false));
+	ok(stoa_remove(s, "f", SOON));
+	p = harness_create(s, "f", &frail_class, NULL);
+	check(0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(all_objects_of_a_class_are_quarantined_when_its_unpack_hook_always_crashes),
+		HARNESS(coordinator_becomes_guardian_though_the_fini_hook_hangs),
+		HARNESS(fini_hook_that_crashes_or_hangs_removes_its_object),
+		HARNESS(hooks_that_fork_make_no_second_coordinator),
+		HARNESS(init_hook_that_crashes_or_hangs_creates_nothing),
+		HARNESS(namespace_ends_though_the_fini_hook_crashes),
+		HARNESS(object_is_quarantined_when_its_unpack_hook_crashes),
+		HARNESS(object_is_quarantined_when_its_unpack_hook_hangs),
+		HARNESS(object_is_taken_over_when_its_unpack_hook_crashes_once),
+		HARNESS(pack_hook_that_crashes_or_hangs_undoes_its_command),
+		HARNESS(quarantined_object_can_be_removed),
+		HARNESS(unpack_hook_that_crashes_in_an_undo_harms_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
