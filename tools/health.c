@@ -12,6 +12,13 @@ enum { HEALTHY, SUSPECT, GONE, UNKNOWN };
 static const char *const words[] = { "healthy", "suspect", "gone", "unknown" };
 
 static double seconds(int64_t ns) { return (double)ns / 1e9; }
+static double mebibytes(uint64_t bytes) { return (double)bytes / (1 << 20); }
+
+/* A method that leaks shows in the growth. */
+static double growth(const struct stoa_health *h)
+{
+	return mebibytes(h->resident) - mebibytes(h->resident_start);
+}
 
 static void print_line(const char *namespace, const struct stoa_health *h)
 {
@@ -20,6 +27,8 @@ static void print_line(const char *namespace, const struct stoa_health *h)
 		printf("%s of %s for %.3f s; ", h->method, h->object, seconds(h->running_for));
 	if (h->coordinator)
 		printf("pid %d, heartbeat %.1f s ago, ", (int)h->coordinator, seconds(h->heartbeat_age));
+	if (h->coordinator)
+		printf("memory %.1f MiB (%+.1f since it started), ", mebibytes(h->resident), growth(h));
 	printf("queue %ju, applied %ju, rejected %ju, abandoned %ju, restarts %ju, objects %u, threads %u; namespace %s\n",
 	       (uintmax_t)h->queued, (uintmax_t)h->applied, (uintmax_t)h->rejected, (uintmax_t)h->abandoned,
 	       (uintmax_t)h->restarts, h->objects, h->threads, namespace);
@@ -30,10 +39,12 @@ static void print_json(const char *namespace, const struct stoa_health *h)
 	printf("{\"namespace\":\"%s\",\"verdict\":\"%s\",\"text\":", namespace, words[h->verdict]);
 	value_print_json(stdout, h->text);
 	printf(",\"coordinator\":%d,\"guardian\":%d,\"heartbeat_age_ns\":%jd,\"queued\":%ju,\"pushed\":%ju,\"applied\":%ju,"
-	       "\"rejected\":%ju,\"abandoned\":%ju,\"restarts\":%ju,\"objects\":%u,\"threads\":%u,\"running_ns\":%jd,",
+	       "\"rejected\":%ju,\"abandoned\":%ju,\"restarts\":%ju,\"objects\":%u,\"threads\":%u,\"resident\":%ju,"
+	       "\"resident_start\":%ju,\"running_ns\":%jd,",
 	       (int)h->coordinator, (int)h->guardian, (intmax_t)h->heartbeat_age, (uintmax_t)h->queued,
 	       (uintmax_t)h->pushed, (uintmax_t)h->applied, (uintmax_t)h->rejected, (uintmax_t)h->abandoned,
-	       (uintmax_t)h->restarts, h->objects, h->threads, (intmax_t)h->running_for);
+	       (uintmax_t)h->restarts, h->objects, h->threads, (uintmax_t)h->resident, (uintmax_t)h->resident_start,
+	       (intmax_t)h->running_for);
 	printf("\"object\":");
 	value_print_json(stdout, h->running_for ? h->object : NULL);
 	printf(",\"method\":");
