@@ -1,0 +1,258 @@
+/*
+ * recovery.c: how long a service is away when its coordinator is killed under load, with 64 MiB of state.
+ *
+ * Eight clients call at full speed, most often one small object and now and then one of the large ones. The time is from
+ * the kill to the end of the first call that began after it. Beside it, in the same minute and under the same load, the
+ * floor: a child that only pauses is killed, its parent sees that through a pidfd and forks another, which wakes us.
+ */
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "include/stoa.h"
+#include "include/stoa/counter.h"
+#include "proxy/handle.h"
+#include "tests/torture/torture.h"
+
+#define SHORT_SECONDS 2 /* for each shape */
+#define SHORT_KILLS 20
+#define KILLS 200
+#define CLIENTS 8
+#define LARGE_EVERY 512 /* one call in so many is of a large object */
+
+/* ---- the state ---- */
+
+struct sheet {
+	uint8_t bytes[1 << 20];
+};
+struct page {
+	uint8_t bytes[4096];
+};
+struct place {
+	uint32_t at;
+};
+STOA_STRUCT(sheet, STOA_ATTR(struct sheet, bytes));
+STOA_STRUCT(page, STOA_ATTR(struct page, bytes));
+STOA_STRUCT(place, STOA_ATTR(struct place, at));
+
+static int sheet_mark(struct sheet *self, const struct place *args, stoa_none *ret)
+{
+	(void)ret;
+	self->bytes[args->at % sizeof self->bytes]++;
+	return 0;
+}
+STOA_METHOD(sheet, mark, place, stoa_none, .writes = "bytes");
+STOA_CLASS(sheet, 1, &sheet_mark_row);
+
+static int page_mark(struct page *self, const struct place *args, stoa_none *ret)
+{
+	(void)ret;
+	self->bytes[args->at % sizeof self->bytes]++;
+	return 0;
+}
+STOA_METHOD(page, mark, place, stoa_none, .writes = "bytes");
+STOA_CLASS(page, 1, &page_mark_row);
+
+static const struct shape {
+	const char *what;
+	const struct stoa_class *cls;
+	const struct stoa_method *mark;
+	uint32_t n;
+} shapes[] = {
+	{ "64 objects of 1 MiB", &sheet_class, &sheet_mark_row, 64 },
+	{ "16384 objects of 4 KiB", &page_class, &page_mark_row, 16384 },
+};
+
+static struct stoa *s;
+static struct stoa_proxy *hits, **large;
+
+/* ---- what the processes tell each other ---- */
+
+static struct shared {
+	_Atomic int stop;
+	_Atomic int64_t killed_ns;  /* 0: nobody was */
+	_Atomic int64_t first_ns;   /* when the first call since was answered */
+	_Atomic uint64_t calls[CLIENTS], marks[CLIENTS];
+	_Atomic uint32_t floor_word; /* of the floor: how many children have come up */
+	_Atomic int32_t floor_pid;
+} *shared;
+
+static void note_answer(int64_t began)
+{
+	int64_t killed = atomic_load(&shared->killed_ns), none = 0;
+	if (killed && began > killed && atomic_load(&shared->first_ns) == 0)
+		atomic_compare_exchange_strong(&shared->first_ns, &none, clock_now());
+}
+
+static void be_client(const struct shape *shape, uint32_t i)
+{
+	struct counter_value v;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (uint64_t n = i * (LARGE_EVERY / CLIENTS); !atomic_load(&shared->stop); n++) {
+		int64_t began = clock_now();
+		bool is_large = n % LARGE_EVERY == 0;
+		struct place place = { (uint32_t)(n * 2654435761u) };
+		int r = is_large ? stoa_call(large[place.at % shape->n], shape->mark, &place, NULL, SOON)
+				 : stoa_call(hits, &counter_add_row, &(struct counter_args){ 1 }, &v, SOON);
+		if (r < 0)
+			printf("FAILED a call returned %d: %s\n", r, torture_error());
+		if (r < 0)
+			_exit(1);
+		atomic_fetch_add(is_large ? &shared->marks[i] : &shared->calls[i], 1);
+		note_answer(began);
+	}
+	_exit(0);
+}
+
+/* ---- the floor ---- */
+
+static pid_t floor_fork(void)
+{
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	atomic_store(&shared->floor_pid, getpid());
+	atomic_fetch_add(&shared->floor_word, 1);
+	syscall(SYS_futex, &shared->floor_word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	for (;;)
+		pause();
+}
+
+static void be_floor(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		pid_t pid = floor_fork();
+		struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+		poll(&p, 1, -1);
+		close(p.fd);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+static void floor_measure(struct times *t)
+{
+	uint32_t before = atomic_load(&shared->floor_word);
+	int64_t since = clock_now(), end = clock_deadline(SOON);
+	kill(atomic_load(&shared->floor_pid), SIGKILL);
+	while (atomic_load(&shared->floor_word) == before && clock_now() < end)
+		syscall(SYS_futex, &shared->floor_word, FUTEX_WAIT, before, &(struct timespec){ .tv_sec = 1 }, NULL, 0);
+	times_add(t, clock_now() - since);
+}
+
+/* ---- one shape ---- */
+
+static void open_shape(const struct shape *shape)
+{
+	char name[16];
+	large = calloc(shape->n, sizeof(struct stoa_proxy *));
+	int r = stoa_start("recovery", STOA_CLASSES(shape->cls, &counter_class),
+			   STOA_OPTIONS(.max_threads = 2 * CLIENTS, .max_objects = shape->n + 1,
+					.max_attrs = 16 * (shape->n + 1), .max_state = UINT64_C(512) << 20),
+			   &s);
+	r = r ? r : stoa_create(s, "hits", &counter_class, NULL, STOA_EXCL, &hits);
+	for (uint32_t i = 0; large && r == 0 && i < shape->n; i++) {
+		snprintf(name, sizeof name, "o%u", i);
+		r = stoa_create(s, name, shape->cls, NULL, STOA_EXCL, &large[i]);
+	}
+	if (r < 0 || !large) {
+		printf("cannot start: %s\n", torture_error());
+		exit(1);
+	}
+}
+
+static void kill_one(struct times *t)
+{
+	struct stoa_health h;
+	torture_check(torture_until(stoa_health(s, &h) == 0 && h.coordinator > 0), "there is no coordinator");
+	atomic_store(&shared->first_ns, 0);
+	int64_t since = clock_now();
+	kill(h.coordinator, SIGKILL);
+	atomic_store(&shared->killed_ns, since);
+	torture_check(torture_until(atomic_load(&shared->first_ns)), "no call was answered after a death");
+	times_add(t, atomic_load(&shared->first_ns) - since);
+	atomic_store(&shared->killed_ns, 0);
+}
+
+/* Each call was applied once, whatever died. */
+static void check_counts(const struct shape *shape)
+{
+	uint64_t calls = 0, marks = 0;
+	int64_t value = 0;
+	struct stoa_health h;
+	for (int i = 0; i < CLIENTS; i++) {
+		calls += atomic_load(&shared->calls[i]);
+		marks += atomic_load(&shared->marks[i]);
+	}
+	int r = STOA_GET(hits, struct counter, value, &value, SOON);
+	torture_check(r == 0 && (uint64_t)value == calls, "%ju calls were answered, %jd are counted", (uintmax_t)calls,
+		      (intmax_t)value);
+	r = stoa_health(s, &h);
+	torture_check(r == 0 && h.applied == calls + marks + shape->n + 1 && h.rejected == 0,
+		      "%ju applied, %ju rejected; %ju calls, %ju of large objects", (uintmax_t)h.applied,
+		      (uintmax_t)h.rejected, (uintmax_t)calls, (uintmax_t)marks);
+	printf("  %ju calls, %ju of large objects\n", (uintmax_t)calls, (uintmax_t)marks);
+}
+
+static void close_shape(const struct shape *shape)
+{
+	for (uint32_t i = 0; i < shape->n; i++)
+		stoa_close(large[i]);
+	stoa_close(hits);
+	free(large);
+	torture_check(stoa_stop(s, STOA_DRAIN, SOON) == 0, "it does not stop: %s", torture_error());
+	s = stoa_detach(s);
+}
+
+static void play(const struct shape *shape)
+{
+	struct times recoveries = { 0 }, floors = { 0 };
+	pid_t clients[CLIENTS], at_floor;
+	uint64_t kills = torture.rounds != UINT64_MAX ? torture.rounds : torture.lengthy ? KILLS : SHORT_KILLS;
+	torture_where("%s", shape->what);
+	*shared = (struct shared){ 0 };
+	open_shape(shape);
+	for (uint32_t i = 0; i < CLIENTS; i++)
+		if ((clients[i] = fork()) == 0)
+			be_client(shape, i);
+	if ((at_floor = fork()) == 0)
+		be_floor();
+	torture_until(atomic_load(&shared->floor_word) > 0);
+	torture_go();
+	for (uint64_t n = 0; n < kills && (torture.lengthy || clock_now() < torture.end_ns); n++) {
+		usleep((useconds_t)(20000 + torture_random(60000)));
+		kill_one(&recoveries);
+		floor_measure(&floors);
+	}
+	atomic_store(&shared->stop, 1);
+	for (uint32_t i = 0; i < CLIENTS; i++) {
+		int status = -1;
+		torture_check(waitpid(clients[i], &status, 0) == clients[i] && status == 0, "client %u ended with %d", i, status);
+	}
+	kill(at_floor, SIGKILL);
+	waitpid(at_floor, NULL, 0);
+	printf("%s:\n", shape->what);
+	check_counts(shape);
+	times_check(&recoveries, "from a coordinator's death to the first call");
+	times_print(&floors, "floor: from a child's death to a wake by the next");
+	close_shape(shape);
+}
+
+int main(void)
+{
+	torture_begin("recovery", SHORT_SECONDS);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+		play(&shapes[i]);
+	return torture_end();
+}
