@@ -90,7 +90,9 @@ FILE *process_read(int dir_fd, const char *file)
 
 void process_how(int status, char *text, size_t size)
 {
-	if (WIFEXITED(status))
+	if (status == STATUS_CLOSED)
+		snprintf(text, size, "with its descriptors closed, or exec");
+	else if (WIFEXITED(status))
 		snprintf(text, size, "by exit(%d)", WEXITSTATUS(status));
 	else
 		snprintf(text, size, "by SIG%s", sigabbrev_np(WTERMSIG(status)) ?: "RT");

@@ -30,7 +30,9 @@ bool process_is_limited(const struct process_limits *before);
 
 FILE *process_read(int dir_fd, const char *file); /* NULL, errno is set */
 
-/* "by SIGSEGV", of what waitpid(2) tells. */
+#define STATUS_CLOSED (-1) /* beside what waitpid(2) tells: the coordinator had closed its descriptors */
+
+/* "by SIGSEGV". */
 void process_how(int status, char *text, size_t size);
 
 /* title.c: the name of this process in ps(1) and top(1). Overwrites the memory of argv: only for a process of ours. */

@@ -7,14 +7,17 @@
  */
 #include "coordinator/guardian.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <syslog.h>
 
+#include "coordinator/process.h"
 #include "src/clock.h"
 
 #define STOPPED_GRACE STOA_MS(1000)
 #define HUNG_AFTER (5 * STOA_MS(1000))
-#define LINK_GRACE STOA_MS(100) /* a process that dies closes its link some time before it is dead */
+#define LINK_GRACE STOA_MS(5) /* for a method that closed everything, to return */
 #define ASLEEP_INTERVAL 100 /* ms */
 #define AWAKE_INTERVAL 20
 #define LATE_INTERVAL 5
@@ -72,16 +75,29 @@ static bool is_fair(struct watch *w, const struct namespace *ns, int64_t now)
 	return false;
 }
 
-/*
- * Its link is closed: it is dying, or a method closed what it needs, or put another program in its place. Whose doing it
- * was shows when it has had the time to die.
- */
+/* It has begun to die, for whatever reason: the kernel closes descriptors after that. */
+static bool is_exiting(pid_t pid)
+{
+	const unsigned exiting = 4; /* PF_EXITING */
+	char path[64], text[512] = "";
+	unsigned flags = exiting;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	FILE *f = fopen(path, "re");
+	const char *end = f && fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
+	if (!end || sscanf(end, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+		flags = exiting;
+	if (f)
+		fclose(f);
+	return flags & exiting;
+}
+
+/* Its link is closed: it is dying, or a method closed what it needs, or put another program in its place. */
 static void look_at_lost(struct watch *w, const struct pulse *pulse, int64_t now)
 {
 	bool running = atomic_load(&pulse->running) != 0;
 	if (running && now - w->lost_ns < LINK_GRACE)
 		return;
-	w->closed = running;
+	w->closed = running && !is_exiting(w->child);
 	end(w);
 }
 
@@ -179,7 +195,7 @@ bool watch_note(const struct watch *w, const struct space *space, int status)
 		progress = note_loading(w, space, own);
 	else if (running) {
 		note_command(w, state, running, own);
-		atomic_store(&state->life.suspect_status, status);
+		atomic_store(&state->life.suspect_status, w->closed ? STATUS_CLOSED : status);
 	}
 	atomic_store(&state->pulse.running, 0);
 	return progress;

@@ -66,7 +66,7 @@ struct life {
 	_Atomic uint32_t suspect_overran; /* the guardian ended it past its deadline */
 	_Atomic uint32_t suspect_stops;   /* somebody stopped it, and the guardian ended that */
 	_Atomic uint32_t suspect_job;     /* pulse.job at its last death */
-	_Atomic int32_t suspect_status;   /* how it died then, as waitpid(2) has it */
+	_Atomic int32_t suspect_status;   /* how it died then, as waitpid(2) has it, or STATUS_CLOSED */
 };
 
 #define PULSE_LOADING UINT64_MAX

@@ -49,6 +49,7 @@ enum act {
 	LOOP,
 	SLEEP,
 	BLOCK,
+	LEAK,
 	/* what harms the process, and not the command */
 	CLOSE_ALL,
 	CLOSE_FROM_3,
@@ -243,6 +244,8 @@ static void limit(int which, rlim_t to)
 	setrlimit(which, &(struct rlimit){ to, to });
 }
 
+static void *volatile leaked; /* its predecessors are lost */
+
 static void spoil(enum act act)
 {
 	sigset_t all;
@@ -278,6 +281,11 @@ static void spoil(enum act act)
 		break;
 	case LIMIT_MEMORY:
 		limit(RLIMIT_AS, 0);
+		break;
+	case LEAK:
+		leaked = malloc(1 << 20);
+		if (leaked)
+			memset(leaked, 1, 1 << 20);
 		break;
 	case ALARM:
 		alarm(1);
@@ -319,13 +327,13 @@ static const struct kind {
 	int runs; /* of its method */
 	const char *says;
 } kinds[] = {
-	{ SEGV, "a write to nowhere", -EFAULT, 2, "crashed the coordinator, 2 times" },
-	{ ABORT, "abort", -EFAULT, 2, "crashed" },
-	{ EXIT_0, "exit(0)", -EFAULT, 2, "crashed" },
-	{ EXIT_7, "exit(7)", -EFAULT, 2, "crashed" },
+	{ SEGV, "a write to nowhere", -EFAULT, 2, "crashed the coordinator, 2 times, by SIGSEGV" },
+	{ ABORT, "abort", -EFAULT, 2, "by SIGABRT" },
+	{ EXIT_0, "exit(0)", -EFAULT, 2, "by exit(0)" },
+	{ EXIT_7, "exit(7)", -EFAULT, 2, "by exit(7)" },
 	{ EXIT_NOW, "_exit(0)", -EFAULT, 2, "crashed" },
 	{ RECURSE, "stack overflow", -EFAULT, 2, "crashed" },
-	{ DIVIDE, "division by zero", -EFAULT, 2, "crashed" },
+	{ DIVIDE, "division by zero", -EFAULT, 2, "by SIGFPE" },
 #if HARNESS_SLOW == 1 /* else the sanitizer reports it first */
 	{ FREE_TWICE, "double free", -EFAULT, 2, "crashed" },
 	{ FREE_TEXT, "free of a text", -EFAULT, 2, "crashed" },
@@ -338,8 +346,8 @@ static const struct kind {
 	{ BEFORE_BY_100, "100 bytes before it", -EACCES, 1, "before" },
 	{ BEFORE_BY_64K, "64 KiB before it", -EFAULT, 2, "crashed" },
 	{ EXEC, "exec of true", -EFAULT, 2, "crashed" },
-	{ EXEC_AND_STAY, "exec of sleep", -EFAULT, 2, "crashed" },
-	{ CLOSE_AND_STAY, "closed descriptors, and a hang", -EFAULT, 2, "crashed" },
+	{ EXEC_AND_STAY, "exec of sleep", -EFAULT, 2, "exec" },
+	{ CLOSE_AND_STAY, "closed descriptors, and a hang", -EFAULT, 2, "descriptors closed" },
 	{ FORK_AND_CRASH, "a crash beside a child", -EFAULT, 2, "crashed" },
 	{ KILL_ITSELF, "SIGKILL to itself", -EFAULT, 8, "killed" },
 	{ STOP_ITSELF, "SIGSTOP to itself", -EFAULT, 2, "stopped" },
@@ -489,6 +497,51 @@ static void each_undoes_all_when_it_is_one_of_several(void)
 	}
 }
 
+/* ---- how long it takes ---------------------------------------------------------------------------------------- */
+
+#define REPETITIONS 20
+#define REPETITIONS_MAX 1000
+
+static int compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static void print_times(const char *name, int64_t *ns, int n)
+{
+	qsort(ns, (size_t)n, sizeof(*ns), compare);
+	print_message("%-32s back after %6.1f ms, %6.1f at worst of %d\n", name, (double)ns[n / 2] / 1e6,
+		      (double)ns[n - 1] / 1e6, n);
+}
+
+/* ROUNDS of them; without it fewer of those that take their time. 0: it takes a second's patience. */
+static int repetitions(const struct kind *k)
+{
+	const char *rounds = getenv("ROUNDS");
+	int n = rounds ? atoi(rounds) : k->code == -ETIME ? REPETITIONS / 4 : REPETITIONS;
+	return k->act == STOP_ITSELF ? 0 : n < REPETITIONS_MAX ? n : REPETITIONS_MAX;
+}
+
+/* From the moment when the method goes wrong for the last time to the answer to the next call. */
+static void service_is_back_soon(void)
+{
+	int64_t ns[REPETITIONS_MAX];
+	start();
+	for (const struct kind *k = kinds; k < kinds + KINDS; k++) {
+		int n = repetitions(k);
+		for (int i = 0; i < n; i++) {
+			refused(k->code, stoa_call(p, row_of(k), &(struct what){ (int)k->act, 100 }, NULL, SOON));
+			ok(add(0));
+			ns[i] = clock_now() - atomic_load(&shared->left_ns);
+			assert_true(ns[i] < STOA_MS(2000 * HARNESS_SLOW));
+			end_children();
+		}
+		if (n > 0)
+			print_times(k->name, ns, n);
+	}
+}
+
 /* ---- what harms the process only ------------------------------------------------------------------------------ */
 
 static void attach_anew(int unused)
@@ -589,6 +642,129 @@ static void clients_are_told_when_both_die_and_a_child_lives_on(void)
 	ok(add(1));
 }
 
+/* ---- what an operator sees ------------------------------------------------------------------------------------ */
+
+static char said[128 * 1024];
+
+/* What the command line prints for this namespace. */
+static const char *run_tool(const char *verb)
+{
+	char command[512];
+	snprintf(command, sizeof(command), "\"%s/stoa\" -n test %s 2>&1 </dev/null", getenv("builddir") ?: ".", verb);
+	FILE *f = popen(command, "re");
+	assert_non_null(f);
+	size_t n = fread(said, 1, sizeof(said) - 1, f);
+	said[n] = '\0';
+	assert_int_equal(pclose(f), 0);
+	return said;
+}
+
+#define LEAK_MIB 64
+
+static void leak_shows_in_health(void)
+{
+	double now, grown;
+	uint64_t resident, first;
+	start();
+	for (int i = 0; i < LEAK_MIB; i++)
+		ok(evil_act_call(p, &(struct what){ LEAK, 1 }, NULL, SOON));
+	until(harness_health(s).resident > harness_health(s).resident_start + (LEAK_MIB - 4) * (1 << 20));
+	const char *line = strstr(run_tool("health"), "memory ");
+	assert_non_null(line);
+	assert_int_equal(sscanf(line, "memory %lf MiB (%lf since it started)", &now, &grown), 2);
+	assert_true(grown > LEAK_MIB - 4 && grown < 4 * LEAK_MIB && now > grown);
+	line = strstr(run_tool("health --json"), "\"resident\":");
+	assert_non_null(line);
+	assert_int_equal(sscanf(line, "\"resident\":%ju,\"resident_start\":%ju", &resident, &first), 2);
+	assert_true(resident > first + (LEAK_MIB - 4) * (1 << 20));
+	harness_kill_coordinator(s); /* and is gone with the process */
+	until(harness_health(s).resident < harness_health(s).resident_start + (1 << 20));
+}
+
+#define REJECTIONS 300
+#define KEPT 256
+
+static void tool_lists_the_last_rejections(void)
+{
+	char wanted[256];
+	start();
+	for (int i = 1; i <= REJECTIONS; i++)
+		ok(evil_act_cast(p, &(struct what){ i % 100 ? UNDECLARED : ABORT, 1 }, SOON));
+	ok(stoa_sync(s, SOON, NULL));
+	assert_int_equal(harness_health(s).rejected, REJECTIONS);
+	int n = 0, first = 0;
+	for (char *line = strtok((char *)run_tool("rejected"), "\n"); line; line = strtok(NULL, "\n"), n++) {
+		int number = atoi(line);
+		first = n ? first : number;
+		assert_int_equal(number, first + n);
+		snprintf(wanted, sizeof(wanted), "  pid %d  e.act: method act of %s", (int)getpid(),
+			 number % 100 ? "class evil wrote b, which its row does not declare; add it to .writes"
+				      : "object e crashed the coordinator, 2 times, by SIGABRT");
+		if (!strstr(line, wanted))
+			fail_msg("\"%s\" does not say \"%s\"", line, wanted);
+	}
+	assert_int_equal(first, REJECTIONS - KEPT + 1);
+	assert_int_equal(n, KEPT);
+	snprintf(wanted, sizeof(wanted), "\"code\":%d,\"from_method\":false,\"pid\":%d,\"object\":\"e\",\"class\":\"evil\",\"row\":\"act\",",
+		 -EFAULT, (int)getpid());
+	assert_non_null(strstr(strrchr(run_tool("rejected --json"), '{'), wanted));
+}
+
+/* ---- what cannot be caught, and does no harm -------------------------------------------------------------------- */
+
+struct slack {
+	int64_t a;
+	char text[5]; /* three bytes of nobody behind it */
+};
+struct at {
+	int32_t offset;
+};
+STOA_STRUCT(slack, STOA_ATTR(struct slack, a), STOA_ATTR(struct slack, text));
+STOA_STRUCT(at, STOA_ATTR(struct at, offset));
+STOA_STUB(slack, scribble, struct at, stoa_none);
+
+static int slack_scribble(struct slack *self, const struct at *args, stoa_none *ret)
+{
+	(void)ret;
+	write_at((char *)self + args->offset);
+	return 0;
+}
+STOA_METHOD(slack, scribble, at, stoa_none, .writes = "");
+STOA_CLASS(slack, 1, &slack_scribble_row);
+
+static void scribble_between_attributes_and_guard_harms_nobody(void)
+{
+	struct slack now;
+	s = harness_start(STOA_CLASSES(&slack_class));
+	p = harness_create(s, "s", &slack_class, &(struct slack){ .a = 1, .text = "four" });
+	for (size_t at = offsetof(struct slack, text) + 5; at < sizeof(struct slack); at++)
+		ok(slack_scribble_call(p, &(struct at){ (int32_t)at }, NULL, SOON));
+	refused(-EFAULT, slack_scribble_call(p, &(struct at){ sizeof(struct slack) }, NULL, SOON));
+	refused(-EACCES, slack_scribble_call(p, &(struct at){ offsetof(struct slack, text) }, NULL, SOON));
+	refused(-EACCES, slack_scribble_call(p, &(struct at){ -1 }, NULL, SOON));
+	ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
+	assert_int_equal(now.a, 1);
+	assert_string_equal(now.text, "four");
+}
+
+/* Not in verify mode: what is before it is looked at for the length of a cache line only, and harms nobody beyond. */
+static void undeclared_writes_are_caught_without_verify_mode(void)
+{
+	struct evil now = { 0 };
+	shared = harness_shared(sizeof(*shared));
+	ok(stoa_start("test", STOA_CLASSES(&evil_class), NULL, &s));
+	p = harness_create(s, "e", &evil_class, &(struct evil){ .a = 5, .b = 6, .last = "last" });
+	static const enum act acts[] = { UNDECLARED, BEFORE_BY_1 };
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+		refused(-EACCES, evil_act_call(p, &(struct what){ (int)acts[i], 100 }, NULL, SOON));
+	ok(evil_act_call(p, &(struct what){ BEFORE_BY_100, 0 }, NULL, SOON));
+	ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
+	assert_int_equal(now.a, 5);
+	assert_int_equal(now.b, 6);
+	assert_string_equal(now.last, "last");
+	stoa_text_fini(&now.note);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -597,8 +773,13 @@ int main(void)
 		HARNESS_SECONDS(each_is_undone_and_recorded_when_cast, 60),
 		HARNESS_SECONDS(each_is_undone_recorded_and_told_when_called, 60),
 		HARNESS_SECONDS(each_undoes_all_when_it_is_one_of_several, 60),
+		HARNESS(leak_shows_in_health),
+		HARNESS(scribble_between_attributes_and_guard_harms_nobody),
+		HARNESS_SECONDS(service_is_back_soon, 60),
 		HARNESS(served_namespace_ends_when_told_though_a_method_ignores_signals),
 		HARNESS_SECONDS(service_goes_on_when_a_method_harms_its_process, 60),
+		HARNESS(tool_lists_the_last_rejections),
+		HARNESS(undeclared_writes_are_caught_without_verify_mode),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
