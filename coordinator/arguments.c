@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@ const char arguments_usage[] =
 	"      --volatile         remove the state at the end; else the next start goes on with it\n"
 	"      --verify           also check undeclared writes and reads, in objects of any size\n"
 	"      --allow=USER       let this user attach too (a name or a number; again for more)\n"
+	"      --group=GROUP      let the members of this group attach\n"
+	"      --read-only-group=GROUP   let them read only\n"
 	"      --syslog           log there, and not to standard error\n"
 	"      --help, --version\n"
 	"\n"
@@ -36,6 +39,8 @@ enum {
 	OPT_VOLATILE = 256,
 	OPT_VERIFY,
 	OPT_ALLOW,
+	OPT_GROUP,
+	OPT_READ_ONLY_GROUP,
 	OPT_SYSLOG,
 	OPT_MAX_STATE,
 	OPT_MAX_OBJECTS,
@@ -53,6 +58,8 @@ static const struct option long_options[] = {
 	{ "volatile", no_argument, NULL, OPT_VOLATILE },
 	{ "verify", no_argument, NULL, OPT_VERIFY },
 	{ "allow", required_argument, NULL, OPT_ALLOW },
+	{ "group", required_argument, NULL, OPT_GROUP },
+	{ "read-only-group", required_argument, NULL, OPT_READ_ONLY_GROUP },
 	{ "syslog", no_argument, NULL, OPT_SYSLOG },
 	{ "max-state", required_argument, NULL, OPT_MAX_STATE },
 	{ "max-objects", required_argument, NULL, OPT_MAX_OBJECTS },
@@ -110,18 +117,38 @@ static bool set_ms(struct arguments *a, const char *option, int64_t *to)
 	return good;
 }
 
-static bool allow(struct arguments *a, const char *user)
+static bool is_id(const char *text, uint64_t *ret)
 {
 	char *end;
-	unsigned long uid = strtoul(user, &end, 10);
+	errno = 0;
+	unsigned long long id = strtoull(text, &end, 10);
+	bool good = errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && id < UINT32_MAX;
+	if (good)
+		*ret = id;
+	return good;
+}
+
+static bool allow(struct arguments *a, const char *user)
+{
+	uint64_t uid = 0;
 	const struct passwd *known = getpwnam(user);
-	bool is_number = user[0] >= '0' && user[0] <= '9' && *end == '\0' && uid < UINT32_MAX;
-	if (!known && !is_number)
+	if (!known && !is_id(user, &uid))
 		return wrong(a, "--allow=%s: no such user", user);
 	if (a->options.n_uids == ARGUMENTS_UIDS_MAX)
 		return wrong(a, "--allow=%s: more than %d users", user, ARGUMENTS_UIDS_MAX);
 	a->uids[a->options.n_uids++] = known ? known->pw_uid : (uid_t)uid;
 	return true;
+}
+
+/* Group 0 cannot be named: in the options, that is none. */
+static bool set_group(struct arguments *a, const char *option, gid_t *to)
+{
+	uint64_t gid = 0;
+	const struct group *known = getgrnam(optarg);
+	if (!known && !is_id(optarg, &gid))
+		return wrong(a, "--%s=%s: no such group", option, optarg);
+	*to = known ? known->gr_gid : (gid_t)gid;
+	return *to ? true : wrong(a, "--%s=%s: not that one; root may attach anyway", option, optarg);
 }
 
 static bool set_limit(struct arguments *a, int c, const char *option)
@@ -159,6 +186,10 @@ static bool set(struct arguments *a, int c, const char *option)
 		return true;
 	case OPT_ALLOW:
 		return allow(a, optarg);
+	case OPT_GROUP:
+		return set_group(a, option, &a->options.group);
+	case OPT_READ_ONLY_GROUP:
+		return set_group(a, option, &a->options.read_only_group);
 	case OPT_SYSLOG:
 		return a->syslog = true;
 	case OPT_HELP:

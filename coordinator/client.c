@@ -18,6 +18,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "coordinator/door.h"
 #include "coordinator/lanes.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -26,8 +27,9 @@
 #include "src/ring.h"
 
 #define DEAF_NS 500000000 /* not listening, when there is no descriptor for another client */
+#define ACCEPT_MAX 64	  /* at once; commands wait meanwhile */
 
-/* What an epoll event is about: kind above, index or descriptor below. */
+/* What an epoll event is about: kind above, index below. */
 enum { ON_LISTEN, ON_DOORBELL, ON_LINK, ON_SIGNAL, ON_NEW, ON_CONN, ON_PID };
 
 static int watch(struct coordinator *c, int fd, uint32_t kind, uint32_t index)
@@ -68,7 +70,8 @@ int client_init(struct coordinator *c)
 		return c->state_ro_fd;
 	if ((c->ingress_ro_fd = open_read_only(c, "ingress")) < 0)
 		return c->ingress_ro_fd;
-	int r = watch(c, ns->listen_fd, ON_LISTEN, 0);
+	int r = door_init(c);
+	r = r ? r : watch(c, ns->listen_fd, ON_LISTEN, 0);
 	r = r ? r : watch(c, ns->doorbell_fd, ON_DOORBELL, 0);
 	r = r ? r : watch(c, ns->link_fd, ON_LINK, 0);
 	r = r ? r : watch(c, c->signal_fd, ON_SIGNAL, 0);
@@ -82,13 +85,11 @@ int client_init(struct coordinator *c)
 
 void client_fini(struct coordinator *c)
 {
+	door_fini(c);
 	int fds[] = { c->epoll_fd, c->signal_fd, c->state_ro_fd, c->ingress_ro_fd, c->proc_fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	for (uint32_t i = 0; i < c->n_newcomers; i++)
-		close(c->newcomers[i]); /* they ask again; a guardian that kept them would keep them waiting */
-	free(c->newcomers);
 }
 
 /* ---- lanes of clients ---- */
@@ -182,14 +183,6 @@ static int refuse_last(int fd, const struct message *to, int code)
 	return refuse(fd, to, code, e.code == code ? e.text : stoa_strerror(code));
 }
 
-static bool may_enter(const struct coordinator *c, uid_t uid)
-{
-	bool ok = uid == geteuid() || uid == 0;
-	for (uint32_t i = 0; i < c->ns->options.n_uids && !ok; i++)
-		ok = c->ns->options.uids[i] == uid;
-	return ok;
-}
-
 /* Is this a pidfd of that process? Its fdinfo says so. */
 static bool is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
 {
@@ -211,7 +204,8 @@ static void welcome(struct coordinator *c, int fd, const struct message *m, bool
 	answer(fd, m, MESSAGE_HELLO, atomic_load(&c->space->state->life.epoch), 0, out, read_only ? 2 : 3);
 }
 
-static int on_hello(struct coordinator *c, int fd, const struct message *m, const int *fds)
+/* 1: it is a client now. */
+static int on_hello(struct coordinator *c, int fd, enum rights rights, const struct message *m, const int *fds)
 {
 	struct ucred cred;
 	socklen_t size = sizeof(cred);
@@ -219,9 +213,11 @@ static int on_hello(struct coordinator *c, int fd, const struct message *m, cons
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
 		return -errno;
 	bool read_only = m->flags & STOA_READ_ONLY;
-	if (!may_enter(c, cred.uid)) {
-		snprintf(text, sizeof(text), "namespace %s does not admit user %u; its coordinator's option uids does",
-			 c->ns->name, cred.uid);
+	if (rights < RIGHTS_WRITE && !read_only) {
+		snprintf(text, sizeof(text),
+			 "namespace %s lets user %u read only, as a member of its read-only group; attach with "
+			 "STOA_READ_ONLY",
+			 c->ns->name, (unsigned)cred.uid);
 		return refuse(fd, m, -EACCES, text);
 	}
 	if (cred.pid == 0)
@@ -241,7 +237,6 @@ static int on_hello(struct coordinator *c, int fd, const struct message *m, cons
 					.pid = cred.pid,
 					.uid = cred.uid };
 	uint32_t index;
-	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	int r = client.pid_fd < 0 ? -errno : roster_add_client(&c->ns->roster, c->ns->link_fd, &client, &index);
 	if (r < 0) {
 		if (client.pid_fd >= 0)
@@ -330,37 +325,37 @@ static void on_announce(struct coordinator *c, const struct message *m)
 	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
-static int newcomer_add(struct coordinator *c, int fd)
+/* In the door: what one says there. */
+static void on_new(struct coordinator *c, uint32_t place)
 {
-	if (c->n_newcomers == c->room_newcomers) {
-		uint32_t room = c->room_newcomers ? 2 * c->room_newcomers : 16;
-		int *more = realloc(c->newcomers, room * sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		c->newcomers = more;
-		c->room_newcomers = room;
-	}
-	c->newcomers[c->n_newcomers++] = fd;
-	return 0;
+	struct message m;
+	int fds[MESSAGE_FDS], fd = c->newcomers[place].fd;
+	int r = c->newcomers[place].used ? message_receive(fd, &m, fds) : -EAGAIN;
+	if (r == -EAGAIN)
+		return;
+	enum rights rights = c->newcomers[place].rights;
+	door_leave(c, place, true);
+	bool taken = r == 0 && m.kind == MESSAGE_HELLO && on_hello(c, fd, rights, &m, fds) == 1;
+	for (uint32_t i = 0; r == 0 && i < m.n_fds; i++)
+		close(fds[i]);
+	if (!taken)
+		close(fd);
 }
 
-static void newcomer_drop(struct coordinator *c, int fd)
+/* A new connection: mostly its hello is there already. */
+static void admit(struct coordinator *c, int fd)
 {
-	uint32_t i = 0;
-	while (i < c->n_newcomers && c->newcomers[i] != fd)
-		i++;
-	if (i < c->n_newcomers)
-		c->newcomers[i] = c->newcomers[--c->n_newcomers];
-}
-
-static void watch_new(struct coordinator *c, int fd)
-{
-	if (newcomer_add(c, fd) < 0) {
-		close(fd);
-	} else if (watch(c, fd, ON_NEW, (uint32_t)fd) < 0) {
-		newcomer_drop(c, fd);
-		close(fd);
+	char text[STOA_ERROR_MAX];
+	enum rights rights = door_rights(c->ns, fd, text);
+	if (rights == RIGHTS_NONE) {
+		door_turn_away(fd, -EACCES, text);
+		return;
 	}
+	uint32_t place = door_seat(c, fd, rights);
+	if (watch(c, fd, ON_NEW, place) < 0)
+		door_leave(c, place, false);
+	else
+		on_new(c, place);
 }
 
 static void on_conn(struct coordinator *c, uint32_t i)
@@ -386,25 +381,9 @@ static void on_conn(struct coordinator *c, uint32_t i)
 		on_announce(c, &m);
 	uint32_t kept = 0;
 	if (m.kind == MESSAGE_INHERIT && m.n_fds == 1)
-		watch_new(c, fds[kept++]);
+		admit(c, fds[kept++]);
 	while (kept < m.n_fds)
 		close(fds[kept++]);
-}
-
-/* A connection that has not said hello. */
-static void on_new(struct coordinator *c, int fd)
-{
-	struct message m;
-	int fds[MESSAGE_FDS];
-	int r = message_receive(fd, &m, fds);
-	if (r == -EAGAIN)
-		return;
-	newcomer_drop(c, fd);
-	int taken = r == 0 && m.kind == MESSAGE_HELLO ? on_hello(c, fd, &m, fds) : 0;
-	for (uint32_t i = 0; r == 0 && i < m.n_fds; i++)
-		close(fds[i]);
-	if (taken <= 0)
-		close(fd);
 }
 
 /* The event may be of a client whose place another has taken meanwhile: look again. */
@@ -418,14 +397,14 @@ static void on_pid(struct coordinator *c, uint32_t i)
 
 static void on_listen(struct coordinator *c)
 {
-	int fd;
-	while ((fd = accept4(c->ns->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
-		watch_new(c, fd);
-	if (errno != EMFILE && errno != ENFILE)
+	int fd = 0;
+	for (int i = 0; i < ACCEPT_MAX && fd != -EAGAIN && fd != -EMFILE; i++)
+		if ((fd = door_accept(c)) >= 0)
+			admit(c, fd);
+	if (fd != -EMFILE)
 		return;
-	coordinator_check_process(c, -errno);
 	/* Who waits to come in would keep us busy: look again when one has gone, or in a while. */
-	namespace_log(c->ns, LOG_WARNING, "cannot accept a client: %s", strerror(errno));
+	namespace_log(c->ns, LOG_WARNING, "there is no descriptor left to accept a client");
 	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, c->ns->listen_fd, NULL);
 	c->deaf_until_ns = clock_now() + DEAF_NS;
 }
@@ -472,7 +451,7 @@ int client_poll(struct coordinator *c, int timeout)
 			on_signal(c);
 			break;
 		case ON_NEW:
-			on_new(c, (int)index);
+			on_new(c, index);
 			break;
 		case ON_CONN:
 			on_conn(c, index);
@@ -482,6 +461,7 @@ int client_poll(struct coordinator *c, int timeout)
 			break;
 		}
 	}
+	door_tick(c);
 	client_reap(c);
 	return r;
 }

@@ -280,7 +280,7 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	}
 	c->ns = ns;
 	c->space = &ns->space;
-	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = c->proc_fd = -1;
+	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = c->proc_fd = c->spare_fd = -1;
 	coordinator_self = c;
 	serving_set(ns->dir);
 	mind_forks();

@@ -95,6 +95,19 @@ struct outcome {
 	char text[STOA_ERROR_MAX];
 };
 
+/* What a client may do. */
+enum rights { RIGHTS_NONE, RIGHTS_READ, RIGHTS_WRITE };
+
+#define NEWCOMERS 64
+
+/* A connection that has not said hello. */
+struct newcomer {
+	bool used;
+	enum rights rights;
+	int fd;
+	int64_t until_ns;
+};
+
 struct coordinator {
 	struct namespace *ns;
 	struct {
@@ -106,8 +119,6 @@ struct coordinator {
 	struct heap heap;
 	int epoll_fd, signal_fd, state_ro_fd, ingress_ro_fd; /* read-only ones are for clients */
 	struct process_limits limits; /* as they were when we began */
-	int *newcomers; /* connections that have not said hello: nobody else has their descriptors */
-	uint32_t n_newcomers, room_newcomers;
 	int proc_fd; /* /proc/self, wherever a method has changed our root to */
 
 	struct server_class *classes;
@@ -123,6 +134,10 @@ struct coordinator {
 	int64_t measured_ns; /* our memory, last */
 	uint32_t n_users; /* clients that can write */
 	bool had_user;
+	struct newcomer newcomers[NEWCOMERS];
+	uint32_t n_newcomers;
+	int spare_fd;	       /* closed for a moment when there is no other descriptor */
+	int64_t full_said_ns;
 	int64_t deaf_until_ns; /* when to listen again; 0: we do */
 	uint32_t n_ending;     /* lanes whose owner is gone */
 	uint64_t old_until;    /* when `committed` is here, lanes of the epoch before are done with; UINT64_MAX: they are */

@@ -66,14 +66,49 @@ static int make_dir(int at_fd, const char *file, const char *path)
 	return error_set(-errno, "cannot make the directory %s: %s", path, strerror(errno));
 }
 
-/* Others get to the socket, and no further, if options.uids names them. */
-static void set_mode(const struct namespace *ns, int fd, bool shared)
+/*
+ * Others get to the socket, and no further: a group that alone is let in by that group's rights; where the kernel cannot
+ * tell who they are by one group, everybody, and the coordinator asks.
+ */
+struct opening {
+	gid_t group; /* 0: none */
+	bool all;
+};
+
+static struct opening opening_of(const struct stoa_options *o)
+{
+	gid_t one = o->group ? o->group : o->read_only_group;
+	bool two = o->group && o->read_only_group && o->group != o->read_only_group;
+	bool all = o->n_uids > 0 || two;
+	return (struct opening){ .group = all ? 0 : one, .all = all };
+}
+
+static int set_mode(int fd, const char *path, mode_t mode, gid_t group)
 {
 	struct stat st;
-	if (ns->options.n_uids > 0)
-		fchmod(fd, 0711);
-	else if (fstat(fd, &st) == 0 && (st.st_mode & 0777) != 0700 && !(shared && (st.st_mode & 0777) == 0711))
-		fchmod(fd, 0700);
+	if (fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode && (group == 0 || st.st_gid == group))
+		return 0;
+	/* closed to the group that it had, before it is given to another */
+	if (group && (fchmod(fd, 0700) < 0 || fchown(fd, (uid_t)-1, group) < 0))
+		return error_set(-errno,
+				 "cannot give the directory %s to group %u: %s; the coordinator's user must be a member",
+				 path, (unsigned)group, strerror(errno));
+	return fchmod(fd, mode) < 0 ? error_set(-errno, "cannot chmod the directory %s: %s", path, strerror(errno)) : 0;
+}
+
+/* The one above may have namespaces of several groups in it: who can pass can go on only where he is let in. */
+static int set_mode_above(const struct namespace *ns, int fd)
+{
+	struct opening o = opening_of(&ns->options);
+	struct stat st;
+	bool passable = fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0711;
+	return set_mode(fd, ns->above, o.all || o.group || passable ? 0711 : 0700, 0);
+}
+
+static int set_mode_dir(const struct namespace *ns, int fd)
+{
+	struct opening o = opening_of(&ns->options);
+	return set_mode(fd, ns->dir, o.all ? 0711 : o.group ? 0710 : 0700, o.group);
 }
 
 static int open_above(const struct namespace *ns)
@@ -81,9 +116,10 @@ static int open_above(const struct namespace *ns)
 	bool chosen = names_dir_is_chosen();
 	int r = make_dir(AT_FDCWD, ns->above, ns->above);
 	int fd = r ? r : open_dir(AT_FDCWD, ns->above, ns->above, !chosen);
-	if (fd >= 0 && !chosen)
-		set_mode(ns, fd, true);
-	return fd;
+	r = fd < 0 || chosen ? 0 : set_mode_above(ns, fd);
+	if (r < 0)
+		close(fd);
+	return r < 0 ? r : fd;
 }
 
 int files_open(struct namespace *ns)
@@ -97,9 +133,12 @@ int files_open(struct namespace *ns)
 	else if (fd == -ENOENT) /* the one above was removed meanwhile */
 		fd = -EAGAIN;
 	close(above_fd);
-	if (fd < 0)
-		return fd;
-	set_mode(ns, fd, false);
+	int r = fd < 0 ? fd : set_mode_dir(ns, fd);
+	if (r < 0) {
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
 	ns->dir_fd = fd;
 	return 0;
 }
@@ -438,7 +477,10 @@ static int bind_socket(struct namespace *ns)
 	if (bind(ns->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	/* Whoever reaches the socket before this was let into the directory, and is asked who he is. */
-	if (fchmodat(ns->dir_fd, "socket", ns->options.n_uids > 0 ? 0666 : 0600, 0) < 0)
+	struct opening o = opening_of(&ns->options);
+	if (o.group && fchownat(ns->dir_fd, "socket", (uid_t)-1, o.group, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (fchmodat(ns->dir_fd, "socket", o.all ? 0666 : o.group ? 0660 : 0600, 0) < 0)
 		return -errno;
 	return listen(ns->listen_fd, 511) < 0 ? -errno : 0;
 }

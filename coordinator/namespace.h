@@ -52,7 +52,8 @@ void lock_drop(int lock_fd, int byte);
  * let go again), segments made, or taken over if they are whole and ours; damaged ones are moved to
  * "NAME.damaged-TIME-PID" beside it, never deleted. Waits for a predecessor that is ending. -EEXIST: served, or
  * still ending; ret_pid (may be NULL) is the pid of its guardian or coordinator. The thread's error tells the rest. With
- * options.uids the directory can be searched, and its socket reached, by others; nothing else in it can.
+ * options.uids, group or read_only_group the directory can be searched, and its socket reached, by those others (by all
+ * where that is more than one group); nothing else in it can.
  */
 int namespace_open(struct namespace *ns, const char *name, const struct stoa_class *const *classes,
 		   const struct stoa_options *options, pid_t *ret_pid);

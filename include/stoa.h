@@ -176,6 +176,8 @@ struct stoa_options {
 	void (*ready)(void *data); /* stoa_serve: called once clients can attach */
 	void (*alive)(void *data); /* stoa_serve: called several times a second while the coordinator does well */
 	void *data;
+	gid_t group;           /* whose members may attach (0: none) */
+	gid_t read_only_group; /* whose members may attach with STOA_READ_ONLY (0: none) */
 };
 
 /* Who changed an attribute last, and when. For a snapshot: the newest change in it. */

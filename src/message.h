@@ -24,6 +24,7 @@ enum message_kind {
 };
 
 #define MESSAGE_FDS 4
+#define MESSAGE_HELLO_ID UINT64_MAX /* of every hello: its refusal may come before it was heard */
 
 struct message {
 	uint64_t magic; /* LAYOUT_MAGIC */
