@@ -15,7 +15,6 @@
 #include "src/clock.h"
 #include "src/error.h"
 
-#define HELLO_ID UINT64_MAX    /* apart from those of questions: a second welcome may come when one of them is asked */
 #define ASK_AGAIN_NS 200000000 /* the coordinator that heard the question may have died before it answered */
 
 /* The answer to a question that was asked twice: a second lane is given back. */
@@ -47,6 +46,15 @@ static int await_answer(int fd, uint64_t id, int64_t until, struct message *ret,
 	}
 }
 
+/* Who is refused at the door is told so, and cut off, before its question is read: the word is behind the error. */
+static int last_word(int fd, uint64_t id, struct message *ret, int ret_fds[MESSAGE_FDS])
+{
+	for (int i = 0; i < 2; i++)
+		if (await_answer(fd, id, 0, ret, ret_fds) == 0)
+			return 0;
+	return -EPIPE;
+}
+
 static int ask(int fd, struct message *m, const int *fds, int64_t deadline, struct message *ret,
 	       int ret_fds[MESSAGE_FDS])
 {
@@ -55,6 +63,8 @@ static int ask(int fd, struct message *m, const int *fds, int64_t deadline, stru
 		int r = message_send(fd, m, fds);
 		if (r == 0 || r == -EAGAIN)
 			r = await_answer(fd, m->id, again < deadline ? again : deadline, ret, ret_fds);
+		if (r == -EPIPE)
+			r = last_word(fd, m->id, ret, ret_fds);
 		if (r == 0 && ret->kind == MESSAGE_REFUSED) {
 			for (uint32_t i = 0; i < ret->n_fds; i++)
 				close(ret_fds[i]);
@@ -70,7 +80,7 @@ static int ask(int fd, struct message *m, const int *fds, int64_t deadline, stru
 static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret)
 {
 	struct message m = { .kind = MESSAGE_HELLO,
-			     .id = HELLO_ID,
+			     .id = MESSAGE_HELLO_ID,
 			     .flags = read_only ? STOA_READ_ONLY : 0,
 			     .n_fds = 1 },
 		       in;
@@ -95,7 +105,31 @@ static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret
 	return 0;
 }
 
-int connection_open(const char *dir, bool read_only, int64_t deadline, struct welcome *ret)
+/* Anybody may have bound a socket in a place that anybody may make, as /dev/shm/stoa-UID before its user did. */
+static int check_owner(int fd, const char *path, uid_t owner)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	if (owner == NAMES_ANYONE)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return error_set(-errno, "cannot tell who listens at %s: %s", path, strerror(errno));
+	return peer.uid == owner ? 0
+				 : error_set(-EACCES, "%s is of user %u, who is not user %u: not used", path,
+					     (unsigned)peer.uid, (unsigned)owner);
+}
+
+static int fail_connect(const char *path, int code)
+{
+	if (code == -EACCES)
+		return error_set(code,
+				 "%s does not let user %u in; its coordinator's options uids, group and "
+				 "read_only_group (stoad --allow, --group, --read-only-group) do",
+				 path, (unsigned)geteuid());
+	return error_set(code, "cannot connect to %s: %s", path, strerror(-code));
+}
+
+int connection_open(const char *dir, uid_t owner, bool read_only, int64_t deadline, struct welcome *ret)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	if ((size_t)snprintf(to.sun_path, sizeof(to.sun_path), "%s/socket", dir) >= sizeof(to.sun_path))
@@ -103,9 +137,9 @@ int connection_open(const char *dir, bool read_only, int64_t deadline, struct we
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set(-errno, "cannot make a socket: %s", strerror(errno));
-	int r = connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0
-			? error_set(-errno, "cannot connect to %s: %s", to.sun_path, strerror(errno))
-			: hello(fd, read_only, deadline, ret);
+	int r = connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? fail_connect(to.sun_path, -errno)
+								    : check_owner(fd, to.sun_path, owner);
+	r = r ? r : hello(fd, read_only, deadline, ret);
 	if (r < 0)
 		close(fd);
 	return r;

@@ -13,8 +13,8 @@ struct welcome {
 	uint64_t epoch;
 };
 
-/* Connect to dir/socket and say hello. -ENOENT, -ECONNREFUSED: nobody there; -EACCES and others as refused, with text. */
-int connection_open(const char *dir, bool read_only, int64_t deadline, struct welcome *ret);
+/* Connect to dir/socket of owner (or NAMES_ANYONE) and say hello. -ENOENT, -ECONNREFUSED: nobody there; -EACCES and others as refused, with text. */
+int connection_open(const char *dir, uid_t owner, bool read_only, int64_t deadline, struct welcome *ret);
 
 /* The same over the connection that a parent process had, without a path. */
 int connection_inherit(int parent_fd, bool read_only, int64_t deadline, struct welcome *ret);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -115,13 +116,14 @@ static void handle_free(struct stoa *s)
 	free(s);
 }
 
-static struct stoa *handle_new(const char *name, const char *dir, const struct stoa_options *o)
+static struct stoa *handle_new(const char *name, const char *dir, uid_t owner, const struct stoa_options *o)
 {
 	struct stoa *s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->dir, sizeof(s->dir), "%s", dir);
+	s->owner = owner;
 	s->read_only = o && o->flags & STOA_READ_ONLY;
 	s->timeout = o && o->timeout > 0 ? o->timeout : TIMEOUT_DEFAULT;
 	s->conn_fd = s->doorbell_fd = -1;
@@ -189,15 +191,24 @@ static void new_generation(struct stoa *s)
 
 /* ---- attach ---- */
 
-/* A reader may look at what a hung or dead coordinator left. */
-static int open_files(const struct stoa *s, struct welcome *w)
+static int open_file(const struct stoa *s, const char *file)
 {
 	char path[PATH_MAX + 16];
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/%s", s->dir, file);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || s->owner == NAMES_ANYONE || (fstat(fd, &st) == 0 && st.st_uid == s->owner))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* A reader may look at what a hung or dead coordinator left: one of the same user, for the files are closed to others. */
+static int open_files(const struct stoa *s, struct welcome *w)
+{
 	*w = (struct welcome){ .conn_fd = -1, .doorbell_fd = -1 };
-	snprintf(path, sizeof(path), "%s/state", s->dir);
-	w->state_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	snprintf(path, sizeof(path), "%s/ingress", s->dir);
-	w->ingress_fd = w->state_fd < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	w->state_fd = open_file(s, "state");
+	w->ingress_fd = w->state_fd < 0 ? -1 : open_file(s, "ingress");
 	if (w->ingress_fd >= 0)
 		return 0;
 	if (w->state_fd >= 0)
@@ -211,21 +222,26 @@ static bool nobody_there(int r)
 	return r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE || r == -EAGAIN;
 }
 
+static int fail_nobody(const struct stoa *s)
+{
+	const char *slash = strrchr(s->name, '/');
+	return error_set(-ENOENT,
+			 "nobody serves namespace %s (no coordinator answers at %s); start stoad -n %s, or "
+			 "a program that starts it",
+			 s->name, s->dir, slash ? slash + 1 : s->name);
+}
+
 static int welcome_get(const struct stoa *s, int64_t deadline, struct welcome *w)
 {
 	for (;;) {
-		int64_t reader = clock_deadline(READER_HELLO_NS);
-		int r = connection_open(s->dir, s->read_only, s->read_only && reader < deadline ? reader : deadline, w);
+		int64_t reader = s->read_only ? clock_deadline(READER_HELLO_NS) : deadline;
+		int r = connection_open(s->dir, s->owner, s->read_only, reader < deadline ? reader : deadline, w);
 		if (s->read_only && (nobody_there(r) || r == -ETIMEDOUT) && open_files(s, w) == 0)
 			return 0;
 		if (!nobody_there(r) && !(s->read_only && r == -ETIMEDOUT))
 			return r;
 		if (clock_now() + ATTACH_STEP_NS > deadline)
-			return error_set(
-				-ENOENT,
-				"nobody serves namespace %s (no coordinator answers at %s); start stoad -n %s, or "
-				"a program that starts it",
-				s->name, s->dir, s->name);
+			return nobody_there(r) ? fail_nobody(s) : r;
 		struct timespec step = { .tv_nsec = ATTACH_STEP_NS };
 		nanosleep(&step, NULL);
 	}
@@ -279,10 +295,10 @@ static struct stoa *list_handle(struct stoa *s)
 int stoa_attach(const char *name, const struct stoa_options *options, struct stoa **ret)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	char above[PATH_MAX], dir[PATH_MAX];
+	char dir[PATH_MAX];
+	uid_t owner;
 	pthread_once(&once, install_atfork);
-	int r = names_check("namespace", name);
-	r = r ? r : names_dir(name, above, dir);
+	int r = names_find(name, dir, &owner);
 	if (r < 0)
 		return r;
 	if (serving_is(dir))
@@ -299,7 +315,7 @@ int stoa_attach(const char *name, const struct stoa_options *options, struct sto
 		*ret = s;
 		return 0;
 	}
-	s = handle_new(name, dir, options);
+	s = handle_new(name, dir, owner, options);
 	if (!s)
 		return error_set(-ENOMEM, "no memory for a handle of namespace %s", name);
 	r = attach(s, handle_deadline(s, STOA_DEFAULT));
@@ -355,7 +371,7 @@ static int reach(const struct stoa *s, bool forked, int64_t deadline, struct wel
 	for (;;) {
 		int r = forked && s->conn_fd >= 0 ? connection_inherit(s->conn_fd, s->read_only, deadline, w) : -EPIPE;
 		if (nobody_there(r))
-			r = connection_open(s->dir, s->read_only, deadline, w);
+			r = connection_open(s->dir, s->owner, s->read_only, deadline, w);
 		bool again = r == -EPIPE || r == -EAGAIN || (forked && nobody_there(r) && !handle_lost(s));
 		if (!again || clock_now() >= deadline)
 			return r;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "src/layout.h"
+#include "src/names.h"
 
 struct mark {
 	_Atomic uint64_t generation; /* 0: forked since */
@@ -30,7 +31,8 @@ struct directory;
 struct lane;
 
 struct stoa {
-	char name[LAYOUT_NAME], dir[PATH_MAX];
+	char name[NAMES_BOTH_MAX + 1], dir[PATH_MAX];
+	uid_t owner; /* who serves it: NAMES_ANYONE, or no one else is believed */
 	struct space space;
 	bool read_only;
 	int64_t timeout; /* what STOA_DEFAULT means, ns */

@@ -7,6 +7,7 @@
 #include "src/names.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,19 +67,10 @@ bool names_dir_is_chosen(void)
 	return chosen_dir() != NULL;
 }
 
-int names_dir(const char *name, char ret_above[PATH_MAX], char ret_dir[PATH_MAX])
+static int make_paths(const char *name, const char *above, char ret_above[PATH_MAX], char ret_dir[PATH_MAX])
 {
-	char above[PATH_MAX];
-	const char *chosen = chosen_dir();
-	/* A daemon changes its directory: a relative path would name another place there. */
-	if (chosen && chosen[0] != '/')
-		return error_set(-EINVAL, "STOA_DIR is \"%.128s\": it must be an absolute path", chosen);
-	if (chosen)
-		snprintf(above, sizeof(above), "%s", chosen);
-	else
-		snprintf(above, sizeof(above), "/dev/shm/stoa-%u", (unsigned)geteuid());
 	size_t most = sizeof(((struct sockaddr_un *)0)->sun_path);
-	size_t size = (chosen ? strlen(chosen) : strlen(above)) + 1 + strlen(name) + sizeof("/socket");
+	size_t size = strlen(above) + 1 + strlen(name) + sizeof("/socket");
 	if (size > most)
 		return error_set(-ENAMETOOLONG,
 				 "the path of namespace \"%s\" with \"/socket\" takes %zu bytes of the %zu there are: "
@@ -88,4 +80,54 @@ int names_dir(const char *name, char ret_above[PATH_MAX], char ret_dir[PATH_MAX]
 	memcpy(ret_dir, above, strlen(above));
 	sprintf(ret_dir + strlen(above), "/%s", name);
 	return 0;
+}
+
+static int make_paths_of(uid_t uid, const char *name, char ret_above[PATH_MAX], char ret_dir[PATH_MAX])
+{
+	char above[64];
+	snprintf(above, sizeof(above), "/dev/shm/stoa-%u", (unsigned)uid);
+	return make_paths(name, above, ret_above, ret_dir);
+}
+
+int names_dir(const char *name, char ret_above[PATH_MAX], char ret_dir[PATH_MAX])
+{
+	const char *chosen = chosen_dir();
+	/* A daemon changes its directory: a relative path would name another place there. */
+	if (chosen && chosen[0] != '/')
+		return error_set(-EINVAL, "STOA_DIR is \"%.128s\": it must be an absolute path", chosen);
+	return chosen ? make_paths(name, chosen, ret_above, ret_dir)
+		      : make_paths_of(geteuid(), name, ret_above, ret_dir);
+}
+
+/* The uid of a number or a login name of n bytes. */
+static int find_user(const char *name, size_t n, uid_t *ret_uid)
+{
+	char user[STOA_NAME_MAX + 1], bytes[4096], *end;
+	struct passwd entry, *found = NULL;
+	snprintf(user, sizeof(user), "%.*s", n < sizeof(user) ? (int)n : 0, name);
+	unsigned long uid = strtoul(user, &end, 10);
+	bool is_number = user[0] >= '0' && user[0] <= '9' && *end == '\0' && uid < UINT32_MAX;
+	if (!is_number && user[0])
+		getpwnam_r(user, &entry, bytes, sizeof(bytes), &found);
+	for (char *c = user; *c; c++)
+		*c = shown(*c);
+	if (!is_number && !found)
+		return error_set(-EINVAL, "there is no user \"%s\", whose namespace it would be (USER/NAME)", user);
+	*ret_uid = found ? found->pw_uid : (uid_t)uid;
+	return 0;
+}
+
+int names_find(const char *name, char ret_dir[PATH_MAX], uid_t *ret_owner)
+{
+	char above[PATH_MAX];
+	const char *slash = name ? strchr(name, '/') : NULL;
+	uid_t owner = chosen_dir() ? NAMES_ANYONE : geteuid();
+	int r = slash ? find_user(name, (size_t)(slash - name), &owner) : 0;
+	r = r ? r : names_check("namespace", slash ? slash + 1 : name);
+	r = r	    ? r
+	    : slash ? make_paths_of(owner, slash + 1, above, ret_dir)
+		    : names_dir(name, above, ret_dir);
+	if (r == 0)
+		*ret_owner = owner;
+	return r;
 }

@@ -7,6 +7,9 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
+
+#include "include/stoa.h"
 
 /*
  * Check a name of what ("namespace", "object"): 1 to STOA_NAME_MAX bytes of [A-Za-z0-9_-] — objects also ':' — with no
@@ -18,6 +21,15 @@ int names_check(const char *what, const char *name);
 /* The directory of a namespace, $STOA_DIR/NAME or /dev/shm/stoa-UID/NAME, and the one above it. -ENAMETOOLONG with the
  * thread's error when the path, with "/socket", does not fit a socket address (sun_path, 108 bytes). */
 int names_dir(const char *name, char ret_above[PATH_MAX], char ret_dir[PATH_MAX]);
+
+/*
+ * To attach: NAME as above, or USER/NAME: what USER (a login name or a number) serves in /dev/shm/stoa-UID, whatever
+ * $STOA_DIR says. ret_owner is who must be serving it. -EINVAL, with the thread's error, for any other slash.
+ */
+int names_find(const char *name, char ret_dir[PATH_MAX], uid_t *ret_owner);
+
+#define NAMES_ANYONE ((uid_t)-1)	    /* as an owner: $STOA_DIR tells a place, and not whose it is */
+#define NAMES_BOTH_MAX (2 * STOA_NAME_MAX + 1) /* bytes of USER/NAME */
 
 bool names_dir_is_chosen(void); /* by $STOA_DIR: the directory above is the user's then, not ours to judge or remove */
 
