@@ -59,9 +59,11 @@ static int open_dir(int at_fd, const char *file, const char *path, bool strict)
 	return fd;
 }
 
-static int make_dir(int at_fd, const char *file, const char *path)
+static int make_dir(int at_fd, const char *file, const char *path, bool *made)
 {
-	if (mkdirat(at_fd, file, 0700) == 0 || errno == EEXIST)
+	bool new = mkdirat(at_fd, file, 0700) == 0;
+	*made = *made || new;
+	if (new || errno == EEXIST)
 		return 0;
 	return error_set(-errno, "cannot make the directory %s: %s", path, strerror(errno));
 }
@@ -111,10 +113,10 @@ static int set_mode_dir(const struct namespace *ns, int fd)
 	return set_mode(fd, ns->dir, o.all ? 0711 : o.group ? 0710 : 0700, o.group);
 }
 
-static int open_above(const struct namespace *ns)
+static int open_above(struct namespace *ns)
 {
 	bool chosen = names_dir_is_chosen();
-	int r = make_dir(AT_FDCWD, ns->above, ns->above);
+	int r = make_dir(AT_FDCWD, ns->above, ns->above, &ns->made_above);
 	int fd = r ? r : open_dir(AT_FDCWD, ns->above, ns->above, !chosen);
 	r = fd < 0 || chosen ? 0 : set_mode_above(ns, fd);
 	if (r < 0)
@@ -127,7 +129,7 @@ int files_open(struct namespace *ns)
 	int above_fd = open_above(ns);
 	if (above_fd < 0)
 		return above_fd;
-	int fd = make_dir(above_fd, ns->name, ns->dir);
+	int fd = make_dir(above_fd, ns->name, ns->dir, &ns->made_dir);
 	if (fd == 0)
 		fd = open_dir(above_fd, ns->name, ns->dir, true);
 	else if (fd == -ENOENT) /* the one above was removed meanwhile */
@@ -141,6 +143,14 @@ int files_open(struct namespace *ns)
 	}
 	ns->dir_fd = fd;
 	return 0;
+}
+
+void files_unmake(const struct namespace *ns)
+{
+	if (ns->made_dir)
+		rmdir(ns->dir);
+	if (ns->made_above)
+		rmdir(ns->above);
 }
 
 bool files_in_place(const struct namespace *ns)
@@ -209,7 +219,8 @@ static int set_aside(struct namespace *ns)
 	intmax_t time = clock_real() / 1000000000;
 	snprintf(file, sizeof(file), "%s.damaged-%jd-%d", ns->name, time, (int)getpid());
 	int above_fd = openat(ns->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = above_fd < 0 ? -errno : make_dir(above_fd, file, file);
+	bool made = false;
+	int r = above_fd < 0 ? -errno : make_dir(above_fd, file, file, &made);
 	int to_fd = r ? r : open_dir(above_fd, file, file, true);
 	if (above_fd >= 0)
 		close(above_fd);

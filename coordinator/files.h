@@ -10,6 +10,9 @@
 /* Open the directory ns->dir, making it and the one above if need be. -EAGAIN: removed meanwhile, try again. */
 int files_open(struct namespace *ns);
 
+/* Remove the directories again that files_open has made, as far as they are empty. */
+void files_unmake(const struct namespace *ns);
+
 /* Does the path still lead to our directory and our lock, or has a predecessor removed them? */
 bool files_in_place(const struct namespace *ns);
 

@@ -167,6 +167,7 @@ int namespace_open(struct namespace *ns, const char *name, const struct stoa_cla
 	int r = prepare(ns, name, classes, options);
 	r = r ? r : take(ns, ret_pid);
 	if (r < 0) {
+		files_unmake(ns);
 		namespace_close(ns);
 		return r;
 	}

@@ -35,6 +35,7 @@ struct namespace {
 	struct stoa_options options;       /* defaults filled in */
 	bool embedded; /* ends with its last user */
 	bool made;     /* by this start: a start that fails removes it again */
+	bool made_dir, made_above; /* the same */
 };
 
 enum { LOCK_GUARDIAN, LOCK_COORDINATOR, LOCK_BOTH };
