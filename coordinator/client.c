@@ -200,6 +200,8 @@ static bool is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
 
 static void welcome(struct coordinator *c, int fd, const struct message *m, bool read_only)
 {
+	if (!coordinator_check_ingress(c))
+		return; /* the next coordinator answers */
 	int out[] = { c->state_ro_fd, read_only ? c->ingress_ro_fd : c->ns->ingress_fd, c->ns->doorbell_fd };
 	answer(fd, m, MESSAGE_HELLO, atomic_load(&c->space->state->life.epoch), 0, out, read_only ? 2 : 3);
 }

@@ -46,20 +46,29 @@ void coordinator_check_process(const struct coordinator *c, int code)
 
 /* ---- start ---- */
 
+/* Is the ingress as long as it was made? A cut behind what is in use faults nowhere, but no newcomer would take it. */
+bool coordinator_check_ingress(struct coordinator *c)
+{
+	struct stat st;
+	if (fstat(c->ns->ingress_fd, &st) == 0 && (uint64_t)st.st_size != c->space->geometry.ingress)
+		c->ingress_damaged = 1;
+	return !c->ingress_damaged;
+}
+
 /* A client truncated the ingress: make it whole again. What was queued behind the cut is lost. */
 static int restore_ingress(struct coordinator *c)
 {
 	const struct geometry *g = &c->space->geometry;
-	struct stat st;
-	if (fstat(c->ns->ingress_fd, &st) < 0 || (uint64_t)st.st_size >= g->ingress)
+	if (coordinator_check_ingress(c))
 		return 0;
+	c->ingress_damaged = 0;
 	namespace_log(c->ns, LOG_ERR, "a client truncated the ingress of namespace %s; its queue is begun anew",
 		      c->ns->name);
-	if (ftruncate(c->ns->ingress_fd, (off_t)g->ingress) < 0)
-		return error_set(-errno, "cannot restore the ingress of namespace %s: %s", c->ns->name,
-				 strerror(errno));
+	int r = segment_set_size(c->ns->ingress_fd, g->ingress);
+	if (r < 0)
+		return error_set(r, "cannot restore the ingress of namespace %s: %s", c->ns->name, strerror(-r));
 	uint64_t flags = atomic_load(&c->space->state->flags_end), objects = atomic_load(&c->space->state->n_objects);
-	int r = segment_reserve(c->ns->ingress_fd, 0, g->parks_at + objects * sizeof(uint32_t) + 1);
+	r = segment_reserve(c->ns->ingress_fd, 0, g->parks_at + objects * sizeof(uint32_t) + 1);
 	r = r ? r : segment_reserve(c->ns->ingress_fd, g->flags_at, flags * sizeof(uint64_t) + 1);
 	if (r < 0)
 		return r;
@@ -86,9 +95,9 @@ static int recover(struct coordinator *c)
 	if (c->own == MAP_FAILED || madvise(c->own, LAYOUT_PAGE, MADV_WIPEONFORK) < 0)
 		return error_set(-errno, "cannot map a page: %s", strerror(errno));
 	atomic_store(&c->own->here, 1);
-	int r = restore_ingress(c);
+	int r = segment_guard(c->space->ingress, c->space->geometry.ingress, &c->ingress_damaged);
+	r = r ? r : restore_ingress(c);
 	c->ingress_head = c->space->ingress->head;
-	r = r ? r : segment_guard(c->space->ingress, c->space->geometry.ingress, &c->ingress_damaged);
 	r = r ? r : heap_init(&c->heap, c->space, c->ns->state_fd);
 	r = r ? r : classes_load(c);
 	r = r ? r : objects_load(c);
@@ -219,6 +228,8 @@ static int doze(struct coordinator *c)
 	bool thorough = now - c->mended_ns > MEND_NS * (1 + c->space->geometry.queue / 65536);
 	int r = 0;
 	c->mended_ns = thorough ? now : c->mended_ns;
+	if (thorough && !coordinator_check_ingress(c))
+		return 0;
 	_Atomic uint32_t *doorbell = &c->space->ingress->doorbell;
 	uint32_t sleep =
 		(atomic_load(doorbell) | 1) + 2; /* a producer that was stopped since the last one does not clear it */

@@ -36,7 +36,7 @@ static int write_head(int fd, enum segment_kind kind, uint64_t limit, uint64_t n
 }
 
 /* Past RLIMIT_FSIZE, ftruncate would kill the process by SIGXFSZ. */
-static int set_size(int fd, uint64_t limit)
+int segment_set_size(int fd, uint64_t limit)
 {
 	struct rlimit most;
 	if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY && limit > most.rlim_cur)
@@ -47,7 +47,7 @@ static int set_size(int fd, uint64_t limit)
 static int fill(int fd, enum segment_kind kind, uint64_t limit, uint64_t namespace_id)
 {
 	int r = fchmod(fd, 0600) < 0 ? -errno : 0; /* the umask may have taken bits */
-	r = r ? r : set_size(fd, limit);
+	r = r ? r : segment_set_size(fd, limit);
 	r = r ? r : segment_reserve(fd, 0, LAYOUT_PAGE);
 	return r ? r : write_head(fd, kind, limit, namespace_id);
 }

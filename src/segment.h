@@ -17,6 +17,9 @@
  * written. Returns the descriptor (CLOEXEC) or a negative errno with the thread's error. */
 int segment_create(int dir_fd, const char *file, enum segment_kind kind, uint64_t limit, uint64_t namespace_id);
 
+/* ftruncate, with -EFBIG where the signal of RLIMIT_FSIZE would end the process. */
+int segment_set_size(int fd, uint64_t limit);
+
 /* Map limit bytes of fd. NULL on failure, with errno set. A forked child has it too. Unmap with segment_unmap. */
 void *segment_map(int fd, uint64_t limit, bool writable);
 void segment_unmap(void *at, uint64_t limit);
