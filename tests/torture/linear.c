@@ -404,39 +404,20 @@ static void strike_client(enum victim v, uint32_t round)
 	kill(clients[i], SIGCONT);
 }
 
-static void strike_service(enum victim v)
+static void strike(enum victim v, uint32_t round)
 {
-	static pid_t dying; /* a guardian that was killed and has not come to die yet holds its lock */
-	struct stoa_health h;
-	if (stoa_health(s, &h) < 0 || h.coordinator <= 0 || h.guardian <= 0 || h.coordinator == h.guardian ||
-	    h.guardian == dying)
-		return; /* they are still about to recover from the last */
-	if (v != COORDINATOR)
-		dying = h.guardian;
-	if (v == BOTH)
-		kill(h.guardian, SIGSTOP); /* neither is to see the other die: it would go on alone */
-	if (v != GUARDIAN)
-		kill(h.coordinator, SIGKILL);
-	if (v != COORDINATOR)
-		kill(h.guardian, SIGKILL);
+	int64_t end = clock_deadline((int64_t)torture_random(200000));
+	while (v != NOBODY && clock_now() < end)
+		sched_yield();
+	if (v == STOPPED || v == CLIENT)
+		strike_client(v, round);
+	else if (v != NOBODY && !torture_kill(s, v != GUARDIAN, v != COORDINATOR))
+		return;
+	strikes[v]++;
 	if (v == BOTH) {
 		usleep((useconds_t)torture_random(1000));
 		serve(STOA_KEEP);
 	}
-}
-
-static void strike(enum victim v, uint32_t round)
-{
-	int64_t end = clock_deadline((int64_t)torture_random(200000));
-	strikes[v]++;
-	if (v == NOBODY)
-		return;
-	while (clock_now() < end)
-		sched_yield();
-	if (v < COORDINATOR)
-		strike_client(v, round);
-	else
-		strike_service(v);
 }
 
 static void reap(void)
@@ -501,8 +482,8 @@ static void tell_hanging(uint32_t round)
 		const struct worker *w = &arena->workers[i];
 		uint32_t n = atomic_load(&w->n);
 		if (atomic_load(&w->done) != round)
-			torture_fail("thread %u hangs in operation %u, %s; %s, %ju queued", i, n, n ? w->ops[n - 1].how : "none",
-				     health.text, (uintmax_t)health.queued);
+			torture_fail("thread %u hangs in operation %u, %s; %s, %ju queued", i, n,
+				     n ? w->ops[n - 1].how : "none", health.text, (uintmax_t)health.queued);
 	}
 }
 

@@ -248,22 +248,15 @@ static void await_service(enum victim v, int64_t since)
 static void strike(void)
 {
 	enum victim v = draw();
-	struct stoa_health h;
 	torture_where("death %u of the %s", kills[v] + 1, victims[v]);
 	if (v == CLIENT) {
 		kill_client(torture_random(CLIENTS));
 		kills[v]++;
 		return;
 	}
-	if (stoa_health(s, &h) < 0 || h.coordinator <= 0 || h.guardian <= 0 || h.coordinator == h.guardian)
-		return; /* they are still about to recover from the last */
+	if (!torture_kill(s, v != GUARDIAN, v != COORDINATOR))
+		return;
 	kills[v]++;
-	if (v == BOTH)
-		kill(h.guardian, SIGSTOP); /* neither is to see the other die: it would go on alone */
-	if (v != GUARDIAN)
-		kill(h.coordinator, SIGKILL);
-	if (v != COORDINATOR)
-		kill(h.guardian, SIGKILL);
 	int64_t since = clock_now();
 	if (v == BOTH)
 		serve(STOA_KEEP);

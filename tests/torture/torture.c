@@ -5,11 +5,13 @@
 
 #include <dirent.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,6 +129,24 @@ const char *torture_error(void)
 }
 
 void torture_pause(void) { nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL); }
+
+bool torture_kill(struct stoa *s, bool coordinator, bool guardian)
+{
+	struct stoa_health h;
+	if (stoa_health(s, &h) < 0 || h.coordinator <= 0 || h.guardian <= 0 || h.coordinator == h.guardian)
+		return false;
+	if (coordinator && guardian)
+		kill(h.guardian, SIGSTOP); /* neither is to see the other die: it would go on alone */
+	if (coordinator)
+		kill(h.coordinator, SIGKILL);
+	if (guardian) {
+		kill(h.guardian, SIGKILL);
+		waitpid(h.guardian, NULL, 0);
+	}
+	if (coordinator && guardian)
+		waitpid(h.coordinator, NULL, 0);
+	return true;
+}
 
 /* ---- what is there ---- */
 
