@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -183,19 +184,33 @@ static int refuse_last(int fd, const struct message *to, int code)
 	return refuse(fd, to, code, e.code == code ? e.text : stoa_strerror(code));
 }
 
-/* Is this a pidfd of that process? Its fdinfo says so. */
-static bool is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
+/* What the kernel says of a descriptor behind this key of its fdinfo. False: there is no such key. */
+static bool fdinfo(const struct coordinator *c, int fd, const char *key, long *ret)
 {
 	char path[64], line[256];
-	long of = 0;
+	bool found = false;
 	snprintf(path, sizeof(path), "fdinfo/%d", fd);
 	FILE *f = process_read(c->proc_fd, path);
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Pid: %ld", &of) == 1)
-			break;
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strncmp(line, key, strlen(key)) == 0;
+	if (found)
+		*ret = strtol(line + strlen(key), NULL, 10);
 	if (f)
 		fclose(f);
-	return of != 0 && of == pid;
+	return found;
+}
+
+static bool is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
+{
+	long of;
+	return fdinfo(c, fd, "Pid:", &of) && of == pid;
+}
+
+/* Writing to anything else could make us wait, or tell others what nobody meant for them. */
+static bool is_eventfd(const struct coordinator *c, int fd)
+{
+	long count;
+	return fdinfo(c, fd, "eventfd-count:", &count);
 }
 
 static void welcome(struct coordinator *c, int fd, const struct message *m, bool read_only)
@@ -271,9 +286,10 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 	uint32_t index = 0;
 	uint64_t seq = 0;
 	int conn = from->conn_fd, event_fd = m->n_fds == 1 ? dup(fds[0]) : -1;
-	int r = event_fd < 0	  ? error_set(-EMFILE, "the coordinator has no descriptor left for another thread")
-		: from->read_only ? error_set(-EACCES, "a read-only client has no lane")
-				  : lane_find(c, &index);
+	int r = event_fd < 0		     ? error_set(-EMFILE, "the coordinator has no descriptor left for another thread")
+		: !is_eventfd(c, event_fd) ? error_set(-EBADMSG, "the client sent no eventfd for its thread")
+		: from->read_only	     ? error_set(-EACCES, "a read-only client has no lane")
+					     : lane_find(c, &index);
 	int fd = r < 0 ? r : lanes_give(c, index, from->pid, &seq);
 	if (fd < 0) {
 		coordinator_check_process(c, fd);
@@ -360,6 +376,16 @@ static void admit(struct coordinator *c, int fd)
 		on_new(c, place);
 }
 
+/* Anything else that a client sends as its child's connection may never end, or never be quiet. */
+static bool is_connection(int fd)
+{
+	struct sockaddr_un peer;
+	socklen_t size = sizeof(peer), type_size = sizeof(int);
+	int type;
+	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sun_family == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0 && type == SOCK_SEQPACKET;
+}
+
 static void on_conn(struct coordinator *c, uint32_t i)
 {
 	struct message m;
@@ -382,7 +408,7 @@ static void on_conn(struct coordinator *c, uint32_t i)
 	else if (m.kind == MESSAGE_ANNOUNCE)
 		on_announce(c, &m);
 	uint32_t kept = 0;
-	if (m.kind == MESSAGE_INHERIT && m.n_fds == 1)
+	if (m.kind == MESSAGE_INHERIT && m.n_fds == 1 && is_connection(fds[0]))
 		admit(c, fds[kept++]);
 	while (kept < m.n_fds)
 		close(fds[kept++]);
