@@ -3,6 +3,8 @@
  */
 #include "coordinator/commit.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "coordinator/command.h"
@@ -10,19 +12,21 @@
 #include "coordinator/objects.h"
 #include "src/cell.h"
 #include "src/clock.h"
+#include "src/error.h"
 #include "src/park.h"
 #include "src/ring.h"
 
 #define BATCH 128u	/* bounds how long the first answer of a turn waits for the last … */
 #define TURN_NS 2000000 /* … as this does where methods are slow: no command but the one in hand begins later */
 
-void commit_load(struct coordinator *c)
+int commit_load(struct coordinator *c)
 {
 	int k = cell_recover(&c->space->state->totals_tags, c->head);
 	if (k < 0)
-		return;
+		return c->head == 0 ? 0 : error_set(-EPROTO, "the state has no committed totals");
 	c->totals_current = (uint8_t)k;
 	c->totals = c->space->state->totals[k];
+	return 0;
 }
 
 static void totals_write(struct coordinator *c, uint64_t tag)
@@ -33,14 +37,22 @@ static void totals_write(struct coordinator *c, uint64_t tag)
 
 /* ---- waking ---- */
 
+/* Only if it has room: its owner, who has it too, may have filled it, and made us wait. */
+static void ring_event(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t one = 1;
+	if (poll(&p, 1, 0) == 1 && p.revents & POLLOUT && write(fd, &one, sizeof(one)) < 0)
+		return; /* its counter is full: it is readable already */
+}
+
 void commit_wake_lane(struct coordinator *c, uint32_t lane)
 {
 	struct lane_head *head = c->lanes[lane].base;
 	int fd = lane < c->ns->roster.n_lanes && c->ns->roster.lanes[lane].used ? c->ns->roster.lanes[lane].event_fd
 										: -1;
-	uint64_t one = 1;
-	if (head && park_wake(&head->answer) & PARK_EVENT && fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return; /* its counter is full: it is readable already */
+	if (head && park_wake(&head->answer) & PARK_EVENT && fd >= 0)
+		ring_event(fd);
 }
 
 /* Event loops that watch some object: their lanes say so in the bitmap, and whether they sleep in their own word. */

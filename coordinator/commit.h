@@ -10,8 +10,8 @@
 
 #include "coordinator/coordinator.h"
 
-/* Read the committed totals; blank what was not. */
-void commit_load(struct coordinator *c);
+/* Read the committed totals; blank what was not. -EPROTO: there are none. */
+int commit_load(struct coordinator *c);
 
 /* Run and commit one batch. Returns how many commands it took; 0: there is nothing to take. */
 uint32_t commit_turn(struct coordinator *c);

@@ -55,6 +55,19 @@ bool coordinator_check_ingress(struct coordinator *c)
 	return !c->ingress_damaged;
 }
 
+/* How many entries were ever used: what is done for each of them takes room for all. */
+static int check_counts(const struct coordinator *c)
+{
+	const struct state_head *state = c->space->state;
+	const struct geometry *g = &c->space->geometry;
+	uint32_t classes = atomic_load(&state->n_classes), objects = atomic_load(&state->n_objects),
+		 flags = atomic_load(&state->flags_end);
+	if (classes <= CLASSES_MAX && objects <= g->objects && flags <= g->flags)
+		return 0;
+	return error_set(-EPROTO, "the state says that it has %u classes, %u objects and %u flags, over its limits",
+			 classes, objects, flags);
+}
+
 /* A client truncated the ingress: make it whole again. What was queued behind the cut is lost. */
 static int restore_ingress(struct coordinator *c)
 {
@@ -82,38 +95,43 @@ static int restore_ingress(struct coordinator *c)
 	return 0;
 }
 
-static int recover(struct coordinator *c)
+int coordinator_recover(struct coordinator *c)
 {
 	struct state_head *state = c->space->state;
+	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = c->proc_fd = c->spare_fd = -1;
 	process_read_limits(&c->limits);
 	c->head = atomic_load(&state->committed);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	c->old_until = UINT64_MAX;
 	c->stopping =
 		(int)atomic_load(&state->life.stopping) - 1; /* the one before us may have died while it stopped */
-	c->own = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (c->own == MAP_FAILED || madvise(c->own, LAYOUT_PAGE, MADV_WIPEONFORK) < 0)
+	void *own = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	c->own = own == MAP_FAILED ? NULL : own;
+	if (!c->own || madvise(c->own, LAYOUT_PAGE, MADV_WIPEONFORK) < 0)
 		return error_set(-errno, "cannot map a page: %s", strerror(errno));
 	atomic_store(&c->own->here, 1);
-	int r = segment_guard(c->space->ingress, c->space->geometry.ingress, &c->ingress_damaged);
+	int r = check_counts(c);
+	r = r ? r : segment_guard(c->space->ingress, c->space->geometry.ingress, &c->ingress_damaged);
 	r = r ? r : restore_ingress(c);
 	c->ingress_head = c->space->ingress->head;
 	r = r ? r : heap_init(&c->heap, c->space, c->ns->state_fd);
 	r = r ? r : classes_load(c);
 	r = r ? r : objects_load(c);
 	r = r ? r : lanes_load(c);
+	r = r ? r : commit_load(c);
 	if (r < 0)
 		return r;
-	commit_load(c);
 	ring_open(c->space, c->head);
 	if (atomic_load(&state->life.restarts) == 0)
 		c->old_until = ring_end(c->space);
 	return client_init(c);
 }
 
-static void forget(struct coordinator *c)
+void coordinator_forget(struct coordinator *c)
 {
-	munmap(c->own, LAYOUT_PAGE);
+	segment_unguard(c->space->ingress);
+	if (c->own)
+		munmap(c->own, LAYOUT_PAGE);
 	client_fini(c);
 	lanes_fini(c);
 	objects_fini(c);
@@ -291,11 +309,10 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	}
 	c->ns = ns;
 	c->space = &ns->space;
-	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = c->proc_fd = c->spare_fd = -1;
 	coordinator_self = c;
 	serving_set(ns->dir);
 	mind_forks();
-	int r = recover(c);
+	int r = coordinator_recover(c);
 	if (r < 0) {
 		struct stoa_error e;
 		stoa_last_error(&e);
@@ -311,7 +328,7 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	enum coordinator_exit end = serve(c);
 	coordinator_self = NULL;
 	serving_set(NULL);
-	forget(c);
+	coordinator_forget(c);
 	free(c);
 	return end;
 }

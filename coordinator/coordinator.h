@@ -186,6 +186,13 @@ int scratch(unsigned char **buffer, size_t *room, size_t size);
 /* False: a client truncated the ingress, or made it longer; the coordinator ends at its next turn, the next one mends it. */
 bool coordinator_check_ingress(struct coordinator *c);
 
+/*
+ * What coordinator_run begins and ends with: everything rebuilt from the state, which may be damaged, and given back.
+ * ns and space are set. Forget after a failure, too.
+ */
+int coordinator_recover(struct coordinator *c);
+void coordinator_forget(struct coordinator *c);
+
 /* The coordinator of this process while coordinator_run runs; NULL in clients. */
 extern struct coordinator *coordinator_self;
 

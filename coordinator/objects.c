@@ -212,11 +212,11 @@ static int part_image(const struct coordinator *c, const struct object *o, uint3
 		      const char **ret_image)
 {
 	const struct part *p = &o->body->parts[k];
-	uint64_t tag, at;
+	uint64_t tag;
 	int cur = cell_current(&p->tags, c->head, &tag);
-	if (cur < 0)
+	uint64_t at = cur < 0 ? 0 : atomic_load_explicit(&p->cell[cur], memory_order_relaxed);
+	if (at == 0)
 		return error_set(-EPROTO, "object %s has no committed state in part %u", o->name, k);
-	at = atomic_load_explicit(&p->cell[cur], memory_order_relaxed);
 	const struct cell *cell = space_state(c->space, at);
 	uint64_t size = atomic_load_explicit(&cell->size, memory_order_relaxed);
 	if (heap_capacity(&c->heap, at) < plan->image_at || size > heap_capacity(&c->heap, at) - plan->image_at ||
@@ -277,10 +277,17 @@ int object_rebuild(struct coordinator *c, struct object *o)
 
 /* ---- body ---- */
 
+/* Flags that were given out: what a damaged body says leads anywhere. */
+static bool flags_right(const struct coordinator *c, const struct body *b)
+{
+	uint32_t end = atomic_load_explicit(&c->space->state->flags_end, memory_order_relaxed);
+	return b->flags_at && b->flags_at <= end && b->n_flags <= end - b->flags_at;
+}
+
 static int flags_give(struct coordinator *c, struct body *b, uint32_t n_attrs)
 {
 	uint32_t n = (n_attrs + 1 + FLAGS_LINE - 1) / FLAGS_LINE * FLAGS_LINE;
-	if (b->flags_at && b->n_flags >= n)
+	if (flags_right(c, b) && b->n_flags >= n)
 		return 0;
 	uint32_t at = atomic_load_explicit(&c->space->state->flags_end, memory_order_relaxed);
 	at = at ? at : FLAGS_LINE;
@@ -457,6 +464,8 @@ static int body_claim(struct coordinator *c, struct object *o)
 	int r = heap_claim(&c->heap, BLOCK_BODY, o->body_at);
 	if (r == 0 && sizeof(*b) + (uint64_t)b->n_parts * sizeof(struct part) > heap_capacity(&c->heap, o->body_at))
 		r = error_set(-EPROTO, "object %s has %u parts, more than its block holds", o->name, b->n_parts);
+	if (r == 0 && !flags_right(c, b))
+		r = error_set(-EPROTO, "object %s has flags that are not there", o->name);
 	for (uint32_t k = 0; r == 0 && k < b->n_parts; k++)
 		cell_recover(&b->parts[k].tags, c->head);
 	for (uint32_t k = 0; r == 0 && k < b->n_parts; k++)
@@ -598,7 +607,7 @@ static bool needs_migration(const struct object *o)
 int objects_load(struct coordinator *c)
 {
 	uint32_t n = atomic_load(&c->space->state->n_objects);
-	int r = n <= c->space->geometry.objects ? 0 : error_set(-EPROTO, "the state says that it has %u objects", n);
+	int r = 0;
 	c->room_objects = n + 64;
 	c->objects = calloc(c->room_objects, sizeof(*c->objects));
 	c->free_entries = calloc(c->room_objects, sizeof(*c->free_entries));
