@@ -135,6 +135,19 @@ static int lane_reserve(struct lane *lane, uint32_t size_log)
 	return segment_reserve(lane->fd, start, LANE_FIRST << size_log);
 }
 
+static int lane_map(struct lane *lane)
+{
+	struct segment_head head;
+	int r = segment_check(lane->fd, "lane", SEGMENT_LANE, &head);
+	if (r == 0 && head.limit != LANE_LIMIT)
+		r = error_set(-EPROTO, "the coordinator's lane has %ju bytes", (uintmax_t)head.limit);
+	r = r ? r : lane_reserve(lane, 0);
+	lane->head = r < 0 ? NULL : segment_map(lane->fd, LANE_LIMIT, true);
+	if (r == 0 && !lane->head)
+		r = error_set(-errno, "cannot map a lane: %s", strerror(errno));
+	return r;
+}
+
 /* Ask the coordinator for a lane; talk is held. */
 static int lane_ask(struct lane *lane, int64_t deadline)
 {
@@ -146,16 +159,13 @@ static int lane_ask(struct lane *lane, int64_t deadline)
 		return r;
 	for (uint32_t i = 1; i < in.n_fds; i++)
 		close(fds[i]);
-	if (in.n_fds == 0 || in.a > LANES_MAX)
+	lane->fd = in.n_fds ? fds[0] : -1;
+	if (in.kind != MESSAGE_LANE || in.n_fds == 0 || in.a >= space_lanes(&s->space))
 		return error_set(-EPROTO, "the coordinator's answer about a lane is not understood");
-	lane->fd = fds[0];
 	lane->id = (uint32_t)in.a;
 	lane->seq = in.b;
 	lane->epoch = atomic_load(&s->epoch);
-	r = lane_reserve(lane, 0);
-	lane->head = r < 0 ? NULL : segment_map(lane->fd, LANE_LIMIT, true);
-	if (r == 0 && !lane->head)
-		r = error_set(-errno, "cannot map a lane: %s", strerror(errno));
+	r = lane_map(lane);
 	if (r < 0)
 		connection_say(s, MESSAGE_LANE_FREE, lane->id);
 	return r;
