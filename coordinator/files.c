@@ -10,11 +10,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -147,6 +149,8 @@ int files_open(struct namespace *ns)
 
 void files_unmake(const struct namespace *ns)
 {
+	if (ns->lock_fd >= 0 && !files_exist(ns->dir_fd))
+		unlinkat(ns->dir_fd, "lock", 0);
 	if (ns->made_dir)
 		rmdir(ns->dir);
 	if (ns->made_above)
@@ -413,6 +417,8 @@ static int check_both(struct namespace *ns, const struct state_head *state, cons
 	char text[STOA_ERROR_MAX];
 	if (fstat(ns->state_fd, &st) < 0 || st.st_uid != geteuid())
 		return damaged("the file \"state\" belongs to another user");
+	if (fstat(ns->ingress_fd, &st) < 0 || st.st_uid != geteuid())
+		return damaged("the file \"ingress\" belongs to another user");
 	if (state->head.namespace_id != ingress->namespace_id || ingress->namespace_id == 0)
 		return damaged("the files \"state\" and \"ingress\" are of different namespaces");
 	if (layout_geometry(&g, text) < 0 || memcmp(&g, &state->geometry, sizeof(g)) != 0)
@@ -478,13 +484,55 @@ int files_prepare(struct namespace *ns)
 
 /* ---- socket ------------------------------------------------------------------------------------------------ */
 
+static bool is_alive(pid_t pid)
+{
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+	bool alive = p.fd >= 0 && poll(&p, 1, 0) == 0; /* not even a zombie */
+	if (p.fd >= 0)
+		close(p.fd);
+	return alive;
+}
+
+/* Who listens there; 0: nobody alive, though what a predecessor forked may have the socket open still. */
+static pid_t find_listener(const struct namespace *ns)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	snprintf(to.sun_path, sizeof(to.sun_path), "%.90s/socket", ns->dir);
+	bool heard = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
+		     getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+	bool other_kind = fd >= 0 && !heard && errno == EPROTOTYPE;
+	if (fd >= 0)
+		close(fd);
+	if (other_kind)
+		return -1;
+	return heard && peer.pid > 0 && peer.pid != getpid() && is_alive(peer.pid) ? peer.pid : 0;
+}
+
+int files_check_socket(const struct namespace *ns)
+{
+	struct stat st;
+	if (fstatat(ns->dir_fd, "socket", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : error_set(-errno, "cannot look at %s/socket: %s", ns->dir, strerror(errno));
+	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+		return error_set(-EACCES, "%s/socket is no socket of user %u: not used; see what it is, then remove it",
+				 ns->dir, (unsigned)geteuid());
+	pid_t pid = find_listener(ns);
+	if (pid == 0)
+		return 0;
+	return error_set(-EEXIST, "pid %d listens at %s/socket, and is no coordinator: not used; end it, or remove that",
+			 (int)pid, ns->dir);
+}
+
 static int bind_socket(struct namespace *ns)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", ns->dir);
 	if (n >= (int)sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	unlinkat(ns->dir_fd, "socket", 0); /* a dead predecessor's: we hold the lock */
+	unlinkat(ns->dir_fd, "socket", 0); /* a dead predecessor's: files_check_socket has seen to that */
 	if (bind(ns->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	/* Whoever reaches the socket before this was let into the directory, and is asked who he is. */

@@ -10,7 +10,10 @@
 /* Open the directory ns->dir, making it and the one above if need be. -EAGAIN: removed meanwhile, try again. */
 int files_open(struct namespace *ns);
 
-/* Remove the directories again that files_open has made, as far as they are empty. */
+/* What stands in the socket's place: -EACCES or -EEXIST if it is not a leftover of ours. For the holder of the lock. */
+int files_check_socket(const struct namespace *ns);
+
+/* After a start that changed nothing: remove the lock beside no state, and the directories that files_open has made. */
 void files_unmake(const struct namespace *ns);
 
 /* Does the path still lead to our directory and our lock, or has a predecessor removed them? */

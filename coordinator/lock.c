@@ -45,9 +45,12 @@ static int open_once(int dir_fd)
 	struct opened *o = malloc(sizeof(*o));
 	if (!o)
 		return -ENOMEM;
-	o->fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (o->fd < 0 || fstat(o->fd, &st) < 0) {
-		int r = -errno;
+	o->fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	bool ours = o->fd >= 0 && fstat(o->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid();
+	if (!ours || fchmod(o->fd, 0600) < 0) { /* the umask may have taken bits */
+		int r = o->fd < 0 ? -errno : -EACCES;
+		if (o->fd >= 0)
+			close(o->fd);
 		free(o);
 		return r;
 	}

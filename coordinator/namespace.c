@@ -103,6 +103,9 @@ static int open_lock(struct namespace *ns, pid_t *ret_pid)
 		return -EAGAIN;
 	if (fd == -EDEADLK)
 		return served(ns, getpid(), ret_pid);
+	if (fd == -ELOOP || fd == -EACCES || fd == -EISDIR)
+		return error_set(-EACCES, "%s/lock is no file of user %u: not used; see what it is, then remove it",
+				 ns->dir, (unsigned)geteuid());
 	if (fd < 0)
 		return error_set(fd, "cannot open %s/lock: %s", ns->dir, strerror(-fd));
 	ns->lock_fd = fd;
@@ -166,6 +169,7 @@ int namespace_open(struct namespace *ns, const char *name, const struct stoa_cla
 {
 	int r = prepare(ns, name, classes, options);
 	r = r ? r : take(ns, ret_pid);
+	r = r ? r : files_check_socket(ns);
 	if (r < 0) {
 		files_unmake(ns);
 		namespace_close(ns);

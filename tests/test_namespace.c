@@ -99,8 +99,7 @@ static void namespace_is_made_whole(void **state)
 	assert_int_equal(st.st_mode & 07777, 0700);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		assert_int_equal(lstat(scratch_path(state, files[i]), &st), 0);
-		if (i < 3) /* the lock is never read */
-			assert_int_equal(st.st_mode & 0777, 0600);
+		assert_int_equal(st.st_mode & 0777, 0600);
 	}
 	const struct state_head *s = ns.space.state;
 	assert_string_equal(s->name, "web");
@@ -291,7 +290,7 @@ static void change_major(struct state_head *head)
 	head->head.major++;
 }
 
-enum damage { MAGIC, GEOMETRY, COUNT, ID, SHORT_STATE, SHORT_INGRESS, NO_INGRESS, LINK, DAMAGES };
+enum damage { MAGIC, GEOMETRY, COUNT, ID, SHORT_STATE, SHORT_INGRESS, FOREIGN, NO_INGRESS, LINK, DAMAGES };
 
 static void damage(void **state, enum damage how)
 {
@@ -303,6 +302,8 @@ static void damage(void **state, enum damage how)
 		assert_int_equal(truncate(scratch_path(state, "web/state"), 100000), 0);
 	else if (how == SHORT_INGRESS)
 		assert_int_equal(truncate(scratch_path(state, "web/ingress"), 0), 0);
+	else if (how == FOREIGN)
+		assert_int_equal(chown(scratch_path(state, "web/ingress"), 3456789, (gid_t)-1), 0);
 	else
 		assert_int_equal(unlink(scratch_path(state, "web/ingress")), 0);
 	if (how == LINK)
@@ -314,6 +315,8 @@ static void namespace_damaged_is_set_aside(void **state)
 	for (enum damage how = 0; how < DAMAGES; how++) {
 		struct namespace ns;
 		glob_t found;
+		if (how == FOREIGN && geteuid() != 0)
+			continue;
 		open_ok(&ns, 0);
 		touch(state, "web/lane.5");
 		namespace_close(&ns);
@@ -384,6 +387,97 @@ static void namespace_makes_the_directory_chosen(void **state)
 	assert_int_equal(rmdir(deeper), 0); /* it was chosen: it stays */
 	setenv("STOA_DIR", scratch_path(state, "not/there"), 1);
 	refused(-ENOENT, "cannot make the directory", NULL, NULL);
+}
+
+static int bind_there(void **state, int type)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", scratch_path(state, "web/socket"));
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+static void namespace_refuses_what_is_no_socket_of_its_own(void **state)
+{
+	struct stat before, st;
+	assert_int_equal(mkdir(scratch_path(state, "web"), 0700), 0);
+	for (int i = 0; i < (geteuid() == 0 ? 3 : 2); i++) {
+		if (i == 0)
+			touch(state, "web/socket");
+		else if (i == 1)
+			assert_int_equal(symlink("/etc/passwd", scratch_path(state, "web/socket")), 0);
+		else
+			close(bind_there(state, SOCK_SEQPACKET));
+		if (i == 2)
+			assert_int_equal(chown(scratch_path(state, "web/socket"), 3456789, 0), 0);
+		assert_int_equal(lstat(scratch_path(state, "web/socket"), &before), 0);
+		refused(-EACCES, "web/socket is no socket of user", NULL, NULL);
+		assert_int_equal(lstat(scratch_path(state, "web/socket"), &st), 0);
+		assert_true(st.st_ino == before.st_ino && st.st_mode == before.st_mode && st.st_uid == before.st_uid);
+		assert_int_equal(unlink(scratch_path(state, "web/socket")), 0);
+	}
+	assert_int_equal(rmdir(scratch_path(state, "web")), 0); /* nothing is half made */
+}
+
+static void listen_there(void **state, int type)
+{
+	int fd = bind_there(state, type);
+	if (listen(fd, 5) < 0)
+		_exit(1);
+	touch(state, "listening");
+	pause();
+}
+
+static void namespace_refuses_a_socket_that_someone_listens_to(void **state)
+{
+	const int types[] = { SOCK_SEQPACKET, SOCK_STREAM };
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct namespace ns;
+	assert_int_equal(mkdir(scratch_path(state, "web"), 0700), 0);
+	for (int i = 0; i < 2; i++) {
+		pid_t child = fork();
+		if (child == 0)
+			listen_there(state, types[i]);
+		while (!exists(state, "listening"))
+			usleep(500);
+		assert_int_equal(unlink(scratch_path(state, "listening")), 0);
+		refused(-EEXIST, "listens at", NULL, NULL);
+		snprintf(to.sun_path, sizeof(to.sun_path), "%s", scratch_path(state, "web/socket"));
+		int fd = socket(AF_UNIX, types[i], 0);
+		assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0); /* it still does */
+		close(fd);
+		kill(child, SIGKILL);
+		assert_int_equal(scratch_wait(child), -SIGKILL);
+		open_ok(&ns, STOA_KEEP); /* what the dead one left is replaced */
+		namespace_end(&ns);
+		remove(scratch_path(state, "web/state"));
+		remove(scratch_path(state, "web/ingress"));
+	}
+	assert_int_equal(unlink(scratch_path(state, "web/lock")), 0);
+	assert_int_equal(rmdir(scratch_path(state, "web")), 0);
+}
+
+static void namespace_refuses_a_lock_that_is_not_its_own(void **state)
+{
+	struct stat st;
+	assert_int_equal(mkdir(scratch_path(state, "web"), 0700), 0);
+	touch(state, "mine");
+	assert_int_equal(symlink("../mine", scratch_path(state, "web/lock")), 0);
+	refused(-EACCES, "web/lock is no file of user", NULL, NULL);
+	assert_int_equal(lstat(scratch_path(state, "web/lock"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(unlink(scratch_path(state, "mine")), 0);
+	refused(-EACCES, "web/lock is no file of user", NULL, NULL); /* and does not make what it points to */
+	assert_false(exists(state, "mine"));
+	assert_int_equal(unlink(scratch_path(state, "web/lock")), 0);
+	if (geteuid() == 0) {
+		touch(state, "web/lock");
+		assert_int_equal(chown(scratch_path(state, "web/lock"), 3456789, 0), 0);
+		refused(-EACCES, "web/lock is no file of user", NULL, NULL);
+		assert_int_equal(unlink(scratch_path(state, "web/lock")), 0);
+	}
+	assert_int_equal(rmdir(scratch_path(state, "web")), 0);
 }
 
 /* The usual place, /dev/shm/stoa-UID, as a user whose place it cannot be yet. Root only. 0: refused, and this said. */
@@ -618,8 +712,11 @@ int main(void)
 		TEST(namespace_half_removed_is_replaced),
 		TEST(namespace_damaged_is_set_aside),
 		TEST(namespace_of_another_version_is_left_alone),
-		TEST(namespace_refuses_a_link_for_its_directory),
 		TEST(namespace_refuses_a_directory_that_others_write),
+		TEST(namespace_refuses_a_link_for_its_directory),
+		TEST(namespace_refuses_a_lock_that_is_not_its_own),
+		TEST(namespace_refuses_a_socket_that_someone_listens_to),
+		TEST(namespace_refuses_what_is_no_socket_of_its_own),
 		TEST(namespace_makes_the_directory_chosen),
 		TEST(namespace_refuses_a_place_of_another_user),
 		TEST(namespace_served_is_refused_at_once),
