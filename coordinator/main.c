@@ -3,6 +3,7 @@
  *
  * Exit status: 0 ended, 1 refused (the reason is in the log), 2 usage.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
@@ -78,6 +79,8 @@ static int serve(struct setup *s)
 
 int main(int argc, char **argv)
 {
+	signal(SIGPIPE, SIG_IGN); /* a log that cannot be written ends nothing */
+	signal(SIGXFSZ, SIG_IGN);
 	struct setup s = { .watchdog = notify_watchdog() };
 	if (!arguments_read(argc, argv, &s.arguments)) {
 		fprintf(stderr, "stoad: %s\nTry 'stoad --help'.\n", s.arguments.error);

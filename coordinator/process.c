@@ -61,6 +61,7 @@ void process_reset_signals(bool ignore_term)
 	sigaction(SIGINT, &ign, NULL);
 	sigaction(SIGHUP, &ign, NULL);
 	sigaction(SIGPIPE, &ign, NULL);
+	sigaction(SIGXFSZ, &ign, NULL);
 	sigemptyset(&mask);
 	if (ignore_term)
 		sigaction(SIGTERM, &ign, NULL);
