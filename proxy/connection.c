@@ -92,6 +92,8 @@ static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret
 	close(pid_fd);
 	if (r < 0)
 		return r;
+	if (in.kind == MESSAGE_HELLO && in.n_fds == 0)
+		return error_set(-EMFILE, "this process has no descriptor left for what a namespace takes");
 	if (in.kind != MESSAGE_HELLO || in.n_fds != (read_only ? 2u : 3u)) {
 		for (uint32_t i = 0; i < in.n_fds; i++)
 			close(fds[i]);

@@ -160,6 +160,10 @@ static int lane_ask(struct lane *lane, int64_t deadline)
 	for (uint32_t i = 1; i < in.n_fds; i++)
 		close(fds[i]);
 	lane->fd = in.n_fds ? fds[0] : -1;
+	if (in.kind == MESSAGE_LANE && in.n_fds == 0) {
+		connection_say(s, MESSAGE_LANE_FREE, in.a);
+		return error_set(-EMFILE, "this process has no descriptor left for a lane");
+	}
 	if (in.kind != MESSAGE_LANE || in.n_fds == 0 || in.a >= space_lanes(&s->space))
 		return error_set(-EPROTO, "the coordinator's answer about a lane is not understood");
 	lane->id = (uint32_t)in.a;
