@@ -184,13 +184,15 @@ static int refuse_last(int fd, const struct message *to, int code)
 	return refuse(fd, to, code, e.code == code ? e.text : stoa_strerror(code));
 }
 
-/* What the kernel says of a descriptor behind this key of its fdinfo. False: there is no such key. */
-static bool fdinfo(const struct coordinator *c, int fd, const char *key, long *ret)
+/* What the kernel says of a descriptor behind this key of its fdinfo: 1. 0: there is no such key. -EMFILE: no one can look. */
+static int fdinfo(const struct coordinator *c, int fd, const char *key, long *ret)
 {
 	char path[64], line[256];
 	bool found = false;
 	snprintf(path, sizeof(path), "fdinfo/%d", fd);
 	FILE *f = process_read(c->proc_fd, path);
+	if (!f && (errno == EMFILE || errno == ENFILE))
+		return -EMFILE;
 	while (f && !found && fgets(line, sizeof(line), f))
 		found = strncmp(line, key, strlen(key)) == 0;
 	if (found)
@@ -200,14 +202,15 @@ static bool fdinfo(const struct coordinator *c, int fd, const char *key, long *r
 	return found;
 }
 
-static bool is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
+static int is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
 {
-	long of;
-	return fdinfo(c, fd, "Pid:", &of) && of == pid;
+	long of = 0;
+	int r = fdinfo(c, fd, "Pid:", &of);
+	return r == 1 ? of == pid : r;
 }
 
 /* Writing to anything else could make us wait, or tell others what nobody meant for them. */
-static bool is_eventfd(const struct coordinator *c, int fd)
+static int is_eventfd(const struct coordinator *c, int fd)
 {
 	long count;
 	return fdinfo(c, fd, "eventfd-count:", &count);
@@ -241,10 +244,11 @@ static int on_hello(struct coordinator *c, int fd, enum rights rights, const str
 		return refuse(fd, m, -EACCES,
 			      "the client is in a pid namespace that the coordinator cannot see into; share one, or "
 			      "run the coordinator in the outer one");
-	if (m->n_fds == 0)
+	int genuine = m->n_fds == 1 ? is_pidfd_of(c, fds[0], cred.pid) : 0;
+	if (m->n_fds == 0 || genuine < 0)
 		return refuse(fd, m, -EMFILE,
-			      "the client sent no pidfd of itself, or the coordinator has no descriptor left");
-	if (m->n_fds != 1 || !is_pidfd_of(c, fds[0], cred.pid))
+			      "the client sent no pidfd of itself, or the coordinator has no descriptor left for it");
+	if (!genuine)
 		return refuse(fd, m, -EBADMSG, "the client sent no pidfd of itself");
 	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
 	struct roster_client client = { .used = true,
@@ -286,11 +290,13 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 	uint32_t index = 0;
 	uint64_t seq = 0;
 	int conn = from->conn_fd, event_fd = m->n_fds == 1 ? dup(fds[0]) : -1;
-	int r = event_fd < 0		     ? error_set(-EMFILE, "the coordinator has no descriptor left for another thread")
-		: !is_eventfd(c, event_fd) ? error_set(-EBADMSG, "the client sent no eventfd for its thread")
-		: from->read_only	     ? error_set(-EACCES, "a read-only client has no lane")
-					     : lane_find(c, &index);
-	int fd = r < 0 ? r : lanes_give(c, index, from->pid, &seq);
+	int genuine = event_fd < 0 ? -EMFILE : is_eventfd(c, event_fd);
+	int r = from->read_only ? error_set(-EACCES, "a read-only client has no lane")
+		: genuine == 0	? error_set(-EBADMSG, "the client sent no eventfd for its thread")
+				: lane_find(c, &index);
+	int fd = r < 0 ? r : genuine < 0 ? genuine : lanes_give(c, index, from->pid, &seq);
+	if (r == 0 && fd == -EMFILE)
+		error_set(fd, "the coordinator has no descriptor left for another thread");
 	if (fd < 0) {
 		coordinator_check_process(c, fd);
 		refuse_last(conn, m, fd);

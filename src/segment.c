@@ -21,6 +21,11 @@
 
 /* ---- files ------------------------------------------------------------------------------------------------- */
 
+static const char *room_hint(int code)
+{
+	return code == -ENOSPC ? "; make room in /dev/shm (or STOA_DIR), or enlarge it" : "";
+}
+
 static int write_head(int fd, enum segment_kind kind, uint64_t limit, uint64_t namespace_id)
 {
 	struct segment_head head = {
@@ -56,13 +61,14 @@ int segment_create(int dir_fd, const char *file, enum segment_kind kind, uint64_
 {
 	int fd = openat(dir_fd, file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return error_set(-errno, "cannot make the file \"%s\": %s", file, strerror(errno));
+		return error_set(-errno, "cannot make the file \"%s\": %s%s", file, strerror(errno), room_hint(-errno));
 	int r = fill(fd, kind, limit, namespace_id);
 	if (r == 0)
 		return fd;
 	close(fd);
 	unlinkat(dir_fd, file, 0);
-	return error_set(r, "cannot make the file \"%s\" of %ju bytes: %s", file, (uintmax_t)limit, strerror(-r));
+	return error_set(r, "cannot make the file \"%s\" of %ju bytes: %s%s", file, (uintmax_t)limit, strerror(-r),
+			 room_hint(r));
 }
 
 int segment_reserve(int fd, uint64_t at, uint64_t size)
@@ -74,7 +80,7 @@ int segment_reserve(int fd, uint64_t at, uint64_t size)
 	if (r == 0)
 		return 0;
 	return error_set(-r, "cannot reserve %ju bytes of shared memory: %s%s", (uintmax_t)size, strerror(r),
-			 r == ENOSPC ? "; make room in /dev/shm (or STOA_DIR), or enlarge it" : "");
+			 room_hint(-r));
 }
 
 static int refuse(const char *file, const char *why)
