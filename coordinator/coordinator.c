@@ -21,6 +21,7 @@
 #include "coordinator/objects.h"
 #include "src/clock.h"
 #include "src/error.h"
+#include "src/flag.h"
 #include "src/park.h"
 #include "src/ring.h"
 #include "src/segment.h"
@@ -234,6 +235,15 @@ static bool spin(const struct coordinator *c)
 	return false;
 }
 
+/* A writer is gone, who may have lied. */
+static void mend_flags(struct coordinator *c)
+{
+	uint32_t n = atomic_load_explicit(&c->space->state->flags_end, memory_order_relaxed);
+	for (uint32_t i = 0; i < n; i++)
+		flag_mend(c->space, space_flags(c->space, i));
+	c->flags_doubtful = false;
+}
+
 /*
  * Sleep until the doorbell, a descriptor or the idle beat. The doorbell word is set before the last look at the ring, and
  * a producer looks at it after its CAS, all sequentially consistent: one of the two sees the other. The eventfd stays
@@ -248,6 +258,8 @@ static int doze(struct coordinator *c)
 	c->mended_ns = thorough ? now : c->mended_ns;
 	if (thorough && !coordinator_check_ingress(c))
 		return 0;
+	if (thorough && c->flags_doubtful)
+		mend_flags(c);
 	_Atomic uint32_t *doorbell = &c->space->ingress->doorbell;
 	uint32_t sleep =
 		(atomic_load(doorbell) | 1) + 2; /* a producer that was stopped since the last one does not clear it */

@@ -87,7 +87,6 @@ struct flags send_flags_of_writables(const struct target *t)
 }
 
 struct raise {
-	const struct space *space;
 	const struct flags *flags;
 	size_t n;
 };
@@ -97,14 +96,14 @@ static void raise_all(const void *data, uint64_t ticket)
 	const struct raise *r = data;
 	for (size_t k = 0; k < r->n; k++)
 		for (uint32_t i = 0; i < r->flags[k].n; i++)
-			flag_raise(r->space, r->flags[k].first + r->flags[k].places[i], ticket + 1);
+			flag_raise(r->flags[k].first + r->flags[k].places[i], ticket + 1);
 }
 
 int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t timeout)
 {
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
-	const struct raise raise = { .space = &s->space, .flags = flags, .n = n };
+	const struct raise raise = { .flags = flags, .n = n };
 	int64_t deadline = 0;
 	int r;
 	w->record->seq = lane->seq;

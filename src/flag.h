@@ -14,21 +14,25 @@
 #include "src/ring.h"
 
 /*
- * Raise to the ticket + 1 about to be tried for. What stands higher stays, unless no honest writer can have left it: an
- * honest flag is at most committed + N, and `committed` is read after it. Release: pairs with flag_pending, as does the
- * publication behind it, for who learns of the command otherwise.
+ * Raise to the ticket + 1 about to be tried for. What stands higher stays, also a lie: whoever judges it may be stopped
+ * until it has become another's honest flag, and lower that. Release: pairs with flag_pending, as does the publication
+ * behind it, for who learns of the command otherwise.
  */
-static inline void flag_raise(const struct space *s, _Atomic uint64_t *flag, uint64_t value)
+static inline void flag_raise(_Atomic uint64_t *flag, uint64_t value)
 {
 	uint64_t seen = atomic_load_explicit(flag, memory_order_acquire);
-	for (;;) {
-		uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
-		if (seen >= value && seen <= committed + s->geometry.queue)
-			return;
-		if (atomic_compare_exchange_weak_explicit(flag, &seen, value, memory_order_release,
-							  memory_order_acquire))
-			return;
+	while (seen < value &&
+	       !atomic_compare_exchange_weak_explicit(flag, &seen, value, memory_order_release, memory_order_acquire)) {
 	}
+}
+
+/* The coordinator, between turns: what no honest writer can have raised comes down to what he could have by now. */
+static inline void flag_mend(const struct space *s, _Atomic uint64_t *flag)
+{
+	uint64_t seen = atomic_load_explicit(flag, memory_order_relaxed);
+	uint64_t most = atomic_load_explicit(&s->state->committed, memory_order_relaxed) + s->geometry.queue;
+	if (seen > most)
+		atomic_compare_exchange_strong_explicit(flag, &seen, most, memory_order_relaxed, memory_order_relaxed);
 }
 
 /* What `committed` must reach before the attribute may be read; 0: nothing is pending. */

@@ -11,8 +11,8 @@
  * one order of all commands behind those that were in the ring when it began, or that it shows: it is linearizable
  * together with reads of whatever else. free: nobody waits for ever (no invalid end state).
  *
- * LIES=n: a liar writes any value at any time, n times. Then fresh is promised for writes that began after `committed`
- * had passed what it wrote (or with EVER, which must fail, for all), and free always.
+ * LIES=n: a liar writes any value at any time, n times. Then fresh is promised for writes that began after the last lie
+ * (or with EVER for all: it must fail, but for a liar who only goes UP), and free always.
  */
 #ifndef N
 #define N 2
@@ -29,24 +29,30 @@
 #define TICKETS (W * M)
 #define TOP (TICKETS + N + 1)
 
-byte end, committed, flag, queued, alive, lie;
+byte end, committed, flag, queued, alive;
 bool lied = (LIES == 0);
 #ifdef EVER
 #define SURE true
 #else
-#define SURE (lied && committed >= lie)
+#define SURE lied
 #endif
 
 #define FILLED(ticket) ((ticket) < end) /* ring_filled(): tickets are filled in order here */
 
-/* flag_raise() */
+/* flag_raise(); the tempting mistakes overwrite what they take for a lie, with something lower */
+#ifdef BY_TICKET
+#define STAYS (seen >= value && seen <= value + N)
+#elif defined(BY_COMMITTED)
+#define STAYS (seen >= value && seen <= c + N)
+#else
+#define STAYS (seen >= value)
+#endif
 inline flag_raise(value) {
 	seen = flag;
 	do
-#ifndef BY_TICKET
 	:: c = committed;
 		if
-		:: seen >= value && seen <= c + N -> break
+		:: STAYS -> break
 		:: else
 		fi;
 		atomic {
@@ -55,16 +61,6 @@ inline flag_raise(value) {
 			:: else -> seen = flag
 			fi
 		}
-#else /* the tempting mistake: `committed` may have passed value long ago */
-	:: seen < value || seen > value + N ->
-		atomic {
-			if
-			:: flag == seen -> flag = value; break
-			:: else -> seen = flag
-			fi
-		}
-	:: else -> break
-#endif
 	od
 }
 
@@ -131,6 +127,7 @@ out:
 proctype coordinator() {
 	do
 	:: committed < end -> committed++
+	:: atomic { flag > committed + N -> flag = committed + N } /* flag_mend(): nobody else changes committed */
 	:: committed == end && alive == 0 -> break
 	od
 }
@@ -172,10 +169,11 @@ proctype liar() {
 		atomic {
 			k++;
 			select(v : 0 .. TOP);
-			flag = v;
 			if
-			:: lie < v -> lie = v
-			:: else
+#ifdef UP
+			:: v < flag
+#endif
+			:: else -> flag = v
 			fi;
 			v = 0
 		}
