@@ -286,7 +286,7 @@ expect_like 2 'stoa: --jsn is no option here*' list --jsn
 expect_like 2 'stoa: --now is not for this verb*' list --now
 expect_like 2 'stoa: -t x is not a number of seconds*' -t x list
 expect_like 3 'stoa: --now is not for this verb*' health --now
-expect_like 1 'stoa: namespace name*' -n a/b list
+expect_like 1 'stoa: there is no user "a"*' -n a/b list
 expect 3 "stoa: $(stoa -n nix -t 0.1 list 2>&1 | sed 's/^stoa: //')" -n nix -t 0.1 call hits add 1
 STOA_NAMESPACE=nix expect_like 3 'stoa: nobody serves namespace nix*' -t 0.1 get hits.value
 STOA_NAMESPACE=nix expect 0 8 -n default get hits.value
