@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -210,11 +211,15 @@ static int is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
 	return r == 1 ? of == pid : r;
 }
 
-/* Writing to anything else could make us wait, or tell others what nobody meant for them. */
-static int is_eventfd(const struct coordinator *c, int fd)
+/* An end of a socket pair: nothing sent there is for a stranger, and with MSG_DONTWAIT nothing waits. */
+static bool is_pair(int fd, int type)
 {
-	long count;
-	return fdinfo(c, fd, "eventfd-count:", &count);
+	struct sockaddr_un peer;
+	socklen_t size = sizeof(peer), type_size = sizeof(int);
+	int is;
+	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sun_family == AF_UNIX &&
+	       size == sizeof(peer.sun_family) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &is, &type_size) == 0 &&
+	       is == type;
 }
 
 static void welcome(struct coordinator *c, int fd, const struct message *m, bool read_only)
@@ -291,11 +296,11 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 	uint32_t index = 0;
 	uint64_t seq = 0;
 	int conn = from->conn_fd, event_fd = m->n_fds == 1 ? dup(fds[0]) : -1;
-	int genuine = event_fd < 0 ? -EMFILE : is_eventfd(c, event_fd);
 	int r = from->read_only ? error_set(-EACCES, "a read-only client has no lane")
-		: genuine == 0	? error_set(-EBADMSG, "the client sent no eventfd for its thread")
-				: lane_find(c, &index);
-	int fd = r < 0 ? r : genuine < 0 ? genuine : lanes_give(c, index, from->pid, &seq);
+		: event_fd >= 0 && !is_pair(event_fd, SOCK_DGRAM)
+			? error_set(-EBADMSG, "the client sent no datagram socket pair to wake its thread by")
+			: lane_find(c, &index);
+	int fd = r < 0 ? r : event_fd < 0 ? -EMFILE : lanes_give(c, index, from->pid, &seq);
 	if (r == 0 && fd == -EMFILE)
 		error_set(fd, "the coordinator has no descriptor left for another thread");
 	if (fd < 0) {
@@ -383,16 +388,6 @@ static void admit(struct coordinator *c, int fd)
 		on_new(c, place);
 }
 
-/* Anything else that a client sends as its child's connection may never end, or never be quiet. */
-static bool is_connection(int fd)
-{
-	struct sockaddr_un peer;
-	socklen_t size = sizeof(peer), type_size = sizeof(int);
-	int type;
-	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sun_family == AF_UNIX &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0 && type == SOCK_SEQPACKET;
-}
-
 static void on_conn(struct coordinator *c, uint32_t i)
 {
 	struct message m;
@@ -414,8 +409,8 @@ static void on_conn(struct coordinator *c, uint32_t i)
 		on_stop(c, i, &m);
 	else if (m.kind == MESSAGE_ANNOUNCE)
 		on_announce(c, &m);
-	uint32_t kept = 0;
-	if (m.kind == MESSAGE_INHERIT && m.n_fds == 1 && is_connection(fds[0]))
+	uint32_t kept = 0; /* of a child's connection; what is none may never end, or never be quiet */
+	if (m.kind == MESSAGE_INHERIT && m.n_fds == 1 && is_pair(fds[0], SOCK_SEQPACKET))
 		admit(c, fds[kept++]);
 	while (kept < m.n_fds)
 		close(fds[kept++]);
@@ -458,6 +453,16 @@ static int on_link(struct coordinator *c)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ? -EPIPE : 0;
 }
 
+/* Any client can have read it meanwhile, and have made it one that blocks. (Linux before 5.8 cannot be told not to.) */
+static void read_doorbell(int fd)
+{
+	uint64_t rung;
+	struct iovec iov = { .iov_base = &rung, .iov_len = sizeof(rung) };
+	ssize_t n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+	if (n < 0 && errno == EOPNOTSUPP)
+		n = read(fd, &rung, sizeof(rung));
+}
+
 int client_poll(struct coordinator *c, int timeout)
 {
 	struct epoll_event events[64];
@@ -465,7 +470,6 @@ int client_poll(struct coordinator *c, int timeout)
 		c->deaf_until_ns = 0;
 		watch(c, c->ns->listen_fd, ON_LISTEN, 0);
 	}
-	uint64_t rung;
 	int r = 0, n = epoll_wait(c->epoll_fd, events, sizeof(events) / sizeof(*events), timeout);
 	if (n < 0 && errno != EINTR)
 		abort(); /* a method closed our descriptors; the next coordinator has them */
@@ -476,8 +480,7 @@ int client_poll(struct coordinator *c, int timeout)
 			on_listen(c);
 			break;
 		case ON_DOORBELL:
-			if (read(c->ns->doorbell_fd, &rung, sizeof(rung)) < 0)
-				break; /* somebody forked from us read it */
+			read_doorbell(c->ns->doorbell_fd);
 			break;
 		case ON_LINK:
 			r = on_link(c);

@@ -20,6 +20,7 @@
 #include "src/ring.h"
 
 #define KILLS_MAX 8	 /* from outside, while it ran … */
+#define LOST_MAX (UINT64_C(1) << 32) /* of a lane's commands, one after the other; far from wrapping its numbers */
 #define KILLS_OF_STOP 4 /* … each stop counts for so many: it takes the others a second */
 
 struct job {
@@ -453,14 +454,21 @@ static void caller_set(struct coordinator *c, uint32_t lane)
 						  .client = lane };
 }
 
-/* Copy the record's head out of the lane. False: it is not the lane's next command. */
+/* From memory that its owner goes on writing: no later read may go there again instead of to the copy. */
+static void copy_out(void *to, const void *from, size_t size)
+{
+	memcpy(to, from, size);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Copy the record's head out of the lane. False: it was taken before, or is none. */
 static bool command_head(struct command *cmd, const struct server_lane *lane, uint64_t at)
 {
 	if (at < LANE_ARENA || at > LANE_LIMIT - sizeof(cmd->record))
 		return false;
 	cmd->base = (char *)lane->base + at;
-	memcpy(&cmd->record, cmd->base, sizeof(cmd->record));
-	return cmd->record.seq == lane->seq && !lane->damaged;
+	copy_out(&cmd->record, cmd->base, sizeof(cmd->record));
+	return cmd->record.seq - lane->seq < LOST_MAX && !lane->damaged;
 }
 
 /* Copy its arguments. What fails from here on is this command's failure, and the lane goes on. */
@@ -475,7 +483,7 @@ static int command_args(struct coordinator *c, struct command *cmd, const struct
 		r->args_size = 0;
 		return outcome_library(c, -ENOMEM);
 	}
-	memcpy(c->bytes, cmd->base + sizeof(*r), r->args_size);
+	copy_out(c->bytes, cmd->base + sizeof(*r), r->args_size);
 	return lane->damaged ? outcome_set(c, -EBADMSG, "the command's lane was truncated") : 0;
 }
 
@@ -507,7 +515,7 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 		return reject_word(c, cmd.lane, "the lane of this command is not attached");
 	uint64_t at = (uint64_t)ring_word_units(word) * LANE_UNIT;
 	if (!command_head(&cmd, lane, at))
-		return reject_word(c, cmd.lane, "this is not the next command of its lane");
+		return reject_word(c, cmd.lane, "this is no new command of its lane");
 	caller_set(c, cmd.lane);
 	c->outcome.status = 0;
 	c->outcome.text[0] = '\0';
@@ -516,7 +524,8 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 	r = r ? r : command_bind(c, &cmd);
 	if (!first && needs_first(&cmd))
 		return COMMAND_ALONE;
-	lane->seq++;
+	lane->rejected += cmd.record.seq - lane->seq; /* lost: a client wrote over their words in the ring */
+	lane->seq = cmd.record.seq + 1;
 	lane_touch(c, lane);
 	if (c->stopping == STOA_NOW)
 		r = outcome_set(c, -ECANCELED, "the coordinator was stopped before the command was applied");

@@ -4,8 +4,7 @@
 #include "coordinator/commit.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include "coordinator/command.h"
 #include "coordinator/lanes.h"
@@ -37,22 +36,14 @@ static void totals_write(struct coordinator *c, uint64_t tag)
 
 /* ---- waking ---- */
 
-/* Only if it has room: its owner, who has it too, may have filled it, and made us wait. */
-static void ring_event(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	uint64_t one = 1;
-	if (poll(&p, 1, 0) == 1 && p.revents & POLLOUT && write(fd, &one, sizeof(one)) < 0)
-		return; /* its counter is full: it is readable already */
-}
-
 void commit_wake_lane(struct coordinator *c, uint32_t lane)
 {
 	struct lane_head *head = c->lanes[lane].base;
 	int fd = lane < c->ns->roster.n_lanes && c->ns->roster.lanes[lane].used ? c->ns->roster.lanes[lane].event_fd
 										: -1;
-	if (head && park_wake(&head->answer) & PARK_EVENT && fd >= 0)
-		ring_event(fd);
+	if (head && park_wake(&head->answer) & PARK_EVENT && fd >= 0 &&
+	    send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return; /* it is full: it is readable already */
 }
 
 /* Event loops that watch some object: their lanes say so in the bitmap, and whether they sleep in their own word. */

@@ -24,7 +24,7 @@ struct roster_lane {
 	bool ending;   /* its owner is gone; free once committed has reached `until` */
 	uint64_t until;
 	uint32_t client; /* index in clients */
-	int event_fd;    /* readable: something for its event loop; -1: none */
+	int event_fd;    /* a datagram there: something for its event loop; -1: none */
 };
 
 struct roster {
@@ -46,7 +46,7 @@ enum link_kind {
 	LINK_FAILED,
 };
 
-/* One change, as told over the link (SOCK_SEQPACKET); fds of LINK_CLIENT: conn, pidfd; of LINK_LANE: eventfd. */
+/* One change, as told over the link (SOCK_SEQPACKET); fds of LINK_CLIENT: conn, pidfd; of LINK_LANE: event_fd. */
 struct link_message {
 	enum link_kind kind;
 	uint32_t index;

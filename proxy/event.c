@@ -1,7 +1,7 @@
 /*
  * event.c: a thread's event loop: one descriptor for answers, changes, and the loss and return of the coordinator.
  *
- * The descriptor is an epoll of three: the lane's eventfd, which the coordinator writes when the thread has said that it
+ * The descriptor is an epoll of three: the lane's socket, to which the coordinator sends when the thread has said that it
  * sleeps (PARK_EVENT in its word, and its bit among the watchers); a timer for deadlines; the connection, for its end.
  * stoa_next looks, and only when there is nothing says so and looks once more: nothing between look and sleep is lost.
  */
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -314,8 +315,10 @@ static bool has_old(const struct lane *lane)
 static void arm(struct lane *lane, struct loop *l)
 {
 	struct stoa *s = lane->stoa;
-	uint64_t rung;
-	if (read(lane->event_fd, &rung, sizeof(rung)) < 0 && errno != EAGAIN)
+	char rung;
+	while (recv(lane->event_fd, &rung, sizeof(rung), MSG_DONTWAIT) >= 0) {
+	}
+	if (errno != EAGAIN)
 		return;
 	if (l->watches)
 		atomic_fetch_or(&s->space.ingress->watchers[lane->id / 64], UINT64_C(1) << lane->id % 64);

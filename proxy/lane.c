@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -149,12 +149,12 @@ static int lane_map(struct lane *lane)
 }
 
 /* Ask the coordinator for a lane; talk is held. */
-static int lane_ask(struct lane *lane, int64_t deadline)
+static int lane_ask(struct lane *lane, int bell_fd, int64_t deadline)
 {
 	struct stoa *s = lane->stoa;
 	struct message m = { .kind = MESSAGE_LANE, .a = (uint64_t)syscall(SYS_gettid), .n_fds = 1 }, in;
 	int fds[MESSAGE_FDS];
-	int r = connection_ask(s, &m, &lane->event_fd, deadline, &in, fds);
+	int r = connection_ask(s, &m, &bell_fd, deadline, &in, fds);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 1; i < in.n_fds; i++)
@@ -221,12 +221,16 @@ static int lane_new(struct stoa *s, int64_t deadline, struct lane **ret)
 	lane->fd = -1;
 	lane->pending_end = &lane->pending;
 	lane->generation = atomic_load(&s->mark->generation);
-	lane->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int r = lane->event_fd < 0 ? error_set(-errno, "cannot make an eventfd: %s", strerror(errno)) : 0;
-	if (r == 0) {
+	int bell[2] = { -1, -1 };
+	int r = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, bell);
+	lane->event_fd = bell[0];
+	if (r < 0) {
+		r = error_set(-errno, "cannot make a socket pair: %s", strerror(errno));
+	} else {
 		pthread_mutex_lock(&s->talk);
-		r = lane_ask(lane, deadline);
+		r = lane_ask(lane, bell[1], deadline);
 		pthread_mutex_unlock(&s->talk);
+		close(bell[1]);
 	}
 	if (r < 0) {
 		lane_free(lane);

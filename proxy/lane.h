@@ -28,7 +28,7 @@ struct lane {
 	struct stoa *stoa;
 	uint64_t generation, epoch;
 	uint32_t id;
-	int fd, event_fd;
+	int fd, event_fd; /* event_fd: our end of a socket pair; the coordinator has the other */
 	struct lane_head *head; /* its mapping */
 	uint64_t seq;
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */

@@ -14,7 +14,7 @@
 
 enum message_kind {
 	MESSAGE_HELLO = 1, /* flags; fd: pidfd of the sender. Answer: epoch in a; fds: state, ingress, doorbell */
-	MESSAGE_LANE,      /* a: tid; fd: eventfd. Answer: a lane, b seq; fd: lane */
+	MESSAGE_LANE,      /* a: tid; fd: AF_UNIX datagram socket. Answer: a lane, b seq; fd: lane */
 	MESSAGE_LANE_FREE, /* a: lane. No answer */
 	MESSAGE_INHERIT,   /* from a forked child over its parent's connection; fd: its own connection. No answer here */
 	MESSAGE_STOP,      /* a: enum stoa_stop. Answer: 0, then end of file when it is done */

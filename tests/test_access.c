@@ -525,7 +525,9 @@ static int handed(const char *file)
 	ok(r);
 	assert_int_equal(in.n_fds, 3);
 	struct message ask = { .kind = MESSAGE_LANE, .id = 7, .n_fds = 1 };
-	ok(message_send(fd, &ask, &fds[2])); /* any descriptor does for an eventfd */
+	int bell[2];
+	ok(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, bell));
+	ok(message_send(fd, &ask, &bell[0]));
 	until((r = message_receive(fd, &in, lane)) != -EAGAIN);
 	ok(r);
 	assert_int_equal(in.n_fds, 1);
@@ -533,6 +535,8 @@ static int handed(const char *file)
 	int kept = dup(which);
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
+	close(bell[0]);
+	close(bell[1]);
 	close(lane[0]);
 	close(self);
 	close(fd);

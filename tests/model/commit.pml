@@ -10,7 +10,7 @@
  *
  * Checked, at the moment `committed` is stored (ghosts: as_x[], as_y[], …) and after: a snapshot shows x and y of one
  * committed moment; a recovered coordinator knows x, y, the lane's seq and the totals as they were committed; each record
- * is applied once, or by a forged descriptor early and then not again; the answer that a caller takes is that of the
+ * is applied once, or by a forged descriptor early and then not again, or lost where that came before it; the answer that a caller takes is that of the
  * committed run; an object is visible exactly from the commit of its creation.
  */
 #ifndef M
@@ -52,7 +52,7 @@ byte times[M], answers[TICKETS + 1];
 #ifdef REPLAY
 #define NEXT(record) ((record) < written)
 #else
-#define NEXT(record) ((record) < written && (record) == seq) /* command_run()'s copy */
+#define NEXT(record) ((record) < written && (record) >= seq) /* command_head(): what comes between was lost */
 #endif
 
 /* cell_current() */
@@ -178,7 +178,7 @@ recover: /* recover() */
 		:: n < end && n - head < 2 && !last -> /* command_run(): the command of ticket n */
 			w = word[n];
 			if
-			:: !NEXT(w) /* reject_word(): not the lane's next */
+			:: !NEXT(w) /* reject_word(): no new one */
 			:: NEXT(w) && w == CREATE && n > head -> break /* COMMAND_ALONE */
 			:: NEXT(w) && !(w == CREATE && n > head) ->
 				seq = w + 1;
