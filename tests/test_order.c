@@ -61,6 +61,23 @@ STOA_METHOD(pair, up_a, stoa_none, stoa_none, .writes = "a");
 STOA_METHOD(pair, up_b, stoa_none, stoa_none, .writes = "b");
 STOA_CLASS(pair, 1, &pair_up_a_row, &pair_up_b_row);
 
+struct sheet {
+	uint64_t n[8192];
+};
+STOA_STRUCT(sheet, STOA_ATTR(struct sheet, n));
+STOA_STUB(sheet, turn, stoa_none, stoa_none);
+
+static int sheet_turn(struct sheet *self, const stoa_none *args, stoa_none *ret)
+{
+	(void)args;
+	(void)ret;
+	for (size_t i = 0; i < sizeof(self->n) / sizeof(self->n[0]); i++)
+		self->n[i]++;
+	return 0;
+}
+STOA_METHOD(sheet, turn, stoa_none, stoa_none, .writes = "n");
+STOA_CLASS(sheet, 1, &sheet_turn_row);
+
 static struct stoa *s;
 static struct stoa_proxy *p, *q;
 static _Atomic int64_t *written; /* by how many writes that have returned; -1: the writer is done */
@@ -143,6 +160,33 @@ static void snapshot_is_one_moment_when_two_methods_take_turns(void)
 	harness_join_all();
 }
 
+static void read_sheet(int i)
+{
+	static struct sheet now;
+	for (long n = 0; atomic_load(written) >= 0 || n < 100; n++) {
+		if (i % 2)
+			ok(stoa_get(p, offsetof(struct sheet, n), now.n, sizeof(now.n), SOON, NULL));
+		else
+			ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
+		for (size_t k = 1; k < sizeof(now.n) / sizeof(now.n[0]); k++)
+			if (now.n[k] != now.n[0])
+				fail_msg("element %zu is %ju, the first %ju", k, (uintmax_t)now.n[k], (uintmax_t)now.n[0]);
+	}
+}
+
+/* Large, so that it is written again while it is copied. */
+static void read_is_whole_while_a_large_attribute_changes(void)
+{
+	s = harness_start(STOA_CLASSES(&sheet_class));
+	p = harness_create(s, "sheet", &sheet_class, NULL);
+	written = harness_shared(sizeof(*written));
+	harness_spawn_all(2, read_sheet);
+	for (int i = 0; i < 5000; i++)
+		ok(sheet_turn_call(p, NULL, NULL, SOON));
+	atomic_store(written, -1);
+	harness_join_all();
+}
+
 static void read_both(int i)
 {
 	struct stoa_proxy *const both[] = { p, q };
@@ -178,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(commands_of_each_process_keep_their_order),
+		HARNESS(read_is_whole_while_a_large_attribute_changes),
 		HARNESS(reads_see_every_write_that_returned_before),
 		HARNESS(snapshot_is_one_moment_when_two_methods_take_turns),
 		HARNESS(snapshot_of_two_is_one_moment_when_one_command_changes_both),
