@@ -1,8 +1,9 @@
 /*
  * takeover.c: a client is stopped just before it puts its command into the ring; guardian and coordinator are killed,
- * the next ones take over; then the client goes on.
+ * the next ones take over; then the client goes on. Or the service is stopped meanwhile.
  *
- * Its lane is one of an epoch that is over. Its command is applied once, or the client is told that it was not.
+ * Its lane is one of an epoch that is over. Its command is applied once, or the client is told that it was not. Behind a
+ * stop nothing is accepted.
  */
 #include <errno.h>
 #include <signal.h>
@@ -135,18 +136,47 @@ static void one_round(const struct trace *t, size_t at, bool call)
 	waitpid(pid, NULL, 0);
 }
 
+/* The point before it is published; 0: there is none. */
+static size_t learn(bool call, struct trace *ret)
+{
+	pid_t pid = fork_client(call);
+	torture_check(trace_record(pid, &one_command, false, ret) == TRACE_OVER, "the client died");
+	trace_kill(pid);
+	size_t at = find_publish(ret);
+	torture_check(at > 0, "it does not publish");
+	return at;
+}
+
 static void play(bool call)
 {
 	struct trace t;
 	torture_where("a %s held before it is published", call ? "call" : "cast");
-	pid_t pid = fork_client(call);
-	torture_check(trace_record(pid, &one_command, false, &t) == TRACE_OVER, "the client died");
-	trace_kill(pid);
-	size_t at = find_publish(&t);
-	torture_check(at > 0, "it does not publish");
+	size_t at = learn(call, &t);
 	for (int i = 0; at && i < 3; i++)
 		one_round(&t, at, call);
 	trace_fini(&t);
+}
+
+/* Ends the service. */
+static void play_stop(void)
+{
+	struct trace t;
+	torture_where("a cast held before it is published, and a stop");
+	size_t at = learn(false, &t);
+	pid_t pid = fork_client(false);
+	torture_check(trace_run(pid, &one_command, &t, at) == TRACE_THERE, "it did not come to publish");
+	torture_check(stoa_stop(s, STOA_DRAIN, SOON) == 0, "it does not end: %s", torture_error());
+	trace_let_go(pid, 0);
+	torture_check(torture_until(is_done()), "it does not go on");
+	torture_check(shared->status < 0, "a cast was accepted behind the end");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	trace_fini(&t);
+}
+
+static void watch_ring(void)
+{
+	ring[0] = (struct region){ space_ring(&s->space), s->space.geometry.queue * 8 };
 }
 
 int main(void)
@@ -165,7 +195,7 @@ int main(void)
 		printf("cannot start: %s\n", torture_error());
 		return 1;
 	}
-	ring[0] = (struct region){ space_ring(&s->space), s->space.geometry.queue * 8 };
+	watch_ring();
 	play(false);
 	play(true);
 	stoa_stop(s, STOA_DRAIN, SOON);
@@ -173,7 +203,10 @@ int main(void)
 	waitpid(server, NULL, 0);
 	serve(0);
 	r = stoa_attach("takeover", STOA_OPTIONS(.timeout = SOON), &s);
-	torture_check(r == 0 && stoa_stop(s, STOA_DRAIN, SOON) == 0, "it does not end: %s", torture_error());
+	r = r ? r : stoa_open(s, "hits", &counter_class, SOON, &hits);
+	torture_check(r == 0, "it does not serve again: %s", torture_error());
+	watch_ring();
+	play_stop();
 	stoa_detach(s);
 	waitpid(server, NULL, 0);
 	return torture_end();
