@@ -270,19 +270,19 @@ static int do_one(struct op *op, uint64_t draw, uint64_t value, uint64_t by, int
 {
 	uint32_t cell = draw >> 8 & 3, kind = draw & 31;
 	bool call = draw >> 10 & 1;
-	if (kind < 6)
+	if (kind < 5)
 		return do_assign(op, cell, value, timeout);
-	if (kind < 13)
+	if (kind < 11)
 		return do_add(op, cell, by, call, timeout);
-	if (kind < 17)
+	if (kind < 15)
 		return do_copy(op, cell / 2, call, timeout);
-	if (kind < 18)
+	if (kind < 16)
 		return do_assign_all(op, cell / 2, value, timeout);
-	if (kind < 20)
+	if (kind < 19)
 		return do_many(op, cell, by, value, timeout);
-	if (kind < 26)
+	if (kind < 24)
 		return do_get(op, cell, timeout);
-	if (kind < 29)
+	if (kind < 27)
 		return do_snapshot(op, cell / 2, call, timeout);
 	return do_snapshot_many(op, timeout);
 }
