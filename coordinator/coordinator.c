@@ -154,6 +154,8 @@ static void be_nobody(void)
 	struct coordinator *c = coordinator_self;
 	if (!c)
 		return;
+	coordinator_self = NULL;
+	serving_set(NULL);
 	client_fini(c);
 	lanes_fini(c);
 	namespace_close(c->ns);

@@ -292,6 +292,18 @@ static struct stoa *list_handle(struct stoa *s)
 	return other;
 }
 
+static int enter(const char *dir, const char *name)
+{
+	if (*lane_reader())
+		return error_set(-EDEADLK, "a read-only method may not call stoa");
+	return serving_is(dir) ? error_set(-EDEADLK, "a method may not call stoa on its own namespace %s", name) : 0;
+}
+
+int handle_enter(const struct stoa *s)
+{
+	return serving_any || *lane_reader() ? enter(s->dir, s->name) : 0;
+}
+
 int stoa_attach(const char *name, const struct stoa_options *options, struct stoa **ret)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -301,8 +313,9 @@ int stoa_attach(const char *name, const struct stoa_options *options, struct sto
 	int r = names_find(name, dir, &owner);
 	if (r < 0)
 		return r;
-	if (serving_is(dir))
-		return error_set(-EDEADLK, "a method of namespace %s may not attach to it", name);
+	r = enter(dir, name);
+	if (r < 0)
+		return r;
 	bool read_only = options && options->flags & STOA_READ_ONLY;
 	pthread_mutex_lock(&handles_lock);
 	struct stoa *s = find_handle(dir, read_only);
@@ -434,10 +447,10 @@ static int renew_epoch(struct stoa *s, int64_t deadline)
 
 int handle_renew(struct stoa *s, int64_t timeout)
 {
-	if (serving_is(s->dir))
-		return error_set(-EDEADLK, "a method may not call stoa on its own namespace %s", s->name);
 	int64_t deadline = handle_deadline(s, timeout == STOA_NOWAIT ? STOA_DEFAULT : timeout);
-	int r = 0;
+	int r = handle_enter(s);
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&s->talk);
 	if (atomic_load(&s->mark->generation) == 0)
 		r = renew_after_fork(s, deadline);

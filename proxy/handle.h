@@ -68,6 +68,9 @@ static inline uint64_t handle_committed(const struct stoa *s)
 /* Absolute, on the monotonic clock, of a timeout as the API takes it. Costs a clock read: not on the fast paths. */
 int64_t handle_deadline(const struct stoa *s, int64_t timeout);
 
+/* May it be used here? -EDEADLK: not by a method of its namespace, nor by a reader. */
+int handle_enter(const struct stoa *s);
+
 /*
  * Make the handle good in this process, now: after a fork over the inherited connection, after a restart of everything
  * over the socket. 0; -EDEADLK inside a method; -ECONNRESET: nobody serves the namespace; -ESTALE: it was made anew.

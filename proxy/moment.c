@@ -68,8 +68,6 @@ static size_t measure(struct target *const *targets, size_t n, size_t *ret_copie
 
 int moment_begin(struct moment *m, struct target *const *targets, size_t n, size_t extra)
 {
-	if (*lane_reader())
-		return error_set(-EDEADLK, "a read-only method may not call stoa");
 	size_t bytes = measure(targets, n, &m->n), k = 0;
 	size_t heads = round_up(m->n * sizeof(*m->copies)), order = round_up(m->n * sizeof(*m->order));
 	char *at = lane_scratch(round_up(extra) + heads + order + bytes + 1);

@@ -144,6 +144,9 @@ int stoa_open(struct stoa *s, const char *object, const struct stoa_class *cls, 
 		error_set(r, "%s", text);
 	if (r < 0)
 		return r;
+	r = handle_enter(s);
+	if (r < 0)
+		return r;
 	int64_t deadline = handle_deadline(s, timeout);
 	for (;;) {
 		uint64_t before = atomic_load(&s->space.state->directory);

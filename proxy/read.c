@@ -170,11 +170,12 @@ static int read_attr(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size
 {
 	struct target *t = proxy_target(p);
 	const struct stoa *s = p->stoa;
-	if (*lane_reader())
-		return error_set(-EDEADLK, "a read-only method may not call stoa");
+	int r = handle_enter(s);
+	if (r < 0)
+		return r;
 	for (;;) {
 		const struct bound_attr *a;
-		int r = binding_attr(t->binding, attr, &a);
+		r = binding_attr(t->binding, attr, &a);
 		if (r == 0 && size != a->size)
 			r = error_set(-EINVAL, "attribute %s of object %s has %u bytes; %zu were given",
 				      t->binding->view->described->state->attrs[a->attr].name, p->name, a->size, size);
@@ -216,9 +217,12 @@ static int check_struct(const struct stoa_proxy *p, const struct target *t, size
 int stoa_snapshot(struct stoa_proxy *p, void *ret, size_t size, int64_t timeout, struct stoa_stamp *ret_stamp)
 {
 	struct target *t = proxy_target(p);
+	int r = handle_enter(p->stoa);
+	if (r < 0)
+		return r;
 	for (;;) {
 		struct moment m;
-		int r = check_struct(p, t, size);
+		r = check_struct(p, t, size);
 		uint64_t need = r == 0 ? pending_of_all(p->stoa, t) : 0;
 		if (need)
 			r = barrier_wait(p, t, need, timeout);
@@ -259,10 +263,13 @@ static int barrier_many(size_t n, struct stoa_proxy *const *proxies, struct targ
 int stoa_snapshot_many(size_t n, struct stoa_proxy *const *proxies, void *const *rets, int64_t timeout)
 {
 	struct moment m;
+	int r = n ? handle_enter(proxies[0]->stoa) : 0;
+	if (r < 0)
+		return r;
 	struct target **targets = calloc(n + 1, sizeof(struct target *));
 	if (!targets)
 		return error_set(-ENOMEM, "no memory for %zu objects", n);
-	int r = barrier_many(n, proxies, targets, timeout);
+	r = barrier_many(n, proxies, targets, timeout);
 	if (r == 0 && n) {
 		r = moment_begin(&m, targets, n, 0);
 		r = r ? r : moment_take(proxies[0]->stoa, &m, targets, n, timeout);
@@ -303,9 +310,12 @@ int read_method(struct stoa_proxy *p, const struct stoa_method *method, const vo
 	struct moment m;
 	static const stoa_none none;
 	stoa_none nothing;
+	int r = handle_enter(s);
+	if (r < 0)
+		return r;
 	if (target_dead(t, handle_committed(s)))
 		return READ_ELSEWHERE;
-	int r = binding_method(t->binding, method, &b);
+	r = binding_method(t->binding, method, &b);
 	if (r < 0)
 		return r;
 	const struct stoa_struct *state = t->binding->ours->state;
@@ -402,13 +412,16 @@ int stoa_wait(struct stoa_proxy *p, uint32_t attr, uint64_t after, int64_t timeo
 	struct stoa *s = p->stoa;
 	struct stoa_stamp stamp;
 	int64_t deadline = 0;
+	int r = handle_enter(s);
+	if (r < 0)
+		return r;
 	for (;;) {
 		const struct target *t = proxy_target(p);
 		_Atomic uint32_t *word = target_park(s, t);
 		bool look_only = deadline == 0;
 		uint32_t value = look_only ? 0 : handle_announce(s, word, t->object);
 		atomic_thread_fence(memory_order_seq_cst);
-		int r = read_stamp(p, attr, &stamp);
+		r = read_stamp(p, attr, &stamp);
 		if (r < 0)
 			return r;
 		if (stamp.version > after) {

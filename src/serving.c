@@ -7,14 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
+bool serving_any;
 static char serving[PATH_MAX];
 
 void serving_set(const char *dir)
 {
+	serving_any = dir;
 	snprintf(serving, sizeof(serving), "%s", dir ? dir : "");
 }
 
 bool serving_is(const char *dir)
 {
-	return serving[0] && strcmp(serving, dir) == 0;
+	return serving_any && strcmp(serving, dir) == 0;
 }

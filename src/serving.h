@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+extern bool serving_any; /* set: this process is a coordinator */
+
 void serving_set(const char *dir); /* NULL: of none */
 bool serving_is(const char *dir);
 
