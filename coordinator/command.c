@@ -288,7 +288,7 @@ static int job_run(struct coordinator *c, const struct command *cmd, const struc
 		return r;
 	size_t n = image_size(j->method->ret, c->ret + j->ret_at);
 	const struct reply *head = reply_head(cmd, j->record);
-	if (head && n > j->record->reply_size - sizeof(*head))
+	if (n > j->method->ret_max || (head && n > j->record->reply_size - sizeof(*head)))
 		return outcome_set(c, -EMSGSIZE,
 				   "the result of method %s has %zu bytes, over its limit of %u (.ret_max)",
 				   j->method->row->name, n, j->method->ret_max);

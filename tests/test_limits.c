@@ -204,6 +204,54 @@ static void a_thousand_threads_may_attach(void)
 	close(hold[0]);
 }
 
+struct talk {
+	int64_t n;
+};
+struct speech {
+	stoa_text text;
+};
+STOA_STRUCT(talk, STOA_ATTR(struct talk, n));
+STOA_STRUCT(speech, STOA_ATTR(struct speech, text));
+STOA_STUB(talk, echo, struct speech, struct speech);
+
+static int talk_echo(struct talk *self, const struct speech *args, struct speech *ret)
+{
+	self->n++;
+	return stoa_text_set_n(&ret->text, args->text.data, args->text.size);
+}
+STOA_METHOD(talk, echo, speech, speech, .writes = "n", .ret_max = 64);
+STOA_CLASS(talk, 1, &talk_echo_row);
+
+/* A result that is too long undoes its method, whether anybody waits for it or not. */
+static void limit_of_a_result_is_named(void)
+{
+	char bytes[200];
+	struct speech said = { 0 };
+	int64_t n, fits = 0;
+	memset(bytes, 'x', sizeof(bytes));
+	s = harness_start(STOA_CLASSES(&talk_class));
+	p = harness_create(s, "t", &talk_class, NULL);
+	for (size_t size = 0; size < sizeof(bytes); size++) {
+		int r = talk_echo_call(p, &(struct speech){ { bytes, size } }, &said, SOON);
+		if (r < 0)
+			break;
+		assert_int_equal(said.text.size, size);
+		fits++;
+	}
+	assert_true(fits > 0 && fits < 64);
+	says("the result of method echo has");
+	says("over its limit of 64 (.ret_max)");
+	for (size_t size = (size_t)fits; size < sizeof(bytes); size++)
+		refused(-EMSGSIZE, talk_echo_call(p, &(struct speech){ { bytes, size } }, &said, SOON));
+	assert_int_equal(said.text.size, fits - 1);
+	ok(STOA_GET(p, struct talk, n, &n, SOON));
+	assert_int_equal(n, fits);
+	ok(talk_echo_cast(p, &(struct speech){ { bytes, sizeof(bytes) } }, SOON));
+	ok(STOA_GET(p, struct talk, n, &n, SOON));
+	assert_int_equal(n, fits);
+	stoa_text_fini(&said.text);
+}
+
 static void options_that_make_no_sense_are_refused(void)
 {
 	refused(-EINVAL, stoa_start("test", NULL, STOA_OPTIONS(.max_queue = 100), &s));
@@ -225,6 +273,7 @@ int main(void)
 		HARNESS(a_class_may_have_4096_attributes),
 		HARNESS(a_namespace_may_have_4096_objects),
 		HARNESS(a_thousand_threads_may_attach),
+		HARNESS(limit_of_a_result_is_named),
 		HARNESS(limit_of_attributes_is_named),
 		HARNESS(limit_of_objects_is_named),
 		HARNESS(limit_of_state_is_named),
