@@ -75,6 +75,12 @@ void event_free(struct lane *lane)
 	lane->loop = NULL;
 }
 
+void event_forget_fds(struct lane *lane)
+{
+	if (lane->loop)
+		lane->loop->epoll_fd = lane->loop->timer_fd = -1;
+}
+
 static int add(const struct loop *l, int fd, uint32_t events)
 {
 	struct epoll_event e = { .events = events, .data.fd = fd };

@@ -80,6 +80,12 @@ static void close_fd(_Atomic int *fd)
 		close(old);
 }
 
+static ino_t inode(int fd)
+{
+	struct stat st;
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+}
+
 /* Another thread may be using the old one: its number stays taken, by the new one. */
 static void replace_fd(_Atomic int *fd, int with)
 {
@@ -254,6 +260,7 @@ static int attach(struct stoa *s, int64_t deadline)
 	if (r < 0)
 		return r;
 	s->conn_fd = w.conn_fd;
+	s->conn_ino = inode(w.conn_fd);
 	s->doorbell_fd = w.doorbell_fd;
 	r = map_space(s, w.state_fd, w.ingress_fd);
 	close(w.state_fd);
@@ -374,6 +381,7 @@ static void take_welcome(struct stoa *s, const struct welcome *w)
 {
 	replace_fd(&s->conn_fd, w->conn_fd);
 	replace_fd(&s->doorbell_fd, w->doorbell_fd);
+	s->conn_ino = inode(s->conn_fd);
 	atomic_store(&s->epoch, w->epoch);
 }
 
@@ -393,10 +401,25 @@ static int reach(const struct stoa *s, bool forked, int64_t deadline, struct wel
 	}
 }
 
+/*
+ * In a child that became a daemon, and closed all descriptors for that: those with our numbers are not ours, and must be
+ * neither used nor closed.
+ */
+static void forget_fds(struct stoa *s)
+{
+	s->conn_fd = s->doorbell_fd = -1;
+	for (struct lane *lane = s->lanes; lane; lane = lane->next) {
+		lane->fd = lane->event_fd = -1;
+		event_forget_fds(lane);
+	}
+}
+
 /* In a forked child: a connection of its own, and none of the parent's lanes. talk is held. */
 static int renew_after_fork(struct stoa *s, int64_t deadline)
 {
 	struct welcome w;
+	if (s->conn_fd >= 0 && inode(s->conn_fd) != s->conn_ino)
+		forget_fds(s);
 	int r = reach(s, true, deadline, &w);
 	if (r == 0) {
 		take_welcome(s, &w);

@@ -43,6 +43,7 @@ struct stoa {
 	pthread_mutex_t talk;
 	_Atomic int conn_fd;	 /* -1: none (a reader of files, or lost) */
 	_Atomic int doorbell_fd; /* -1 for readers */
+	ino_t conn_ino;		 /* tells the connection from what a program opened in its place */
 	uint64_t next_id;
 	_Atomic int64_t retry_ns; /* when a reader looks for a lost coordinator next */
 	_Atomic uint64_t epoch;	  /* of the guardian that we said hello to */

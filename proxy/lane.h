@@ -66,6 +66,7 @@ void pending_unwant(struct lane *lane, struct pending *p);
 /* Free all lanes of a handle in this process; after a fork: those of the parent, without a word to the coordinator. */
 void lanes_free(struct stoa *s);
 void event_free(struct lane *lane);			 /* event.c */
+void event_forget_fds(struct lane *lane);		 /* they are closed, or another's by now */
 void event_pending(struct lane *lane, int64_t deadline); /* an answer is wanted by then */
 
 /* Does this thread run a read-only method? Then it may not call us: what it reads lies in its scratch. */

@@ -3,6 +3,7 @@
  * another thread attaches, and with what its parent has in flight left to the parent.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,6 +80,42 @@ static void child_lives_on_when_its_parent_ends(void)
 	until(atomic_load(step) == 2);
 	assert_int_equal(value(), 7);
 	assert_int_equal(harness_guardian(s), guardian);
+}
+
+#define OTHERS 30
+
+/*
+ * As daemons do: gone from the terminal and the parent, every descriptor closed, and others opened in their places, which
+ * stay open.
+ */
+static void program_that_daemonizes_goes_on(void)
+{
+	start();
+	pid_t guardian = harness_guardian(s);
+	_Atomic int *step = harness_shared(sizeof(*step));
+	add(3);
+	assert_true(stoa_fd(s) >= 0);
+	pid_t program = fork();
+	if (program == 0) {
+		if (fork() > 0)
+			_exit(0);
+		setsid();
+		closefrom(0);
+		for (int fd = 0; fd < OTHERS; fd++)
+			assert_int_equal(socket(AF_UNIX, SOCK_STREAM, 0), fd);
+		add(4);
+		for (int fd = 0; fd < OTHERS; fd++)
+			assert_int_equal(fcntl(fd, F_GETFD), 0);
+		assert_true(stoa_fd(s) >= OTHERS);
+		atomic_store(step, 1);
+		until(atomic_load(step) == 2);
+		_exit(0);
+	}
+	harness_join(program);
+	until(atomic_load(step) == 1);
+	assert_int_equal(value(), 7);
+	assert_int_equal(harness_guardian(s), guardian);
+	atomic_store(step, 2);
 }
 
 static void children_come_and_go(void)
@@ -269,6 +307,7 @@ int main(void)
 		HARNESS(children_come_and_go),
 		HARNESS(descendants_at_any_depth_use_the_handle),
 		HARNESS(fork_is_safe_while_other_threads_attach_and_open),
+		HARNESS(program_that_daemonizes_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
