@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "include/stoa.h"
+#include "coordinator/guardian.h"
 #include "tests/harness.h"
 #include "tests/scratch.h"
 
@@ -179,6 +179,31 @@ static void guardian_blames_nobody_when_both_were_stopped(void)
 	assert_true(harness_health(s).restarts == restarts);
 }
 
+/* Frozen with its coordinator, as in a cgroup, and awake first: lateness proves nothing until both could run again. */
+static void guardian_is_patient_after_it_was_frozen(void)
+{
+	struct namespace ns = { .space.state = calloc(1, sizeof(struct state_head)) };
+	struct watch w;
+	pid_t child = fork();
+	if (child == 0)
+		for (;;)
+			pause();
+	watch_begin(&w, child);
+	w.forked_ns -= STOA_MS(60000);
+	w.looked_ns -= STOA_MS(8000);
+	atomic_store(&ns.space.state->pulse.beat_ns, w.looked_ns);
+	watch_look(&w, &ns);
+	assert_true(w.excused_ns > clock_now() && !w.ended);
+	w.excused_ns = clock_now() - STOA_MS(100); /* the excuse is over: five seconds from there on */
+	watch_look(&w, &ns);
+	assert_false(w.ended);
+	w.excused_ns -= STOA_MS(5000);
+	watch_look(&w, &ns);
+	assert_true(w.ended);
+	assert_int_equal(harness_status(child), -SIGKILL);
+	free(ns.space.state);
+}
+
 static void guardian_ignores_the_terminal_when_embedded(void)
 {
 	static const int signals[] = { SIGINT, SIGHUP, SIGTERM };
@@ -235,6 +260,7 @@ int main(void)
 		HARNESS(coordinator_stopped_wakes_when_its_guardian_is_killed),
 		HARNESS(guardian_blames_nobody_when_both_were_stopped),
 		HARNESS(guardian_ignores_the_terminal_when_embedded),
+		HARNESS(guardian_is_patient_after_it_was_frozen),
 		HARNESS(serve_ends_well_when_terminated),
 		HARNESS(start_says_what_its_guardian_says),
 	};

@@ -233,6 +233,32 @@ static void clients_killed_anywhere_leave_the_others_alone(void)
 	until(harness_health(s).threads == 1);
 }
 
+#define THREADS 4
+
+static void attach_and_call(int i)
+{
+	(void)i;
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+	atomic_fetch_add(counts, 1);
+}
+
+/* A lane that was given, and whose owner was not told, as the coordinator died in between: he asks again. */
+static void lane_asked_for_twice_is_given_once(void)
+{
+	s = harness_start_with(NULL, STOA_OPTIONS(.max_threads = THREADS));
+	p = harness_create(s, "hits", &counter_class, NULL);
+	counts = harness_shared(sizeof(*counts));
+	for (int k = 0; k < 50; k++) {
+		harness_spawn_all(THREADS - 1, attach_and_call);
+		for (int i = 0; i < 2; i++)
+			harness_kill_coordinator(s);
+		harness_join_all();
+		until(harness_health(s).threads == 1);
+	}
+	assert_int_equal(value(), 50 * (THREADS - 1));
+	assert_int_equal(atomic_load(counts), 50 * (THREADS - 1));
+}
+
 static void stopped_coordinator_is_replaced_after_a_grace(void)
 {
 	start();
@@ -251,6 +277,7 @@ int main(void)
 		HARNESS(calls_are_answered_once_when_the_coordinator_is_killed_again_and_again),
 		HARNESS(casts_are_applied_once_when_the_coordinator_is_killed_again_and_again),
 		HARNESS(clients_killed_anywhere_leave_the_others_alone),
+		HARNESS(lane_asked_for_twice_is_given_once),
 		HARNESS(queued_commands_are_applied_when_both_were_killed),
 		HARNESS(queued_commands_are_applied_when_the_coordinator_was_stopped),
 		HARNESS(queued_commands_are_applied_when_the_guardian_was_stopped_too),

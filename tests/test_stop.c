@@ -190,6 +190,40 @@ static void stop_succeeds_when_its_answer_comes_late(void)
 	harness_join(thaw);
 }
 
+static void stop_test(int i)
+{
+	(void)i;
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+}
+
+/* Its successors go on stopping, and who waits for the end learns of it. */
+static void stop_succeeds_when_the_coordinator_dies_meanwhile(void)
+{
+	start_napping();
+	pid_t stopper = harness_spawn(stop_test, 0);
+	for (int i = 0; i < 3; i++) {
+		uint64_t applied = harness_health(s).applied;
+		until(harness_health(s).applied > applied + 10);
+		kill(harness_coordinator(s), SIGKILL);
+	}
+	harness_join(stopper);
+	assert_int_equal(harness_health(s).applied, QUEUED + 1);
+	assert_int_equal(harness_health(s).verdict, STOA_GONE);
+}
+
+/* It dies with the question in its socket: nobody heard it, and the next one is asked again. */
+static void stop_succeeds_when_the_coordinator_dies_unasked(void)
+{
+	start();
+	harness_freeze(s);
+	pid_t stopper = harness_spawn(stop_test, 0), coordinator = harness_coordinator(s);
+	usleep(100000); /* nothing shows that it has asked: at worst this tests less */
+	kill(coordinator, SIGKILL);
+	harness_thaw(s);
+	harness_join(stopper);
+	assert_int_equal(harness_health(s).verdict, STOA_GONE);
+}
+
 static void now_tells_those_who_wait(void)
 {
 	start_napping();
@@ -278,6 +312,8 @@ int main(void)
 		HARNESS(served_namespace_drains_when_it_is_told_to_end),
 		HARNESS(several_may_stop_it_at_once),
 		HARNESS(stop_succeeds_when_its_answer_comes_late),
+		HARNESS(stop_succeeds_when_the_coordinator_dies_meanwhile),
+		HARNESS(stop_succeeds_when_the_coordinator_dies_unasked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
