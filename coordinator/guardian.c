@@ -113,6 +113,7 @@ static int inherit(struct guardian *g)
 static int be_coordinator(struct guardian *g, int link_fd, pid_t guardian)
 {
 	close_fd(&g->signal_fd);
+	close_fd(&g->ns->report_fd);
 	g->ns->link_fd = link_fd;
 	process_reset_signals(g->ns->embedded);
 	process_no_core();

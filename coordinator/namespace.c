@@ -154,7 +154,7 @@ static int prepare(struct namespace *ns, const char *name, const struct stoa_cla
 		   const struct stoa_options *options)
 {
 	*ns = (struct namespace){ .dir_fd = -1, .lock_fd = -1, .state_fd = -1, .ingress_fd = -1 };
-	ns->listen_fd = ns->doorbell_fd = ns->link_fd = -1;
+	ns->listen_fd = ns->doorbell_fd = ns->link_fd = ns->report_fd = -1;
 	int r = names_check("namespace", name);
 	if (r < 0)
 		return r;

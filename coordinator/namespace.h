@@ -30,6 +30,7 @@ struct namespace {
 	int listen_fd;   /* SOCK_SEQPACKET, non-blocking, CLOEXEC */
 	int doorbell_fd; /* eventfd, non-blocking: rings a sleeping coordinator */
 	int link_fd;     /* of this side: the guardian's or the coordinator's end */
+	int report_fd;   /* of an embedded guardian, until it has told how the start went; -1: none */
 	struct roster roster;
 	const struct stoa_class **classes; /* ended by NULL; with the built-in ones; checked */
 	struct stoa_options options;       /* defaults filled in */

@@ -20,50 +20,53 @@
 #include "src/error.h"
 
 #define START_SLACK STOA_MS(1000) /* the guardian waits as long as we may: its word comes after that */
+#define REPORT_FD 3		  /* process_leave puts it there */
 
 struct report {
 	int code;
 	char text[STOA_ERROR_MAX];
 };
 
-static int report_fd = 3; /* process_leave puts it there; -1: said already */
-
-static void report(int code)
+static void report(int fd, int code)
 {
 	struct report say = { .code = code };
 	struct stoa_error e;
-	if (report_fd < 0)
-		return;
 	stoa_last_error(&e);
 	if (code < 0)
 		memcpy(say.text, e.text, sizeof(say.text));
-	ssize_t n = write(report_fd, &say, sizeof(say)); /* if nobody listens, nobody attaches: the coordinator ends */
+	ssize_t n = write(fd, &say, sizeof(say)); /* if nobody listens, nobody attaches: the coordinator ends */
 	(void)n;
-	close(report_fd);
-	report_fd = -1;
+	close(fd);
 }
 
 static void report_ready(void *data)
 {
-	(void)data;
-	report(0);
+	struct namespace *ns = data;
+	report(ns->report_fd, 0);
+	ns->report_fd = -1;
 }
 
 /* In the guardian-to-be. */
-static int guard(const char *name, const struct stoa_class *const *classes, const struct stoa_options *options)
+static void guard(const char *name, const struct stoa_class *const *classes, const struct stoa_options *options)
 {
 	char title[sizeof("stoa:") + STOA_NAME_MAX];
 	struct namespace ns;
 	int r = namespace_open(&ns, name, classes, options, NULL);
-	if (r < 0)
-		return r;
+	if (r < 0) {
+		report(REPORT_FD, r);
+		_exit(1);
+	}
 	snprintf(title, sizeof(title), "stoa:%s", ns.name);
 	process_title(title); /* writes over argv, where the caller's name may be */
 	ns.embedded = true;
+	ns.report_fd = REPORT_FD;
 	ns.options.log = NULL; /* the program's: it would be called in another process */
 	ns.options.ready = NULL;
 	ns.options.alive = NULL;
-	return guardian_run(&ns, report_ready, NULL);
+	r = guardian_run(&ns, report_ready, &ns);
+	if (r < 0 && ns.report_fd >= 0)
+		report(ns.report_fd, r);
+	_exit(r < 0);
 }
 
 static void fork_guardian(int pipe_fd, const char *name, const struct stoa_class *const *classes,
@@ -76,10 +79,7 @@ static void fork_guardian(int pipe_fd, const char *name, const struct stoa_class
 	pid_t pid = fork(); /* no session leader: it can never get a terminal */
 	if (pid != 0)
 		_exit(pid < 0);
-	r = guard(name, classes, options);
-	if (r < 0)
-		report(r);
-	_exit(r < 0);
+	guard(name, classes, options);
 }
 
 /* The guardian's word, or its death without one. */

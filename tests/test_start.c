@@ -226,6 +226,17 @@ static void guardian_keeps_no_descriptor_of_the_program(void)
 	close(listener);
 }
 
+static void first_coordinator_keeps_no_pipe_of_the_start(void)
+{
+	char path[64], link[64] = "";
+	start();
+	for (int fd = 0; fd < 64; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)harness_coordinator(s), fd);
+		if (readlink(path, link, sizeof(link)) > 0 && memcmp(link, "pipe:", 5) == 0)
+			fail_msg("%s is %.40s", path, link);
+	}
+}
+
 static void guardian_has_no_signal_of_the_program_blocked(void)
 {
 	char status[4096];
@@ -312,6 +323,7 @@ int main(void)
 		HARNESS(attach_is_refused_when_nobody_serves),
 		HARNESS(attaching_twice_is_counted),
 		HARNESS(both_live_on_when_the_group_is_interrupted),
+		HARNESS(first_coordinator_keeps_no_pipe_of_the_start),
 		HARNESS(guardian_and_coordinator_show_the_name),
 		HARNESS(guardian_ends_when_the_program_dies_at_once),
 		HARNESS(guardian_has_no_signal_of_the_program_blocked),
