@@ -16,10 +16,12 @@
 
 #include "coordinator/namespace.h"
 #include "coordinator/process.h"
+#include "src/attach.h"
 #include "src/clock.h"
 #include "src/error.h"
 
 #define START_SLACK STOA_MS(1000) /* the guardian waits as long as we may: its word comes after that */
+#define ABSENT STOA_MS(50)	  /* whom we started, or found, has ended again when nobody answers for so long */
 #define REPORT_FD 3		  /* process_leave puts it there */
 
 struct report {
@@ -143,10 +145,16 @@ int stoa_start(const char *name, const struct stoa_class *const *classes, const 
 	if (threads > 1)
 		return error_set(-EBUSY, "stoa_start with %d threads running: call it before the first", threads);
 	read_options(options, &timeout, &flags);
-	int r = start(name, classes, options, start_deadline(timeout));
-	if (r == -EEXIST && flags & STOA_JOIN)
-		r = 0;
-	return r ? r : stoa_attach(name, options, ret_stoa);
+	int64_t deadline = clock_deadline(timeout);
+	for (;;) {
+		int r = start(name, classes, options, start_deadline(timeout));
+		if (r < 0 && !(r == -EEXIST && flags & STOA_JOIN))
+			return r;
+		/* Its last user may have left, and it with him, before we come. */
+		r = attach_within(name, options, ABSENT, ret_stoa);
+		if (r != -ENOENT || clock_now() >= deadline)
+			return r;
+	}
 }
 
 int stoa_serve(const char *name, const struct stoa_class *const *classes, const struct stoa_options *options)

@@ -19,6 +19,7 @@
 #include "proxy/directory.h"
 #include "proxy/lane.h"
 #include "proxy/proxy.h"
+#include "src/attach.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/names.h"
@@ -237,7 +238,8 @@ static int fail_nobody(const struct stoa *s)
 			 s->name, s->dir, slash ? slash + 1 : s->name);
 }
 
-static int welcome_get(const struct stoa *s, int64_t deadline, struct welcome *w)
+/* Nobody serves up to `absent`: give up. */
+static int welcome_get(const struct stoa *s, int64_t absent, int64_t deadline, struct welcome *w)
 {
 	for (;;) {
 		int64_t reader = s->read_only ? clock_deadline(READER_HELLO_NS) : deadline;
@@ -246,17 +248,17 @@ static int welcome_get(const struct stoa *s, int64_t deadline, struct welcome *w
 			return 0;
 		if (!nobody_there(r) && !(s->read_only && r == -ETIMEDOUT))
 			return r;
-		if (clock_now() + ATTACH_STEP_NS > deadline)
+		if (clock_now() + ATTACH_STEP_NS > absent)
 			return nobody_there(r) ? fail_nobody(s) : r;
 		struct timespec step = { .tv_nsec = ATTACH_STEP_NS };
 		nanosleep(&step, NULL);
 	}
 }
 
-static int attach(struct stoa *s, int64_t deadline)
+static int attach(struct stoa *s, int64_t absent, int64_t deadline)
 {
 	struct welcome w;
-	int r = welcome_get(s, deadline, &w);
+	int r = welcome_get(s, absent < deadline ? absent : deadline, deadline, &w);
 	if (r < 0)
 		return r;
 	s->conn_fd = w.conn_fd;
@@ -311,7 +313,7 @@ int handle_enter(const struct stoa *s)
 	return serving_any || *lane_reader() ? enter(s->dir, s->name) : 0;
 }
 
-int stoa_attach(const char *name, const struct stoa_options *options, struct stoa **ret)
+int attach_within(const char *name, const struct stoa_options *options, int64_t absent, struct stoa **ret)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	char dir[PATH_MAX];
@@ -338,13 +340,18 @@ int stoa_attach(const char *name, const struct stoa_options *options, struct sto
 	s = handle_new(name, dir, owner, options);
 	if (!s)
 		return error_set(-ENOMEM, "no memory for a handle of namespace %s", name);
-	r = attach(s, handle_deadline(s, STOA_DEFAULT));
+	r = attach(s, clock_deadline(absent), handle_deadline(s, STOA_DEFAULT));
 	if (r < 0) {
 		handle_free(s);
 		return r;
 	}
 	*ret = list_handle(s);
 	return 0;
+}
+
+int stoa_attach(const char *name, const struct stoa_options *options, struct stoa **ret)
+{
+	return attach_within(name, options, INT64_MAX, ret);
 }
 
 int stoa_attach_thread(struct stoa *s)

@@ -89,6 +89,44 @@ static void all_win_when_three_join_at_once(void)
 	three_race(1, 3);
 }
 
+/* How many sockets there are by the name of the namespace's: one listens, and one is there for each who came. */
+static int count_sockets(void)
+{
+	char line[512], path[256];
+	int n = 0;
+	snprintf(path, sizeof(path), " %s/test/socket", getenv("STOA_DIR"));
+	FILE *f = fopen("/proc/net/unix", "re");
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, path) != NULL;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void join_when_told(int unused)
+{
+	(void)unused;
+	until(atomic_load(go) == 1);
+	ok(stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_JOIN | STOA_VERIFY), &s));
+	p = harness_create(s, "hits", &counter_class, NULL);
+	still_serves();
+	s = stoa_detach(s);
+}
+
+static void joiner_starts_anew_when_whom_it_found_has_ended(void)
+{
+	go = harness_shared(sizeof(*go));
+	pid_t joiner = harness_spawn(join_when_told, 0);
+	start();
+	harness_freeze(s);
+	int sockets = count_sockets();
+	atomic_store(go, 1);
+	until(count_sockets() > sockets); /* he has been told that it is served, and is about to attach */
+	s = stoa_detach(s);
+	harness_thaw(s);
+	harness_join(joiner);
+}
+
 static void start_waits_for_a_predecessor_that_is_ending(void)
 {
 	for (int i = 0; i < 20; i++) {
@@ -328,6 +366,7 @@ int main(void)
 		HARNESS(guardian_ends_when_the_program_dies_at_once),
 		HARNESS(guardian_has_no_signal_of_the_program_blocked),
 		HARNESS(guardian_keeps_no_descriptor_of_the_program),
+		HARNESS(joiner_starts_anew_when_whom_it_found_has_ended),
 		HARNESS(namespaces_with_bad_names_are_refused),
 		HARNESS(one_wins_when_three_start_at_once),
 		HARNESS(sixty_four_namespaces_do_not_see_each_other),
