@@ -67,6 +67,7 @@ static int begin(struct guardian *g)
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	pthread_sigmask(SIG_BLOCK, NULL, &g->old_mask);
 	sigaction(SIGCHLD, &dfl, &g->old_chld); /* ignored, it would keep the children's ends from us */
+	sigaction(SIGCONT, &dfl, &g->old_cont); /* open_link has us sent it for nothing */
 	process_raise_files(&g->old_files);
 	g->pid_fd = g->signal_fd = -1;
 	return open_signals(g);
@@ -78,6 +79,7 @@ static void finish(struct guardian *g)
 	close_fd(&g->signal_fd);
 	process_restore_files(&g->old_files);
 	sigaction(SIGCHLD, &g->old_chld, NULL);
+	sigaction(SIGCONT, &g->old_cont, NULL);
 	pthread_sigmask(SIG_SETMASK, &g->old_mask, NULL);
 }
 
@@ -128,12 +130,19 @@ static int be_coordinator(struct guardian *g, int link_fd, pid_t guardian)
 
 /* ---- forking ----------------------------------------------------------------------------------------------- */
 
+/*
+ * What the coordinator says, and its death, also continue a guardian that somebody stopped: the kernel sends it SIGCONT
+ * for them, which does nothing to one that runs.
+ */
 static int open_link(int ret_pair[2])
 {
 	const int bytes = LINK_BYTES;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_pair) < 0)
 		return error_set(-errno, "cannot make a socket pair: %s", strerror(errno));
 	setsockopt(ret_pair[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	fcntl(ret_pair[0], F_SETOWN, getpid());
+	fcntl(ret_pair[0], F_SETSIG, SIGCONT);
+	fcntl(ret_pair[0], F_SETFL, O_NONBLOCK | O_ASYNC);
 	return 0;
 }
 

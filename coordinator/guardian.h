@@ -33,7 +33,7 @@ struct guardian {
 	struct watch watch;
 	int pid_fd, signal_fd;
 	sigset_t old_mask;
-	struct sigaction old_chld;
+	struct sigaction old_chld, old_cont;
 	struct rlimit old_files;
 	bool serving;  /* some coordinator has served */
 	bool stopping; /* each coordinator is told so */

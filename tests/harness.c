@@ -346,6 +346,7 @@ void harness_freeze(struct stoa *s)
 	frozen[1] = harness_guardian(s);
 	harness_stop_process(frozen[1]);
 	harness_stop_process(frozen[0]);
+	harness_stop_process(frozen[1]); /* the coordinator's last word to it may have continued it */
 }
 
 void harness_thaw(struct stoa *s)
@@ -360,6 +361,14 @@ void harness_kill_coordinator(struct stoa *s)
 	uint64_t restarts = harness_health(s).restarts;
 	assert_int_equal(kill(harness_coordinator(s), SIGKILL), 0);
 	until(harness_health(s).restarts > restarts && harness_health(s).verdict == STOA_HEALTHY);
+}
+
+void harness_kill_both(struct stoa *s)
+{
+	pid_t group = getpgid(harness_guardian(s));
+	assert_true(group > 1 && group != getpgrp());
+	assert_int_equal(kill(-group, SIGKILL), 0);
+	until(harness_health(s).verdict == STOA_GONE);
 }
 
 /* ---- processes --------------------------------------------------------------------------------------------- */

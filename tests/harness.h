@@ -82,6 +82,9 @@ bool harness_has_ended(pid_t pid); /* though the test program may not have reape
 /* SIGKILL to the coordinator; another one serves when this returns. */
 void harness_kill_coordinator(struct stoa *s);
 
+/* SIGKILL to guardian and coordinator of an embedded start at the same moment: neither sees the other die. */
+void harness_kill_both(struct stoa *s);
+
 /* ---- processes --------------------------------------------------------------------------------------------- */
 
 pid_t harness_spawn(void (*run)(int), int i);   /* run(i) in a child, which then exits well */

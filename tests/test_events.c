@@ -223,13 +223,10 @@ static void loss_and_return_are_told_once_each(void)
 	start();
 	ok(stoa_watch(p, STOA_ALL, NULL));
 	nothing();
-	pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
-	harness_stop_process(guardian);
-	harness_stop_process(coordinator);
+	harness_freeze(s);
 	ok(stoa_submit(p, &counter_add_row, &(struct counter_args){ 1 }, &v, &v, STOA_MS(60000), NULL));
 	nothing();
-	kill(coordinator, SIGKILL);
-	kill(guardian, SIGKILL);
+	harness_kill_both(s);
 	assert_int_equal(next().what, STOA_LOST);
 	nothing();
 	pid_t other = fork();

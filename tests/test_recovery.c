@@ -52,26 +52,12 @@ static void queued_commands_are_applied_when_the_coordinator_was_stopped(void)
 static void queued_commands_are_applied_when_the_guardian_was_stopped_too(void)
 {
 	start();
-	pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
-	harness_stop_process(guardian);
-	kill(coordinator, SIGKILL);
-	until(harness_health(s).coordinator == 0);
-	assert_int_equal(harness_health(s).verdict, STOA_SUSPECT);
+	harness_freeze(s);
 	cast_some();
 	assert_int_equal(harness_health(s).queued, QUEUED);
-	kill(guardian, SIGCONT);
+	kill(harness_coordinator(s), SIGKILL); /* which continues the guardian */
 	assert_int_equal(value(), QUEUED);
 	assert_int_equal(harness_health(s).restarts, 1);
-}
-
-static void kill_both(void)
-{
-	pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
-	harness_stop_process(guardian); /* else it would bring the coordinator back, and the coordinator would be guardian */
-	kill(coordinator, SIGKILL);
-	until(harness_health(s).coordinator == 0);
-	kill(guardian, SIGKILL);
-	until(harness_health(s).verdict == STOA_GONE);
 }
 
 static _Atomic int *step;
@@ -92,7 +78,7 @@ static void queued_commands_are_applied_when_both_were_killed(void)
 	struct counter_value v;
 	start();
 	step = harness_shared(sizeof(*step));
-	kill_both();
+	harness_kill_both(s);
 	cast_some();
 	assert_int_equal(harness_health(s).queued, QUEUED);
 	refused(-ECONNRESET, counter_add_call(p, &(struct counter_args){ 1 }, &v, STOA_DEFAULT));
@@ -113,14 +99,11 @@ static void blocked_call_is_told_soon_when_both_are_killed(void)
 {
 	struct stoa_error e;
 	start();
-	pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
-	harness_stop_process(guardian);
-	harness_stop_process(coordinator);
+	harness_freeze(s);
 	pid_t killer = fork();
 	if (killer == 0) {
 		until(harness_health(s).queued == 1);
-		kill(coordinator, SIGKILL);
-		kill(guardian, SIGKILL);
+		harness_kill_both(s);
 		_exit(0);
 	}
 	int64_t before = clock_now();

@@ -374,6 +374,7 @@ static void serve(unsigned flags)
 {
 	if (fork() != 0)
 		return;
+	setpgid(0, 0);
 	int r = stoa_serve("linear", classes,
 			   STOA_OPTIONS(.flags = flags, .max_threads = 64, .max_objects = 16, .max_attrs = 256,
 					.max_queue = 256, .timeout = STOA_MS(5000)));

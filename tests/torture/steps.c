@@ -521,9 +521,9 @@ static void record_recovery(const struct trace *t, struct trace *ret)
 	struct tally first = batch();
 	trace_run(pid, &turn, t, t->n / 2);
 	pid = succeed(pid);
-	kill(guardian, SIGSTOP); /* it ends who takes so long */
+	torture_check(trace_hold(guardian), "the guardian cannot be held"); /* it ends who takes so long */
 	torture_check(trace_record(pid, &recovery, !torture.lengthy, ret) == TRACE_OVER, "the coordinator died");
-	kill(guardian, SIGCONT);
+	trace_let_go(guardian, 0);
 	trace_let_go(pid, 0);
 	check_batch(&first, false, clock_now(), &(struct times){ 0 });
 }

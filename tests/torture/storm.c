@@ -195,6 +195,7 @@ static void serve(unsigned flags)
 	starts++;
 	if (server != 0)
 		return;
+	setpgid(0, 0);
 	int r = stoa_serve("storm", classes, STOA_OPTIONS(.flags = flags, .max_threads = 64, .max_objects = 16,
 							 .max_attrs = 256, .timeout = STOA_MS(5000)));
 	if (r < 0 && r != -EEXIST) /* that one was already a guardian when its coordinator was killed */

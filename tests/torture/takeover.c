@@ -43,6 +43,7 @@ static void serve(unsigned flags)
 	server = fork();
 	if (server != 0)
 		return;
+	setpgid(0, 0);
 	int r = stoa_serve("takeover", NULL, STOA_OPTIONS(.flags = flags, .max_threads = 8, .max_objects = 4, .max_attrs = 64,
 							  .max_queue = 16));
 	if (r < 0)
@@ -104,12 +105,9 @@ static size_t find_publish(const struct trace *t)
 
 static void replace_both(void)
 {
-	struct stoa_health h;
-	if (stoa_health(s, &h) < 0)
+	if (server <= 1)
 		abort();
-	kill(h.guardian, SIGSTOP); /* a coordinator that sees its guardian die would become it */
-	kill(h.coordinator, SIGKILL);
-	kill(h.guardian, SIGKILL);
+	kill(-server, SIGKILL); /* at one moment: neither sees the other die */
 	waitpid(server, NULL, 0);
 	serve(STOA_KEEP);
 	/* A call, and the looks of an idle coordinator: what was of the epoch before is cleared away by now. */

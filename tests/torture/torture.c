@@ -135,14 +135,15 @@ bool torture_kill(struct stoa *s, bool coordinator, bool guardian)
 	struct stoa_health h;
 	if (stoa_health(s, &h) < 0 || h.coordinator <= 0 || h.guardian <= 0 || h.coordinator == h.guardian)
 		return false;
+	pid_t group = getpgid(h.guardian);
+	if (group <= 1 || group == getpgrp())
+		return false;
 	if (coordinator && guardian)
-		kill(h.guardian, SIGSTOP); /* neither is to see the other die: it would go on alone */
-	if (coordinator)
-		kill(h.coordinator, SIGKILL);
-	if (guardian) {
-		kill(h.guardian, SIGKILL);
+		kill(-group, SIGKILL); /* at one moment: who sees the other die would go on alone */
+	else
+		kill(coordinator ? h.coordinator : h.guardian, SIGKILL);
+	if (guardian)
 		waitpid(h.guardian, NULL, 0);
-	}
 	if (coordinator && guardian)
 		waitpid(h.coordinator, NULL, 0);
 	return true;
