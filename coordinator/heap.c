@@ -101,7 +101,7 @@ int heap_claim(struct heap *h, enum block_use use, uint64_t at)
 {
 	uint64_t start = h->space->geometry.heap_at + HEAD;
 	if (at >= start && at < end_of(h) && at % ALIGN == 0 && block_of(h, at)->self == at &&
-	    block_of(h, at)->use == use && !block_of(h, at)->claimed) {
+	    block_of(h, at)->use == use && block_of(h, at)->capacity <= end_of(h) - at && !block_of(h, at)->claimed) {
 		block_of(h, at)->claimed = 1;
 		return 0;
 	}

@@ -458,11 +458,11 @@ void objects_bury(struct coordinator *c, struct object *o)
 
 /* ---- load ---- */
 
-static int body_claim(struct coordinator *c, struct object *o)
+static int cells_claim(struct coordinator *c, struct object *o)
 {
 	struct body *b = o->body;
-	int r = heap_claim(&c->heap, BLOCK_BODY, o->body_at);
-	if (r == 0 && sizeof(*b) + (uint64_t)b->n_parts * sizeof(struct part) > heap_capacity(&c->heap, o->body_at))
+	int r = 0;
+	if (sizeof(*b) + (uint64_t)b->n_parts * sizeof(struct part) > heap_capacity(&c->heap, o->body_at))
 		r = error_set(-EPROTO, "object %s has %u parts, more than its block holds", o->name, b->n_parts);
 	if (r == 0 && !flags_right(c, b))
 		r = error_set(-EPROTO, "object %s has flags that are not there", o->name);
@@ -559,15 +559,16 @@ static int object_load(struct coordinator *c, uint32_t index)
 	char name[LAYOUT_NAME];
 	memcpy(name, e->name, sizeof(name));
 	name[sizeof(name) - 1] = '\0';
-	if (at < c->space->geometry.heap_at || at > c->space->geometry.state - sizeof(struct body))
-		return error_set(-EPROTO, "object %s has its body at %ju, outside of the heap", name, (uintmax_t)at);
+	int r = heap_claim(&c->heap, BLOCK_BODY, at);
+	if (r < 0)
+		return r;
 	struct body *b = space_state(c->space, at);
 	if (b->class_id >= c->n_descriptions)
 		return error_set(-EPROTO, "object %s is of class number %u, which is not there", name, b->class_id);
 	struct server_class *cls = c->descriptions[b->class_id].current;
 	bool quarantined = atomic_load(&e->crashes) >= CRASHES_MAX;
 	struct object *o;
-	int r = object_alloc(quarantined ? NULL : cls, index, name, &o);
+	r = object_alloc(quarantined ? NULL : cls, index, name, &o);
 	if (r < 0)
 		return r;
 	cls = o->cls;
@@ -581,7 +582,7 @@ static int object_load(struct coordinator *c, uint32_t index)
 	o->incarnation = atomic_load(&b->incarnation);
 	if (atomic_load(&b->died) > c->head)
 		atomic_store(&b->died, 0); /* its removal was not committed */
-	r = body_claim(c, o);
+	r = cells_claim(c, o);
 	if (r == 0 && cls && cls->id == o->class_id && b->n_parts != cls->plan->n_parts)
 		r = error_set(-EPROTO, "object %s has %u parts, its class says %u", name, b->n_parts,
 			      cls->plan->n_parts);
