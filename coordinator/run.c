@@ -112,7 +112,7 @@ static int prepare_touched(struct coordinator *c, const struct step *s)
 	int r = 0;
 	for (uint32_t i = s->touched_from; r == 0 && i < s->touched_to; i++) {
 		uint32_t k = plan->n_attr_parts + c->touched_parts[i];
-		if (k >= plan->n_parts)
+		if (c->touched_parts[i] >= plan->n_parts - plan->n_attr_parts)
 			return error_set(-EINVAL, "class %s touched part %u; it has %u", s->object->cls->code->name,
 					 c->touched_parts[i], plan->n_parts - plan->n_attr_parts);
 		r = object_prepare(c, s->object, k);
