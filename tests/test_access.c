@@ -464,6 +464,75 @@ static void group_that_is_not_the_coordinators_is_refused(void)
 	assert_int_equal(mkdir(getenv("STOA_DIR"), 0700), 0);
 }
 
+/* ---- USER/NAME ----------------------------------------------------------------------------------------------- */
+
+#define OWNER 4250 /* whose place another has taken */
+
+static void pretend(int unused)
+{
+	(void)unused;
+	become(OTHER, OTHER, 0);
+	setenv("STOA_DIR", "/dev/shm/stoa-4250", 1);
+	assert_int_equal(chmod(getenv("STOA_DIR"), 0755), 0);
+	ok(stoa_serve("test", NULL, STOA_OPTIONS(.group = OTHER, .uids = (const uid_t[]){ 0 }, .n_uids = 1)));
+}
+
+/* Anybody can make /dev/shm/stoa-UID before its user does. */
+static void another_in_the_place_of_a_user_is_not_believed(void)
+{
+	struct stat st;
+	needs_root();
+	assert_int_equal(mkdir("/dev/shm/stoa-4250", 0700), 0);
+	assert_int_equal(chown("/dev/shm/stoa-4250", OTHER, OTHER), 0);
+	server = harness_spawn(pretend, 0);
+	until(stat("/dev/shm/stoa-4250/test/socket", &st) == 0 && (st.st_mode & 0777) == 0666);
+	refused(-EACCES, stoa_attach("4250/test", NULL, &s));
+	says("is of user 4242, who is not user 4250");
+	refused(-EACCES, stoa_attach("4250/test", STOA_OPTIONS(.flags = STOA_READ_ONLY), &s));
+	setenv("STOA_DIR", "/dev/shm/stoa-4250", 1);
+	ok(stoa_attach("test", NULL, &s));
+	stop();
+	stoa_detach(s);
+	until(rmdir("/dev/shm/stoa-4250") == 0);
+}
+
+static void uses_the_namespace_of_a_user(int unused)
+{
+	int64_t v;
+	(void)unused;
+	await_step(1);
+	become(OTHER, OTHER, GROUP);
+	ok(stoa_attach("4250/test", NULL, &s));
+	ok(stoa_open(s, "hits", &counter_class, SOON, &p));
+	add(5);
+	ok(STOA_GET(p, struct counter, value, &v, SOON));
+	assert_int_equal(v, 5);
+	refused(-EINVAL, stoa_serve("4250/test", NULL, NULL));
+	refused(-EINVAL, stoa_start("4250/test", NULL, STOA_OPTIONS(.flags = STOA_JOIN), &s));
+	stoa_detach(s);
+}
+
+static void serve_as_owner(int unused)
+{
+	(void)unused;
+	unsetenv("STOA_DIR");
+	become(OWNER, OWNER, GROUP);
+	ok(stoa_serve("test", NULL, STOA_OPTIONS(.group = GROUP)));
+}
+
+static void namespace_of_another_user_is_found_by_his_name(void)
+{
+	needs_root();
+	pid_t child = harness_spawn(uses_the_namespace_of_a_user, 0);
+	server = harness_spawn(serve_as_owner, 0);
+	ok(stoa_attach("4250/test", STOA_OPTIONS(.timeout = SOON), &s));
+	p = harness_create(s, "hits", &counter_class, NULL);
+	atomic_store(step, 1);
+	harness_join(child);
+	stop();
+	assert_int_equal(access("/dev/shm/stoa-4250", F_OK), -1);
+}
+
 /* ---- the silent ---------------------------------------------------------------------------------------------- */
 
 static int n_fds_of(pid_t pid)
@@ -636,11 +705,13 @@ static void others_go_on_when_a_client_truncates_its_lane(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		HARNESS(another_in_the_place_of_a_user_is_not_believed),
 		HARNESS(another_user_is_shut_out_by_default),
 		HARNESS(both_groups_have_their_rights),
 		HARNESS(group_that_is_not_the_coordinators_is_refused),
 		HARNESS(members_of_the_group_attach),
 		HARNESS(members_of_the_read_only_group_read_whatever_becomes_of_the_coordinator),
+		HARNESS(namespace_of_another_user_is_found_by_his_name),
 		HARNESS(next_start_lets_in_whom_it_says),
 		HARNESS(others_go_on_when_a_client_truncates_its_lane),
 		HARNESS(others_go_on_when_a_client_truncates_the_ingress),

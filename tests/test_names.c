@@ -112,6 +112,62 @@ static void names_dir_fits_a_socket_address(void **state)
 	assert_non_null(strstr(e.text, "109 bytes of the 108"));
 }
 
+/* USER/NAME is what that user has in the usual place, whatever $STOA_DIR says. */
+static void names_find_knows_users(void **state)
+{
+	char dir[PATH_MAX];
+	uid_t owner;
+	(void)state;
+	setenv("STOA_DIR", "/run/mine", 1);
+	assert_int_equal(names_find("web", dir, &owner), 0);
+	assert_string_equal(dir, "/run/mine/web");
+	assert_true(owner == NAMES_ANYONE);
+	assert_int_equal(names_find("root/web", dir, &owner), 0);
+	assert_string_equal(dir, "/dev/shm/stoa-0/web");
+	assert_int_equal(owner, 0);
+	assert_int_equal(names_find("4711/web", dir, &owner), 0);
+	assert_string_equal(dir, "/dev/shm/stoa-4711/web");
+	assert_int_equal(owner, 4711);
+	unsetenv("STOA_DIR");
+	assert_int_equal(names_find("web", dir, &owner), 0);
+	assert_int_equal(owner, geteuid());
+}
+
+static void names_find_says_what_is_wrong(void **state)
+{
+	static const struct {
+		const char *name, *says;
+	} bad[] = {
+		{ "../web", "there is no user \"..\"" },
+		{ "root/../web", "has '.'" },
+		{ "root/..", "has '.'" },
+		{ "root/a/b", "has '/'" },
+		{ "/web", "there is no user \"\"" },
+		{ "/dev/shm/web", "there is no user \"\"" },
+		{ "root/", "is empty" },
+		{ "no-such-user/web", "there is no user \"no-such-user\"" },
+		{ "a\nb/web", "there is no user \"a?b\"" },
+		{ "-1/web", "there is no user" },
+		{ "4294967295/web", "there is no user" },
+		{ "99999999999999999999/web", "there is no user" },
+		{ "a-login-name-that-is-longer-than-any-that-there-can-be-in-this-library/web", "there is no user" },
+		{ "", "is empty" },
+		{ NULL, "is empty" },
+	};
+	char dir[PATH_MAX] = "untouched";
+	struct stoa_error e;
+	uid_t owner = 17;
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(names_find(bad[i].name, dir, &owner), -EINVAL);
+		stoa_last_error(&e);
+		if (!strstr(e.text, bad[i].says))
+			fail_msg("\"%s\" does not say \"%s\"", e.text, bad[i].says);
+		assert_string_equal(dir, "untouched");
+		assert_int_equal(owner, 17);
+	}
+}
+
 static int forget(void **state)
 {
 	(void)state;
@@ -128,6 +184,8 @@ int main(void)
 		cmocka_unit_test_teardown(names_dir_is_in_shm_by_default, forget),
 		cmocka_unit_test_teardown(names_dir_obeys_the_environment, forget),
 		cmocka_unit_test_teardown(names_dir_fits_a_socket_address, forget),
+		cmocka_unit_test_teardown(names_find_knows_users, forget),
+		cmocka_unit_test(names_find_says_what_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
