@@ -36,7 +36,9 @@ static void print_line(const char *namespace, const struct stoa_health *h)
 
 static void print_json(const char *namespace, const struct stoa_health *h)
 {
-	printf("{\"namespace\":\"%s\",\"verdict\":\"%s\",\"text\":", namespace, words[h->verdict]);
+	printf("{\"namespace\":");
+	value_print_json(stdout, namespace);
+	printf(",\"verdict\":\"%s\",\"text\":", words[h->verdict]);
 	value_print_json(stdout, h->text);
 	printf(",\"coordinator\":%d,\"guardian\":%d,\"heartbeat_age_ns\":%jd,\"queued\":%ju,\"pushed\":%ju,\"applied\":%ju,"
 	       "\"rejected\":%ju,\"abandoned\":%ju,\"restarts\":%ju,\"objects\":%u,\"threads\":%u,\"resident\":%ju,"
