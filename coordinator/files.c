@@ -65,6 +65,8 @@ static int make_dir(int at_fd, const char *file, const char *path, bool *made)
 {
 	bool new = mkdirat(at_fd, file, 0700) == 0;
 	*made = *made || new;
+	if (new && faccessat(at_fd, file, R_OK | W_OK | X_OK, AT_EACCESS) < 0)
+		fchmodat(at_fd, file, 0700, 0); /* the umask took our own bits */
 	if (new || errno == EEXIST)
 		return 0;
 	return error_set(-errno, "cannot make the directory %s: %s", path, strerror(errno));
