@@ -282,7 +282,8 @@ STOA_PUBLIC int stoa_start(const char *name, const struct stoa_class *const *cla
 STOA_PUBLIC int stoa_serve(const char *name, const struct stoa_class *const *classes, const struct stoa_options *options);
 
 /*
- * Attach to a namespace; waits up to options.timeout for it. -ENOENT: nobody serves it. -EACCES: not allowed.
+ * Attach to a namespace, NAME or another user's USER/NAME; waits up to options.timeout for it. -ENOENT: nobody serves it.
+ * -EACCES: not allowed.
  * -EPROTO: another layout. Attaching twice gives the same handle, counted. Free with stoa_detach.
  */
 STOA_PUBLIC int stoa_attach(const char *name, const struct stoa_options *options, struct stoa **ret_stoa);
