@@ -190,6 +190,9 @@ static int job_bind(struct coordinator *c, struct job *j)
 				   o->name);
 	if (!o->cls)
 		return outcome_set(c, -ENOSYS, "the coordinator has no code for the class of object %s", o->name);
+	int woken = object_wake(c, o);
+	if (woken < 0)
+		return outcome_library(c, woken);
 	if (r->kind == RECORD_CALL) {
 		j->method = classes_method(c, o->cls, r->class_id, r->row);
 		if (!j->method || !j->method->row->run)

@@ -116,6 +116,9 @@ int coordinator_recover(struct coordinator *c)
 	r = r ? r : restore_ingress(c);
 	c->ingress_head = c->space->ingress->head;
 	r = r ? r : heap_init(&c->heap, c->space, c->ns->state_fd);
+	c->successor = atomic_load(&state->life.phase) >= LIFE_SERVING && atomic_load(&state->turn.n) <= TURN_NOTED;
+	if (r == 0 && !c->successor)
+		r = heap_check(&c->heap);
 	r = r ? r : classes_load(c);
 	r = r ? r : objects_load(c);
 	r = r ? r : lanes_load(c);

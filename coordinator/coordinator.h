@@ -55,7 +55,7 @@ struct object {
 	uint32_t class_id;
 	uint64_t body_at, incarnation;
 	struct body *body;
-	void *mirror; /* the live struct */
+	void *mirror; /* the live struct; NULL: nobody has needed it since this coordinator began, or never can (no cls) */
 	struct mirror mirror_memory;
 	void *shadow; /* the mirror as the last good command left it */
 	struct stamp *stamps; /* by the plan's order */
@@ -128,6 +128,8 @@ struct coordinator {
 	struct object *by_name;
 	uint32_t n_objects, room_objects;
 	uint32_t *free_entries, n_free_entries;
+	bool successor; /* the one before us served, under the same guardian: we need not look at all the state first */
+	uint32_t tidied, untidy_end; /* entries between these may have objects that we have not listed */
 
 	struct server_lane *lanes;
 	bool verify;

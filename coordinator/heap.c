@@ -85,13 +85,26 @@ int heap_init(struct heap *h, const struct space *space, int state_fd)
 	}
 	if (end < start || end > space->geometry.state)
 		return error_set(-EPROTO, "the state's heap ends at %ju, outside of it", (uintmax_t)end);
-	h->reserved = end;
-	for (uint64_t at = start; at < end;) {
-		struct block *b = space_state(space, at);
-		if (end - at < HEAD || b->capacity == 0 || b->capacity % ALIGN || b->capacity > end - at - HEAD ||
-		    b->self != at + HEAD)
+	h->reserved = h->unswept_end = end;
+	h->swept = start;
+	h->generation = (uint32_t)atomic_fetch_add_explicit(&space->state->next_incarnation, 1, memory_order_relaxed) + 1;
+	return 0;
+}
+
+static bool is_whole(const struct heap *h, uint64_t at, uint64_t end)
+{
+	const struct block *b = space_state(h->space, at);
+	return end - at >= HEAD && b->capacity && b->capacity % ALIGN == 0 && b->capacity <= end - at - HEAD &&
+	       b->self == at + HEAD;
+}
+
+int heap_check(const struct heap *h)
+{
+	uint64_t end = end_of(h);
+	for (uint64_t at = h->space->geometry.heap_at; at < end;) {
+		const struct block *b = space_state(h->space, at);
+		if (!is_whole(h, at, end))
 			return error_set(-EPROTO, "the state's heap is damaged at offset %ju", (uintmax_t)at);
-		b->claimed = 0;
 		at += HEAD + b->capacity;
 	}
 	return 0;
@@ -101,21 +114,32 @@ int heap_claim(struct heap *h, enum block_use use, uint64_t at)
 {
 	uint64_t start = h->space->geometry.heap_at + HEAD;
 	if (at >= start && at < end_of(h) && at % ALIGN == 0 && block_of(h, at)->self == at &&
-	    block_of(h, at)->use == use && block_of(h, at)->capacity <= end_of(h) - at && !block_of(h, at)->claimed) {
-		block_of(h, at)->claimed = 1;
+	    block_of(h, at)->use == use && block_of(h, at)->capacity <= end_of(h) - at &&
+	    block_of(h, at)->claimed != h->generation) {
+		block_of(h, at)->claimed = h->generation;
 		return 0;
 	}
 	return error_set(-EPROTO, "the state refers to a block at offset %ju that is not there", (uintmax_t)at);
 }
 
-void heap_sweep(struct heap *h)
+void heap_leave(struct heap *h)
 {
-	uint64_t end = end_of(h);
-	for (uint64_t at = h->space->geometry.heap_at; at < end;) {
-		const struct block *b = space_state(h->space, at);
-		if (!b->claimed)
+	h->swept = h->unswept_end;
+}
+
+void heap_sweep(struct heap *h, uint32_t n)
+{
+	for (; n > 0 && h->swept < h->unswept_end; n--) {
+		struct block *b = space_state(h->space, h->swept);
+		if (!is_whole(h, h->swept, h->unswept_end)) {
+			heap_leave(h);
+			break;
+		}
+		if (b->claimed != h->generation) {
+			b->claimed = h->generation;
 			heap_free(h, b->self);
-		at += HEAD + b->capacity;
+		}
+		h->swept += HEAD + b->capacity;
 	}
 }
 
@@ -167,7 +191,7 @@ int heap_new(struct heap *h, enum block_use use, uint64_t size, uint64_t *ret_at
 		atomic_store_explicit(&h->space->state->heap_end, at + capacity, memory_order_release);
 	}
 	block_of(h, at)->use = use;
-	block_of(h, at)->claimed = 1; /* a sweep may still come */
+	block_of(h, at)->claimed = h->generation;
 	*ret_at = at;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #ifndef STOA_HEAP_H
 #define STOA_HEAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "src/layout.h"
@@ -16,13 +17,21 @@ struct heap {
 	const struct space *space;
 	int state_fd;
 	uint64_t reserved; /* pages of the state are reserved up to here */
+	uint32_t generation; /* of this coordinator */
+	uint64_t swept, unswept_end; /* who is free between these is not known yet */
 	struct heap_free *cells, *bodies; /* by capacity (uthash) */
 };
 
-/* Check the chain of blocks. -EPROTO: it is broken. At recovery claim what is in use, then sweep: the rest is free. */
+/*
+ * At recovery claim what is in use, then sweep: the rest is free. That may be done by and by; until it is done, what is
+ * taken comes from the end. Whatever is there goes through heap_check, -EPROTO: the chain of blocks is broken.
+ */
 int heap_init(struct heap *h, const struct space *space, int state_fd);
+int heap_check(const struct heap *h);
 int heap_claim(struct heap *h, enum block_use use, uint64_t at); /* -EPROTO: no block of that use begins there */
-void heap_sweep(struct heap *h);
+void heap_sweep(struct heap *h, uint32_t n); /* so many blocks */
+void heap_leave(struct heap *h); /* what is not swept stays as it is: until the next start, free memory is lost */
+static inline bool heap_is_swept(const struct heap *h) { return h->swept == h->unswept_end; }
 void heap_fini(struct heap *h);
 
 /* Take a block of at least size bytes; its offset is that of its bytes, aligned to 64. -ENOSPC names max_state. */

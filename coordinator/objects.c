@@ -19,14 +19,13 @@
 #include "src/segment.h"
 #include "src/value.h"
 
+#define TIDY_STEP 16u /* objects, and blocks, for each block that is taken */
 #define FLAGS_LINE 8u /* flags of two objects never share a cache line */
 
 /* ---- private memory ---- */
 
-static void object_free(struct object *o)
+static void mirror_free(struct object *o)
 {
-	if (!o)
-		return;
 	for (uint32_t k = 0; o->cls && o->mirror && k < o->cls->plan->n_attr_parts; k++)
 		image_fini(o->cls->plan->parts[k].image, o->mirror);
 	mirror_fini(&o->mirror_memory);
@@ -36,43 +35,68 @@ static void object_free(struct object *o)
 	free(o->dirty);
 	free(o->dirty_parts);
 	free(o->packed);
+	o->mirror = o->shadow = NULL;
+	o->stamps = NULL;
+	o->current = o->dirty = NULL;
+	o->dirty_parts = NULL;
+	o->packed = NULL;
+}
+
+static void object_free(struct object *o)
+{
+	if (!o)
+		return;
+	mirror_free(o);
 	free(o);
 }
 
 static void object_fini(struct object *o)
 {
 	const struct stoa_hooks *hooks = o->cls ? o->cls->code->hooks : NULL;
-	if (hooks && hooks->fini)
+	if (hooks && hooks->fini && o->mirror)
 		hooks->fini(o->mirror);
 	object_free(o);
 }
 
-static int object_alloc(struct server_class *cls, uint32_t index, const char *name, struct object **ret)
+/* Without memory for its mirror. */
+static struct object *object_new(struct server_class *cls, uint32_t index, const char *name)
 {
-	uint32_t n = cls ? cls->plan->n_parts : 0;
 	struct object *o = calloc(1, sizeof(*o));
 	if (!o)
-		return -ENOMEM;
+		return NULL;
 	o->index = index;
 	o->cls = cls;
 	snprintf(o->name, sizeof(o->name), "%s", name);
-	if (cls) {
-		if (mirror_init(&o->mirror_memory, cls->code->state->size, cls->code->state->align) == 0)
-			o->mirror = o->mirror_memory.at;
-		o->shadow = calloc(1, cls->code->state->size + 1);
-		o->stamps = calloc(cls->plan->n_attrs + 1, sizeof(*o->stamps));
-		o->current = calloc(n + 1, 1);
-		o->dirty = calloc(n + 1, 1);
-		o->dirty_parts = calloc(n + 1, sizeof(uint32_t));
-		o->packed = calloc(n - cls->plan->n_attr_parts + 1, sizeof(*o->packed));
-		if (!o->mirror || !o->shadow || !o->stamps || !o->current || !o->dirty || !o->dirty_parts ||
-		    !o->packed) {
-			object_free(o);
-			return -ENOMEM;
-		}
-	}
-	*ret = o;
-	return 0;
+	return o;
+}
+
+static int mirror_alloc(struct object *o)
+{
+	const struct server_class *cls = o->cls;
+	uint32_t n = cls->plan->n_parts;
+	if (mirror_init(&o->mirror_memory, cls->code->state->size, cls->code->state->align) == 0)
+		o->mirror = o->mirror_memory.at;
+	o->shadow = calloc(1, cls->code->state->size + 1);
+	o->stamps = calloc(cls->plan->n_attrs + 1, sizeof(*o->stamps));
+	o->current = calloc(n + 1, 1);
+	o->dirty = calloc(n + 1, 1);
+	o->dirty_parts = calloc(n + 1, sizeof(uint32_t));
+	o->packed = calloc(n - cls->plan->n_attr_parts + 1, sizeof(*o->packed));
+	if (o->mirror && o->shadow && o->stamps && o->current && o->dirty && o->dirty_parts && o->packed)
+		return 0;
+	mirror_free(o);
+	return -ENOMEM;
+}
+
+static int object_alloc(struct server_class *cls, uint32_t index, const char *name, struct object **ret)
+{
+	struct object *o = object_new(cls, index, name);
+	int r = o ? mirror_alloc(o) : -ENOMEM;
+	if (r == 0)
+		*ret = o;
+	else
+		object_free(o);
+	return r;
 }
 
 static int object_list(struct coordinator *c, struct object *o)
@@ -98,11 +122,47 @@ static void object_unlist(struct coordinator *c, struct object *o)
 {
 	HASH_DEL(c->by_name, o);
 	c->objects[o->index] = NULL;
-	c->free_entries[c->n_free_entries++] = o->index;
+	if (o->index < c->tidied || o->index >= c->untidy_end) /* else know_more finds it */
+		c->free_entries[c->n_free_entries++] = o->index;
 	c->n_objects--;
 }
 
 /* ---- cells ---- */
+
+static int object_know(struct coordinator *c, uint32_t index);
+
+/* List so many more of the objects that were there at the start, and of the entries without one. */
+static void know_more(struct coordinator *c, uint32_t n)
+{
+	for (; n > 0 && c->tidied < c->untidy_end; n--) {
+		uint32_t i = c->tidied++;
+		if (c->objects[i])
+			continue;
+		if (!atomic_load_explicit(&space_object(c->space, i)->born, memory_order_relaxed))
+			c->free_entries[c->n_free_entries++] = i;
+		else if (object_know(c, i) < 0)
+			heap_leave(&c->heap); /* who knows what it refers to */
+	}
+}
+
+/* Do some of what objects_load put off. */
+static void tidy(struct coordinator *c, uint32_t n)
+{
+	know_more(c, n);
+	if (c->tidied == c->untidy_end)
+		heap_sweep(&c->heap, n);
+}
+
+/* What is free is worked out bit by bit, with each block that is taken; and all of it when there is no other room. */
+static int block_new(struct coordinator *c, enum block_use use, uint64_t size, uint64_t *ret_at)
+{
+	tidy(c, TIDY_STEP);
+	int r = heap_new(&c->heap, use, size, ret_at);
+	if (r != -ENOSPC || heap_is_swept(&c->heap))
+		return r;
+	tidy(c, UINT32_MAX);
+	return heap_new(&c->heap, use, size, ret_at);
+}
 
 /* Room in the idle cell of a part; until it is written, the cell counts for nothing. */
 static int cell_room(struct coordinator *c, struct object *o, uint32_t k, uint64_t size)
@@ -112,7 +172,7 @@ static int cell_room(struct coordinator *c, struct object *o, uint32_t k, uint64
 	uint64_t old = atomic_load_explicit(&p->cell[idle], memory_order_relaxed), at;
 	if (old && heap_capacity(&c->heap, old) >= size)
 		return 0;
-	int r = heap_new(&c->heap, BLOCK_CELL, size, &at);
+	int r = block_new(c, BLOCK_CELL, size, &at);
 	if (r < 0)
 		return r;
 	cell_begin(&p->tags, idle, 0);
@@ -309,7 +369,7 @@ static int body_new(struct coordinator *c, struct object *o, uint64_t origin)
 {
 	uint32_t n = o->cls->plan->n_parts;
 	uint64_t at;
-	int r = heap_new(&c->heap, BLOCK_BODY, sizeof(struct body) + n * sizeof(struct part), &at);
+	int r = block_new(c, BLOCK_BODY, sizeof(struct body) + n * sizeof(struct part), &at);
 	if (r < 0)
 		return r;
 	struct body *b = space_state(c->space, at);
@@ -359,6 +419,16 @@ static int object_prepare_all(struct coordinator *c, struct object *o, const str
 		object_part_changed(o, k);
 	}
 	return 0;
+}
+
+/* This turn is about to change the object of an entry: a successor will see to it (turn_recover). */
+static void turn_note(struct coordinator *c, uint32_t index)
+{
+	struct turn *turn = &c->space->state->turn;
+	if (c->n_touched < TURN_NOTED)
+		atomic_store_explicit(&turn->objects[c->n_touched], index, memory_order_relaxed);
+	atomic_store_explicit(&turn->n, c->n_touched + 1, memory_order_release);
+	atomic_thread_fence(memory_order_release);
 }
 
 /* ---- create and remove ---- */
@@ -430,10 +500,12 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 		object_fini(o);
 		return r;
 	}
+	turn_note(c, index);
 	struct object_entry *e = space_object(c->space, index);
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	atomic_store_explicit(&e->body, o->body_at, memory_order_relaxed);
 	atomic_store_explicit(&e->crashes, 0, memory_order_relaxed);
+	e->class_id = o->class_id;
 	atomic_store_explicit(&e->born, stamp->version, memory_order_release);
 	*ret = o;
 	return 0;
@@ -541,6 +613,7 @@ static int object_migrate(struct coordinator *c, struct object *o)
 			atomic_store(space_flags(c->space, o->body->flags_at + i), ring_end(c->space));
 		object_write(c, o, c->head ? c->head : 1);
 		object_written(o);
+		space_object(c->space, o->index)->class_id = o->class_id;
 		atomic_store_explicit(&space_object(c->space, o->index)->body, o->body_at, memory_order_release);
 		atomic_fetch_add_explicit(&c->space->state->directory, 1, memory_order_release);
 		body_free(c, old_body, old_at);
@@ -552,9 +625,10 @@ static int object_migrate(struct coordinator *c, struct object *o)
 	return r;
 }
 
-static int object_load(struct coordinator *c, uint32_t index)
+/* List the object of an entry, with its blocks claimed and what was not committed of it blanked. */
+static int object_know(struct coordinator *c, uint32_t index)
 {
-	struct object_entry *e = space_object(c->space, index);
+	const struct object_entry *e = space_object(c->space, index);
 	uint64_t at = atomic_load(&e->body);
 	char name[LAYOUT_NAME];
 	memcpy(name, e->name, sizeof(name));
@@ -565,13 +639,11 @@ static int object_load(struct coordinator *c, uint32_t index)
 	struct body *b = space_state(c->space, at);
 	if (b->class_id >= c->n_descriptions)
 		return error_set(-EPROTO, "object %s is of class number %u, which is not there", name, b->class_id);
-	struct server_class *cls = c->descriptions[b->class_id].current;
 	bool quarantined = atomic_load(&e->crashes) >= CRASHES_MAX;
-	struct object *o;
-	r = object_alloc(quarantined ? NULL : cls, index, name, &o);
-	if (r < 0)
-		return r;
-	cls = o->cls;
+	struct server_class *cls = quarantined ? NULL : c->descriptions[b->class_id].current;
+	struct object *o = object_new(cls, index, name);
+	if (!o)
+		return -ENOMEM;
 	o->quarantined = quarantined;
 	if (quarantined)
 		namespace_log(c->ns, LOG_ERR,
@@ -586,17 +658,29 @@ static int object_load(struct coordinator *c, uint32_t index)
 	if (r == 0 && cls && cls->id == o->class_id && b->n_parts != cls->plan->n_parts)
 		r = error_set(-EPROTO, "object %s has %u parts, its class says %u", name, b->n_parts,
 			      cls->plan->n_parts);
-	if (r == 0 && cls && cls->id == o->class_id) {
-		run_note(c, PULSE_LOADING, index, UINT32_MAX, c->ns->options.deadline);
-		r = mirror_load(c, o);
-		run_noted_end(c);
-		atomic_store(&e->crashes, 0);
-		if (r == 0)
-			stamps_load(c, o);
-	}
 	r = r ? r : object_list(c, o);
 	if (r < 0)
 		object_free(o);
+	return r;
+}
+
+int object_wake(struct coordinator *c, struct object *o)
+{
+	_Atomic uint32_t *crashes = &space_object(c->space, o->index)->crashes;
+	if (o->mirror || !o->cls)
+		return 0;
+	int r = mirror_alloc(o);
+	if (r < 0)
+		return r;
+	run_note(c, PULSE_LOADING, o->index, UINT32_MAX, c->ns->options.deadline);
+	r = mirror_load(c, o);
+	run_noted_end(c);
+	if (atomic_load_explicit(crashes, memory_order_relaxed))
+		atomic_store(crashes, 0);
+	if (r == 0)
+		stamps_load(c, o);
+	else
+		mirror_free(o);
 	return r;
 }
 
@@ -605,32 +689,75 @@ static bool needs_migration(const struct object *o)
 	return o && o->cls && o->cls->id != o->class_id;
 }
 
-int objects_load(struct coordinator *c)
+static int object_load(struct coordinator *c, uint32_t index)
 {
-	uint32_t n = atomic_load(&c->space->state->n_objects);
+	int r = c->objects[index] ? 0 : object_know(c, index);
+	if (r < 0)
+		return r;
+	struct object *o = c->objects[index];
+	space_object(c->space, index)->class_id = o->class_id;
+	return needs_migration(o) ? mirror_alloc(o) : object_wake(c, o);
+}
+
+/* Hooks may fail on what they find: that is to show at the start, not in the middle of somebody's command. */
+static bool has_hooks(const struct coordinator *c, uint32_t class_id)
+{
+	const struct server_class *cls = class_id < c->n_descriptions ? c->descriptions[class_id].current : NULL;
+	return cls && cls->code->hooks;
+}
+
+static bool any_has_hooks(const struct coordinator *c)
+{
+	bool any = false;
+	for (uint32_t id = 0; id < c->n_descriptions && !any; id++)
+		any = has_hooks(c, id);
+	return any;
+}
+
+static bool is_born(const struct coordinator *c, uint32_t i)
+{
+	struct object_entry *e = space_object(c->space, i);
+	if (atomic_load(&e->born) > c->head)
+		atomic_store(&e->born, 0); /* its creation was not committed */
+	return atomic_load(&e->born) != 0;
+}
+
+/* What the turn that was not finished had to do with; and what the one before it removed, if that was not done. */
+static int turn_recover(struct coordinator *c)
+{
+	const struct turn *turn = &c->space->state->turn;
 	int r = 0;
-	c->room_objects = n + 64;
-	c->objects = calloc(c->room_objects, sizeof(*c->objects));
-	c->free_entries = calloc(c->room_objects, sizeof(*c->free_entries));
-	if (!c->objects || !c->free_entries)
-		return -ENOMEM;
-	for (uint32_t i = 0; r == 0 && i < n; i++) {
-		struct object_entry *e = space_object(c->space, i);
+	for (uint32_t i = 0; r == 0 && i < atomic_load(&turn->n); i++) {
+		uint32_t index = atomic_load(&turn->objects[i]);
+		if (index >= c->untidy_end || !is_born(c, index))
+			continue;
+		r = c->objects[index] ? 0 : object_know(c, index);
+		if (r == 0 && atomic_load(&c->objects[index]->body->died))
+			objects_bury(c, c->objects[index]);
+	}
+	uint32_t n = any_has_hooks(c) ? c->untidy_end : 0;
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		if (has_hooks(c, space_object(c->space, i)->class_id) && is_born(c, i))
+			r = object_load(c, i);
+	return r;
+}
+
+/* At a start: all objects are looked at, and what nobody refers to is free. */
+static int all_recover(struct coordinator *c)
+{
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < c->untidy_end; i++) {
 		if (i % 1024 == 0) /* a sign of life, where there are many */
 			atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_now(), memory_order_relaxed);
-		if (atomic_load(&e->born) > c->head)
-			atomic_store(&e->born, 0); /* its creation was not committed */
 		if (atomic_load(&c->space->state->life.restarts) == 0)
-			atomic_store(&e->crashes, 0); /* the code may be another now */
-		if (atomic_load(&e->born))
+			atomic_store(&space_object(c->space, i)->crashes, 0); /* the code may be another now */
+		if (is_born(c, i))
 			r = object_load(c, i);
-		else
-			c->free_entries[c->n_free_entries++] = i;
 	}
 	if (r < 0)
 		return r;
-	heap_sweep(&c->heap);
-	for (uint32_t i = 0; r == 0 && i < n; i++) {
+	tidy(c, UINT32_MAX);
+	for (uint32_t i = 0; r == 0 && i < c->untidy_end; i++) {
 		struct object *o = c->objects[i];
 		if (o && atomic_load(&o->body->died))
 			objects_bury(c, o);
@@ -638,6 +765,18 @@ int objects_load(struct coordinator *c)
 			r = object_migrate(c, o);
 	}
 	return r;
+}
+
+int objects_load(struct coordinator *c)
+{
+	uint32_t n = atomic_load(&c->space->state->n_objects);
+	c->untidy_end = n;
+	c->room_objects = n + 64;
+	c->objects = calloc(c->room_objects, sizeof(*c->objects));
+	c->free_entries = calloc(c->room_objects, sizeof(*c->free_entries));
+	if (!c->objects || !c->free_entries)
+		return -ENOMEM;
+	return c->successor ? turn_recover(c) : all_recover(c);
 }
 
 /* Without the hooks: nobody would end them if they hang now, and what they have goes with the process. */
@@ -653,16 +792,20 @@ void objects_fini(struct coordinator *c)
 	free(c->free_entries);
 }
 
-struct object *objects_find(const struct coordinator *c, const char *name)
+struct object *objects_find(struct coordinator *c, const char *name)
 {
 	struct object *o;
+	know_more(c, UINT32_MAX);
 	HASH_FIND_STR(c->by_name, name, o);
 	return o;
 }
 
-struct object *objects_get(const struct coordinator *c, uint32_t index, uint64_t origin)
+struct object *objects_get(struct coordinator *c, uint32_t index, uint64_t origin)
 {
 	struct object *o = index < c->room_objects ? c->objects[index] : NULL;
+	if (!o && index < c->untidy_end && index >= c->tidied && atomic_load(&space_object(c->space, index)->born) &&
+	    object_know(c, index) == 0)
+		o = c->objects[index];
 	return o && !o->removed && o->body->origin == origin ? o : NULL;
 }
 
@@ -686,6 +829,7 @@ int object_touch(struct coordinator *c, struct object *o)
 	if (objects_touch_room(c) < 0)
 		return -ENOMEM;
 	o->queued = true;
+	turn_note(c, o->index);
 	c->touched[c->n_touched++] = o;
 	return 0;
 }

@@ -9,13 +9,20 @@
 
 #include "coordinator/coordinator.h"
 
-/* At start: blank what was not committed, take over every live object, bring it to its class's present form. */
+/*
+ * At start: blank what was not committed, take over every live object, bring it to its class's present form. A successor
+ * of one that served does no more than it must, in a time that does not depend on how much state there is: blank what the
+ * last turn had to do with, and load what has hooks. An object is listed, and its mirror made, when a command means it.
+ */
 int objects_load(struct coordinator *c);
+
 void objects_fini(struct coordinator *c);
 
-struct object *objects_find(const struct coordinator *c, const char *name);
+struct object *objects_find(struct coordinator *c, const char *name);
 /* The live object that a command means. NULL: it was removed. */
-struct object *objects_get(const struct coordinator *c, uint32_t index, uint64_t origin);
+struct object *objects_get(struct coordinator *c, uint32_t index, uint64_t origin);
+/* Make its mirror, if it has none yet: before anything is done with it. -EPROTO: the state is damaged. */
+int object_wake(struct coordinator *c, struct object *o);
 
 /* Make an object whose first state is image (of cls->init), checked; it counts when this turn commits. */
 int objects_create(struct coordinator *c, const char *name, struct server_class *cls, const void *image,

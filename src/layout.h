@@ -93,6 +93,13 @@ struct totals {
 	uint64_t applied, rejected, abandoned;
 };
 
+/* The objects that the turn in hand, or the last one, has to do with: noted before anything of theirs is written. */
+#define TURN_NOTED 128
+struct turn {
+	_Atomic uint32_t n; /* above TURN_NOTED: there were more than could be noted */
+	_Atomic uint32_t objects[TURN_NOTED]; /* their entries */
+};
+
 struct state_head {
 	struct segment_head head;
 	struct geometry geometry;
@@ -109,6 +116,7 @@ struct state_head {
 	_Atomic uint64_t next_incarnation;
 	_Atomic uint32_t n_objects, n_classes;           /* entries ever used */
 	_Atomic uint32_t flags_end;                      /* flags ever given out; a body keeps its own for its successors */
+	alignas(LAYOUT_LINE) struct turn turn;
 };
 _Static_assert(sizeof(struct state_head) <= LAYOUT_PAGE, "the head of the state is one page");
 
@@ -149,7 +157,8 @@ struct object_entry {
 	_Atomic uint64_t born; /* tag; 0: free */
 	_Atomic uint64_t body; /* offset of its body */
 	_Atomic uint32_t crashes; /* of coordinators that loaded it; at CRASHES_MAX it is quarantined */
-	uint32_t unused[11];
+	uint32_t class_id;        /* as its body has it; the coordinator's, who need not look at the body then */
+	uint32_t unused[10];
 	char name[LAYOUT_NAME];
 };
 _Static_assert(sizeof(struct object_entry) == LAYOUT_LINE, "an object entry is one line");
@@ -178,7 +187,7 @@ struct block {
 	uint64_t capacity; /* bytes behind this head */
 	uint64_t self;     /* offset of those bytes: tells a block from bytes that look like one */
 	uint32_t use;      /* enum block_use */
-	uint32_t claimed;  /* at recovery: something refers to it */
+	uint32_t claimed;  /* the heap's generation that knows of it: it is in use, or in the list of free ones */
 	uint64_t unused[5];
 };
 _Static_assert(sizeof(struct block) == 64, "what follows a block's head is aligned to 64");

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -252,6 +253,90 @@ static void stopped_coordinator_is_replaced_after_a_grace(void)
 	assert_int_equal(value(), 1);
 }
 
+/* ---- what a successor does not look at before it serves --------------------------------------------------------- */
+
+#define SHEETS 64
+#define SHEET_MOST 256 /* more than there is room for */
+
+struct sheet {
+	uint8_t bytes[256 * 1024];
+	int64_t n;
+};
+STOA_STRUCT(sheet, STOA_ATTR(struct sheet, bytes), STOA_ATTR(struct sheet, n, .writable = true));
+STOA_CLASS(sheet, 1, NULL);
+
+static struct stoa_proxy *sheets[SHEET_MOST];
+
+static int create_sheet(int i)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "sheet-%d", i);
+	return stoa_create(s, name, &sheet_class, NULL, STOA_EXCL, &sheets[i]);
+}
+
+static void remove_sheet(int i)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "sheet-%d", i);
+	ok(stoa_remove(s, name, SOON));
+	stoa_close(sheets[i]);
+}
+
+static void start_sheets(uint32_t most)
+{
+	s = harness_start_with(STOA_CLASSES(&sheet_class), STOA_OPTIONS(.max_state = 24 << 20, .max_objects = most));
+}
+
+static void check_sheet(int i, int64_t n)
+{
+	int64_t v = -1;
+	ok(STOA_GET(sheets[i], struct sheet, n, &v, SOON));
+	assert_int_equal(v, n);
+}
+
+static void objects_that_nobody_uses_outlive_many_coordinators(void)
+{
+	start_sheets(SHEETS);
+	for (int64_t i = 0; i < SHEETS; i++) {
+		ok(create_sheet((int)i));
+		ok(STOA_ASSIGN(sheets[i], struct sheet, n, &i, SOON));
+	}
+	for (int64_t round = 1; round < 5; round++) {
+		harness_kill_coordinator(s);
+		int64_t n = 1000 + round;
+		ok(STOA_ASSIGN(sheets[round], struct sheet, n, &n, SOON));
+		for (int i = 0; i < SHEETS; i++)
+			check_sheet(i, i >= 1 && i <= round ? 1000 + i : i);
+	}
+	refused(-EEXIST, create_sheet(7)); /* it knows of them by name, too */
+	remove_sheet(9);
+	harness_kill_coordinator(s); /* and of the entry that is free */
+	ok(create_sheet(9));
+	check_sheet(9, 0);
+}
+
+/* Twice as many as there is room for, each after a death: what was freed before it is found again. */
+static void memory_of_what_was_removed_is_found_again_after_a_death(void)
+{
+	int most = 0;
+	start_sheets(SHEET_MOST);
+	while (create_sheet(most) == 0)
+		most++;
+	says("max_state");
+	assert_true(most > 32 && most < SHEET_MOST);
+	for (int i = 0; i < 2 * most; i += most / 8) {
+		remove_sheet(i % most);
+		harness_kill_coordinator(s);
+		ok(create_sheet(i % most));
+	}
+	for (int i = 0; i < most; i++)
+		remove_sheet(i);
+	harness_kill_coordinator(s);
+	for (int i = 0; i < most; i++)
+		ok(create_sheet(i));
+	refused(-ENOSPC, create_sheet(most));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +346,8 @@ int main(void)
 		HARNESS(casts_are_applied_once_when_the_coordinator_is_killed_again_and_again),
 		HARNESS(clients_killed_anywhere_leave_the_others_alone),
 		HARNESS(lane_asked_for_twice_is_given_once),
+		HARNESS(memory_of_what_was_removed_is_found_again_after_a_death),
+		HARNESS(objects_that_nobody_uses_outlive_many_coordinators),
 		HARNESS(queued_commands_are_applied_when_both_were_killed),
 		HARNESS(queued_commands_are_applied_when_the_coordinator_was_stopped),
 		HARNESS(queued_commands_are_applied_when_the_guardian_was_stopped_too),
