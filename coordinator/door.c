@@ -174,8 +174,13 @@ int door_init(struct coordinator *c)
 
 void door_fini(struct coordinator *c)
 {
-	for (uint32_t i = 0; i < NEWCOMERS; i++)
-		door_leave(c, i, false); /* they ask again; a guardian that kept them would keep them waiting */
+	/* They ask again; a guardian that kept them would keep them waiting. In what a method forks, the epoll set is still
+	 * the coordinator's: they are not taken out. */
+	for (uint32_t i = 0; i < NEWCOMERS; i++) {
+		if (c->newcomers[i].used)
+			close(c->newcomers[i].fd);
+		c->newcomers[i].used = false;
+	}
 	if (c->spare_fd >= 0)
 		close(c->spare_fd);
 }

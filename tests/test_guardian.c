@@ -96,6 +96,12 @@ static void guardian_rejects_what_ends_the_process(void)
 	assert_int_equal(harness_health(s).rejected, 3);
 }
 
+static void come_and_go(int unused)
+{
+	(void)unused;
+	ok(act(COUNT));
+}
+
 static void coordinator_becomes_guardian_when_that_is_killed(void)
 {
 	begin();
@@ -141,6 +147,23 @@ static void coordinator_becomes_guardian_when_its_method_kills_that(void)
 	until(harness_guardian(s) == coordinator);
 	ok(act(COUNT));
 	assert_int_equal(count(), 2);
+}
+
+/* He would wait for ever: it does not talk to clients any more, and the next one does not know him. */
+static void newcomer_is_hung_up_on_when_the_coordinator_becomes_guardian(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	begin();
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/test/socket", getenv("STOA_DIR"));
+	struct pollfd fd = { .fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0) };
+	assert_int_equal(connect(fd.fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	ok(act(COUNT));
+	harness_join(harness_spawn(come_and_go, 0)); /* who came after him has been heard */
+	pid_t guardian = harness_guardian(s);
+	kill(guardian, SIGKILL);
+	until(harness_guardian(s) != guardian);
+	until(poll(&fd, 1, 0) == 1 && fd.revents & POLLHUP);
+	close(fd.fd);
 }
 
 static void coordinator_stopped_is_replaced(void)
@@ -261,6 +284,7 @@ int main(void)
 		HARNESS(guardian_blames_nobody_when_both_were_stopped),
 		HARNESS(guardian_ignores_the_terminal_when_embedded),
 		HARNESS(guardian_is_patient_after_it_was_frozen),
+		HARNESS(newcomer_is_hung_up_on_when_the_coordinator_becomes_guardian),
 		HARNESS(serve_ends_well_when_terminated),
 		HARNESS(start_says_what_its_guardian_says),
 	};
