@@ -35,6 +35,7 @@
 #define SPIN_NS 20000	   /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
 #define MEASURE_NS 1000000000
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
+#define RETURN_MS 2000	   /* clients that wait, or have an event loop, come back within this */
 
 struct coordinator *coordinator_self;
 
@@ -195,12 +196,13 @@ static bool stop(struct coordinator *c)
 	return c->closed && c->head == c->end;
 }
 
-/* An embedded coordinator ends with its last user. */
+/* An embedded coordinator ends with its last user: not before the first has come, and an heir's clients could have. */
 static void check_users(struct coordinator *c, int64_t started)
 {
 	if (!c->ns->embedded || c->stopping >= 0 || c->n_users > 0)
 		return;
-	if (c->had_user || clock_now() - started > (int64_t)FIRST_USER_MS * 1000000)
+	int64_t waits = !c->had_user ? FIRST_USER_MS : c->ns->heir ? RETURN_MS : 0;
+	if (waits == 0 || clock_now() - started > waits * 1000000)
 		c->stopping = STOA_DRAIN;
 }
 

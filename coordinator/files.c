@@ -469,6 +469,7 @@ static int take_over(struct namespace *ns)
 	remove_one(ns->dir_fd, "ingress.new", -1);
 	adopt_limits(ns);
 	memcpy(ns->space.state->name, ns->name, sizeof(ns->name)); /* the directory may have been renamed */
+	ns->heir = atomic_load(&ns->space.state->life.phase) != LIFE_ENDED;
 	start_life(ns, atomic_load(&ns->space.state->life.epoch) + 1);
 	return 0;
 }

@@ -37,6 +37,7 @@ struct namespace {
 	bool embedded; /* ends with its last user */
 	bool made;     /* by this start: a start that fails removes it again */
 	bool made_dir, made_above; /* the same */
+	bool heir;     /* of coordinator and guardian that died: their clients have not come yet */
 };
 
 enum { LOCK_GUARDIAN, LOCK_COORDINATOR, LOCK_BOTH };

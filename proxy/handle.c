@@ -313,6 +313,17 @@ int handle_enter(const struct stoa *s)
 	return serving_any || *lane_reader() ? enter(s->dir, s->name) : 0;
 }
 
+/* Who has just started a coordinator wants to be its client, too: else it may end before we come. */
+static int take_again(struct stoa *s, int64_t absent, struct stoa **ret)
+{
+	int r = absent == INT64_MAX ? 0 : handle_renew(s, STOA_DEFAULT);
+	if (r < 0)
+		stoa_detach(s);
+	else
+		*ret = s;
+	return r == -ECONNRESET ? -ENOENT : r;
+}
+
 int attach_within(const char *name, const struct stoa_options *options, int64_t absent, struct stoa **ret)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -333,10 +344,8 @@ int attach_within(const char *name, const struct stoa_options *options, int64_t 
 	else
 		s = NULL;
 	pthread_mutex_unlock(&handles_lock);
-	if (s) {
-		*ret = s;
-		return 0;
-	}
+	if (s)
+		return take_again(s, absent, ret);
 	s = handle_new(name, dir, owner, options);
 	if (!s)
 		return error_set(-ENOMEM, "no memory for a handle of namespace %s", name);

@@ -96,6 +96,24 @@ static void queued_commands_are_applied_when_both_were_killed(void)
 	assert_int_equal(value(), QUEUED + 2);
 }
 
+static void start_and_leave(int i)
+{
+	struct stoa *again;
+	(void)i;
+	ok(stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_VERIFY), &again));
+}
+
+static void heir_waits_for_the_clients_of_the_dead(void)
+{
+	start();
+	harness_kill_both(s);
+	cast_some();
+	harness_join(harness_spawn(start_and_leave, 0)); /* its last user, as far as it knows */
+	assert_int_equal(value(), QUEUED);
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+	assert_int_equal(value(), QUEUED + 1);
+}
+
 static void blocked_call_is_told_soon_when_both_are_killed(void)
 {
 	struct stoa_error e;
@@ -345,6 +363,7 @@ int main(void)
 		HARNESS(calls_are_answered_once_when_the_coordinator_is_killed_again_and_again),
 		HARNESS(casts_are_applied_once_when_the_coordinator_is_killed_again_and_again),
 		HARNESS(clients_killed_anywhere_leave_the_others_alone),
+		HARNESS(heir_waits_for_the_clients_of_the_dead),
 		HARNESS(lane_asked_for_twice_is_given_once),
 		HARNESS(memory_of_what_was_removed_is_found_again_after_a_death),
 		HARNESS(objects_that_nobody_uses_outlive_many_coordinators),

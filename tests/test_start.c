@@ -127,6 +127,18 @@ static void joiner_starts_anew_when_whom_it_found_has_ended(void)
 	harness_join(joiner);
 }
 
+static void start_attaches_a_handle_whose_coordinator_died(void)
+{
+	struct stoa *again;
+	start();
+	harness_kill_both(s);
+	assert_int_equal(count_sockets(), 0);
+	ok(stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_VERIFY), &again));
+	assert_ptr_equal(again, s);
+	assert_int_equal(count_sockets(), 2);
+	still_serves();
+}
+
 static void start_waits_for_a_predecessor_that_is_ending(void)
 {
 	for (int i = 0; i < 20; i++) {
@@ -370,6 +382,7 @@ int main(void)
 		HARNESS(namespaces_with_bad_names_are_refused),
 		HARNESS(one_wins_when_three_start_at_once),
 		HARNESS(sixty_four_namespaces_do_not_see_each_other),
+		HARNESS(start_attaches_a_handle_whose_coordinator_died),
 		HARNESS(start_is_refused_when_threads_run),
 		HARNESS(start_is_refused_with_the_pid_when_it_is_served),
 		HARNESS(start_joins_when_it_is_asked_to),
