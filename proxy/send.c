@@ -16,27 +16,32 @@
 
 /* ---- room ---- */
 
-/* Wait for a commit after `before`, at which there was no room: it frees slots of the ring, and records. */
-static int wait_for_room(struct stoa *s, uint64_t before, int64_t deadline)
+/* There may be room. A command from a lane of an epoch before would be rejected. */
+static int look_again(const struct lane *lane)
 {
+	const struct stoa *s = lane->stoa;
+	return atomic_load(&s->space.state->life.epoch) == lane->epoch ? 0 : handle_gone(s, false, 0);
+}
+
+/* Wait for a commit after `before`, at which there was no room: it frees slots of the ring, and records. */
+static int wait_for_room(const struct lane *lane, const char *what, uint64_t before, int64_t deadline)
+{
+	struct stoa *s = lane->stoa;
 	_Atomic uint32_t *word = &s->space.ingress->room;
 	for (int i = 0; i < 256; i++) {
 		if (handle_committed(s) != before)
-			return 0;
+			return look_again(lane);
 		park_pause();
 	}
 	if (clock_now() >= deadline)
-		return -EAGAIN;
+		return error_set(-EAGAIN, "no room in %s of namespace %s", what, s->name);
 	uint32_t value = park_announce(word, PARK_FUTEX);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (handle_committed(s) == before)
 		handle_sleep(s, word, value, deadline);
-	return 0;
-}
-
-static int no_room(const struct stoa *s, const char *what)
-{
-	return error_set(-EAGAIN, "no room in %s of namespace %s", what, s->name);
+	if (handle_committed(s) == before && handle_gone_for_good(s))
+		return handle_gone(s, false, 0);
+	return look_again(lane);
 }
 
 int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t timeout, struct sending *ret)
@@ -52,8 +57,9 @@ int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t 
 		if (r != -EAGAIN)
 			break;
 		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
-		if (wait_for_room(s, before, deadline) < 0)
-			return no_room(s, "this thread's lane");
+		r = wait_for_room(ret->lane, "this thread's lane", before, deadline);
+		if (r < 0)
+			return r;
 	}
 	if (r < 0)
 		return r;
@@ -105,21 +111,20 @@ int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t
 	struct stoa *s = lane->stoa;
 	const struct raise raise = { .flags = flags, .n = n };
 	int64_t deadline = 0;
-	int r;
+	int r, room = 0;
 	w->record->seq = lane->seq;
-	for (;;) {
+	while (room == 0) {
 		uint64_t before = handle_committed(s);
 		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, &w->ticket);
 		if (r != -EAGAIN)
 			break;
 		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
-		if (wait_for_room(s, before, deadline) < 0)
-			break;
+		room = wait_for_room(lane, "the queue", before, deadline);
 	}
 	if (r < 0) {
 		lane_unrecord(lane, w->record);
-		if (r == -EAGAIN)
-			return no_room(s, "the queue");
+		if (room < 0)
+			return room;
 		if (handle_lost(s)) /* it has stopped */
 			return handle_gone(s, false, 0);
 		return error_set(r, "the coordinator of namespace %s is stopping", s->name);
