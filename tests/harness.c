@@ -344,9 +344,9 @@ void harness_freeze(struct stoa *s)
 {
 	frozen[0] = harness_coordinator(s);
 	frozen[1] = harness_guardian(s);
-	harness_stop_process(frozen[1]);
+	kill(frozen[1], SIGSTOP);
 	harness_stop_process(frozen[0]);
-	harness_stop_process(frozen[1]); /* the coordinator's last word to it may have continued it */
+	harness_stop_process(frozen[1]); /* the coordinator's last word may have continued it */
 }
 
 void harness_thaw(struct stoa *s)
