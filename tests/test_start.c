@@ -108,7 +108,7 @@ static void join_when_told(int unused)
 	(void)unused;
 	until(atomic_load(go) == 1);
 	ok(stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_JOIN | STOA_VERIFY), &s));
-	p = harness_create(s, "hits", &counter_class, NULL);
+	ok(stoa_open(s, "hits", &counter_class, SOON, &p)); /* he took over from the dead */
 	still_serves();
 	s = stoa_detach(s);
 }
@@ -122,8 +122,8 @@ static void joiner_starts_anew_when_whom_it_found_has_ended(void)
 	int sockets = count_sockets();
 	atomic_store(go, 1);
 	until(count_sockets() > sockets); /* he has been told that it is served, and is about to attach */
+	harness_kill_both(s);
 	s = stoa_detach(s);
-	harness_thaw(s);
 	harness_join(joiner);
 }
 
