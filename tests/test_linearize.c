@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -47,7 +46,8 @@ static bool judge_ops(const struct op *ops, size_t n)
 {
 	struct explanation e;
 	struct history h = { .n = (uint32_t)n };
-	memcpy(h.ops, ops, n * sizeof *ops);
+	for (size_t i = 0; i < n; i++)
+		h.ops[i] = ops[i];
 	bool good = linearize(&h, &e);
 	assert_true(!good || e.n <= n);
 	return good;
