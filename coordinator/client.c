@@ -211,6 +211,22 @@ static int is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
 	return r == 1 ? of == pid : r;
 }
 
+/*
+ * A pidfd of the client: what it sent, if it is that (-EBADMSG: it is not), or one of our own. -ENOSYS: there is none to be
+ * had here; then the end of the connection alone tells of its death, late if what it forked has it too.
+ */
+static int pidfd_of(const struct coordinator *c, const struct message *m, const int *fds, pid_t pid)
+{
+	int fd = m->n_fds ? dup(fds[0]) : (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0 || m->n_fds == 0)
+		return fd < 0 ? -errno : fd;
+	int genuine = m->n_fds == 1 ? is_pidfd_of(c, fd, pid) : 0;
+	if (genuine == 1)
+		return fd;
+	close(fd);
+	return genuine < 0 ? genuine : -EBADMSG;
+}
+
 /* An end of a socket pair: nothing sent there is for a stranger, and with MSG_DONTWAIT nothing waits. */
 static bool is_pair(int fd, int type)
 {
@@ -250,21 +266,20 @@ static int on_hello(struct coordinator *c, int fd, enum rights rights, const str
 		return refuse(fd, m, -EACCES,
 			      "the client is in a pid namespace that the coordinator cannot see into; share one, or "
 			      "run the coordinator in the outer one");
-	int genuine = m->n_fds == 1 ? is_pidfd_of(c, fds[0], cred.pid) : 0;
-	if (m->n_fds == 0 || genuine < 0)
-		return refuse(fd, m, -EMFILE,
-			      "the client sent no pidfd of itself, or the coordinator has no descriptor left for it");
-	if (!genuine)
-		return refuse(fd, m, -EBADMSG, "the client sent no pidfd of itself");
+	int pid_fd = pidfd_of(c, m, fds, cred.pid);
+	if (pid_fd == -EBADMSG)
+		return refuse(fd, m, pid_fd, "the client sent a descriptor that is no pidfd of itself");
+	if (pid_fd < 0 && pid_fd != -ENOSYS)
+		return refuse(fd, m, pid_fd, "the coordinator cannot have a pidfd of the client");
 	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
 	struct roster_client client = { .used = true,
 					.read_only = read_only,
 					.conn_fd = fd,
-					.pid_fd = dup(fds[0]),
+					.pid_fd = pid_fd < 0 ? -1 : pid_fd,
 					.pid = cred.pid,
 					.uid = cred.uid };
 	uint32_t index;
-	int r = client.pid_fd < 0 ? -errno : roster_add_client(&c->ns->roster, c->ns->link_fd, &client, &index);
+	int r = roster_add_client(&c->ns->roster, c->ns->link_fd, &client, &index);
 	if (r < 0) {
 		if (client.pid_fd >= 0)
 			close(client.pid_fd);

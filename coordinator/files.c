@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -490,6 +491,8 @@ int files_prepare(struct namespace *ns)
 static bool is_alive(pid_t pid)
 {
 	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+	if (p.fd < 0 && errno != ESRCH) /* none to be had here: a zombie passes for alive */
+		return kill(pid, 0) == 0 || errno == EPERM;
 	bool alive = p.fd >= 0 && poll(&p, 1, 0) == 0; /* not even a zombie */
 	if (p.fd >= 0)
 		close(p.fd);

@@ -14,7 +14,7 @@
 
 struct roster_client {
 	bool used, read_only;
-	int conn_fd, pid_fd; /* pid_fd: -1 for a reader that sent none */
+	int conn_fd, pid_fd; /* pid_fd: -1 where there is no pidfd_open(2) */
 	pid_t pid;
 	uid_t uid;
 };

@@ -7,13 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #include "proxy/handle.h"
 #include "tests/scratch.h"
@@ -182,10 +180,11 @@ static bool reap_all(int64_t deadline)
 /* The exit status, or minus the signal; killed at the deadline, with its group: -1000. */
 static int wait_until(pid_t pid, int64_t deadline)
 {
-	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
-	int64_t left = (deadline - clock_now()) / 1000000;
-	bool ended = poll(&p, 1, left < 0 ? 0 : (int)left) == 1;
-	close(p.fd);
+	siginfo_t info = { 0 };
+	while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 &&
+	       clock_now() < deadline)
+		usleep(500);
+	bool ended = info.si_pid == pid;
 	if (!ended) {
 		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL);

@@ -19,8 +19,10 @@
 #include "include/stoa.h"
 #include "src/clock.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HARNESS_SLOW 5 /* how many times longer things may take */
+#ifdef UNDER_VALGRIND
+#define HARNESS_SLOW 20 /* how many times longer things may take */
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HARNESS_SLOW 5
 #else
 #define HARNESS_SLOW 1
 #endif
