@@ -69,12 +69,13 @@ static struct directory *build(const struct stoa *s)
 	d->number = atomic_load_explicit(&s->space.state->directory, memory_order_acquire);
 	d->as_of = handle_committed(s);
 	uint32_t n = atomic_load_explicit(&s->space.state->n_objects, memory_order_acquire);
+	n = n < s->space.geometry.objects ? n : s->space.geometry.objects;
 	d->entries = calloc(n + 1, sizeof(*d->entries));
 	if (!d->entries) {
 		free(d);
 		return NULL;
 	}
-	for (uint32_t i = 0; i < n && i < s->space.geometry.objects; i++)
+	for (uint32_t i = 0; i < n; i++)
 		if (entry_read(s, i, d->as_of, &d->entries[d->n].found)) {
 			struct entry *e = &d->entries[d->n++];
 			HASH_ADD_STR(d->by_name, found.name, e);
