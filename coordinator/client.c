@@ -143,7 +143,7 @@ static void client_died(struct coordinator *c, uint32_t i)
 	for (uint32_t k = 0; k < r->n_lanes; k++)
 		if (r->lanes[k].used && !r->lanes[k].ending && r->lanes[k].client == i)
 			lane_end(c, k);
-	c->flags_doubtful = c->flags_doubtful || !r->clients[i].read_only;
+	c->doubtful = c->doubtful || !r->clients[i].read_only;
 	if (r->clients[i].pid_fd >= 0) /* a dead process's is readable for ever */
 		epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].pid_fd, NULL);
 	client_reap(c);

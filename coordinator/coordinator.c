@@ -242,13 +242,11 @@ static bool spin(const struct coordinator *c)
 	return false;
 }
 
-/* A writer is gone, who may have lied. */
-static void mend_flags(struct coordinator *c)
+static void mend_flags(const struct coordinator *c)
 {
 	uint32_t n = atomic_load_explicit(&c->space->state->flags_end, memory_order_relaxed);
 	for (uint32_t i = 0; i < n; i++)
 		flag_mend(c->space, space_flags(c->space, i));
-	c->flags_doubtful = false;
 }
 
 /*
@@ -260,13 +258,11 @@ static int doze(struct coordinator *c)
 {
 	struct pulse *pulse = &c->space->state->pulse;
 	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
-	bool thorough = now - c->mended_ns > MEND_NS * (1 + c->space->geometry.queue / 65536);
+	bool thorough = c->doubtful || now - c->mended_ns > MEND_NS * (1 + c->space->geometry.queue / 65536);
 	int r = 0;
 	c->mended_ns = thorough ? now : c->mended_ns;
 	if (thorough && !coordinator_check_ingress(c))
 		return 0;
-	if (thorough && c->flags_doubtful)
-		mend_flags(c);
 	_Atomic uint32_t *doorbell = &c->space->ingress->doorbell;
 	uint32_t sleep =
 		(atomic_load(doorbell) | 1) + 2; /* a producer that was stopped since the last one does not clear it */
@@ -275,6 +271,9 @@ static int doze(struct coordinator *c)
 		atomic_store(doorbell, sleep - 1);
 		return client_poll(c, 0);
 	}
+	if (c->doubtful)
+		mend_flags(c);
+	c->doubtful = false;
 	atomic_store_explicit(&pulse->asleep, 1, memory_order_release);
 	r = client_poll(c, IDLE_BEAT_MS);
 	atomic_store_explicit(&pulse->asleep, 0, memory_order_release);

@@ -142,7 +142,7 @@ struct coordinator {
 	int64_t full_said_ns;
 	int64_t deaf_until_ns; /* when to listen again; 0: we do */
 	uint32_t n_ending;     /* lanes whose owner is gone */
-	bool flags_doubtful;   /* since a writer died */
+	bool doubtful;	       /* a writer is gone, who may have left lies in the ingress */
 	uint64_t old_until;    /* when `committed` is here, lanes of the epoch before are done with; UINT64_MAX: they are */
 	int stopping; /* -1: no; else enum stoa_stop */
 	int64_t mended_ns; /* when the whole ring was looked at */

@@ -32,6 +32,8 @@ uint64_t torture_random(uint64_t below)
 	return below ? (z ^ (z >> 31)) % below : z ^ (z >> 31);
 }
 
+void torture_seed(uint64_t seed) { state = seed; }
+
 void torture_shuffle(uint32_t *list, size_t n)
 {
 	for (size_t i = n; i > 1; i--) {

@@ -41,6 +41,7 @@ int torture_end(void); /* exit status; the directory must be empty */
 void torture_skip(const char *why) __attribute__((noreturn));
 
 uint64_t torture_random(uint64_t below);
+void torture_seed(uint64_t seed); /* of what a forked process draws from here on */
 void torture_shuffle(uint32_t *list, size_t n);
 
 /* What is going on, for the message of a failure. */
