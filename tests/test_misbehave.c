@@ -747,6 +747,31 @@ static void scribble_between_attributes_and_guard_harms_nobody(void)
 	assert_string_equal(now.text, "four");
 }
 
+#define NEIGHBOURS 40
+#define PAGE 4096
+
+/* Mirrors lie side by side: a leap of less than 64 KiB, up or down, meets nobody's. */
+static void leap_out_of_an_object_reaches_no_other(void)
+{
+	char name[16];
+	struct slack now;
+	struct stoa_proxy *all[NEIGHBOURS];
+	s = harness_start(STOA_CLASSES(&slack_class));
+	for (int i = 0; i < NEIGHBOURS; i++) {
+		snprintf(name, sizeof(name), "s-%d", i);
+		all[i] = harness_create(s, name, &slack_class, &(struct slack){ .a = i });
+	}
+	p = all[NEIGHBOURS / 2];
+	for (int32_t by = PAGE; by <= 65536 - PAGE; by += PAGE) {
+		refused(-EFAULT, slack_scribble_call(p, &(struct at){ by }, NULL, SOON));
+		refused(-EFAULT, slack_scribble_call(p, &(struct at){ -by }, NULL, SOON));
+	}
+	for (int i = 0; i < NEIGHBOURS; i++) {
+		ok(stoa_snapshot(all[i], &now, sizeof(now), SOON, NULL));
+		assert_int_equal(now.a, i);
+	}
+}
+
 /* Not in verify mode: what is before it is looked at for the length of a cache line only, and harms nobody beyond. */
 static void undeclared_writes_are_caught_without_verify_mode(void)
 {
@@ -774,6 +799,7 @@ int main(void)
 		HARNESS_SECONDS(each_is_undone_recorded_and_told_when_called, 60),
 		HARNESS_SECONDS(each_undoes_all_when_it_is_one_of_several, 60),
 		HARNESS(leak_shows_in_health),
+		HARNESS(leap_out_of_an_object_reaches_no_other),
 		HARNESS(scribble_between_attributes_and_guard_harms_nobody),
 		HARNESS_SECONDS(service_is_back_soon, 60),
 		HARNESS(served_namespace_ends_when_told_though_a_method_ignores_signals),
