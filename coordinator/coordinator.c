@@ -344,6 +344,8 @@ enum coordinator_exit coordinator_run(struct namespace *ns)
 	pulse_memory(c, true);
 	roster_tell(ns->link_fd, LINK_READY, 0, "");
 	enum coordinator_exit end = serve(c);
+	if (end == COORDINATOR_ENDED)
+		return end; /* and so does the process */
 	coordinator_self = NULL;
 	serving_set(NULL);
 	coordinator_forget(c);
