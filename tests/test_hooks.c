@@ -231,6 +231,8 @@ static void fini_hook_that_crashes_or_hangs_removes_its_object(void)
 		ok(stoa_remove(s, "g", SOON));
 		refused(-ENOENT, stoa_open(s, "g", NULL, STOA_NOWAIT, &q));
 		until(runs(FINI) > 0);
+		if (how == HANG) /* the guardian knows, and has a deadline for it */
+			until(harness_health(s).running_for > 0);
 		set(FINI, WELL, 0);
 		check(how - CRASH);
 	}
@@ -298,11 +300,12 @@ static void object_is_quarantined_when_its_unpack_hook_hangs(void)
 static void object_is_taken_over_when_its_unpack_hook_crashes_once(void)
 {
 	start();
-	ok(add(false));
-	set(UNPACK, CRASH, 1);
-	harness_kill_coordinator(s);
-	until(runs(UNPACK) == 2);
-	check(1);
+	for (int i = 0; i < 3; i++) {
+		set(UNPACK, CRASH, 1);
+		harness_kill_coordinator(s);
+		until(runs(UNPACK) == 2);
+		check(i);
+	}
 }
 
 #define FRAIL 40 /* more than a guardian takes of deaths without progress */

@@ -237,6 +237,14 @@ static void clients_killed_anywhere_leave_the_others_alone(void)
 
 #define THREADS 4
 
+static void attach_and_wait(int i)
+{
+	(void)i;
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, 3 * SOON));
+	atomic_store(&counts[0], 1);
+	until(atomic_load(&counts[1]));
+}
+
 static void attach_and_call(int i)
 {
 	(void)i;
@@ -244,8 +252,24 @@ static void attach_and_call(int i)
 	atomic_fetch_add(counts, 1);
 }
 
-/* A lane that was given, and whose owner was not told, as the coordinator died in between: he asks again. */
+/* He asks again when he has no answer in time; the next coordinator finds both questions, and he gives one lane back. */
 static void lane_asked_for_twice_is_given_once(void)
+{
+	start();
+	counts = harness_shared(2 * sizeof(*counts));
+	pid_t coordinator = harness_coordinator(s);
+	harness_freeze(s);
+	pid_t child = harness_spawn(attach_and_wait, 0);
+	usleep(700000); /* longer than a question is left unanswered before it is asked again */
+	kill(coordinator, SIGKILL);
+	harness_thaw(s);
+	until(atomic_load(&counts[0]) == 1);
+	until(harness_health(s).threads == 2);
+	atomic_store(&counts[1], 1);
+	harness_join(child);
+}
+
+static void lanes_are_given_while_coordinators_die(void)
 {
 	s = harness_start_with(NULL, STOA_OPTIONS(.max_threads = THREADS));
 	p = harness_create(s, "hits", &counter_class, NULL);
@@ -365,6 +389,7 @@ int main(void)
 		HARNESS(clients_killed_anywhere_leave_the_others_alone),
 		HARNESS(heir_waits_for_the_clients_of_the_dead),
 		HARNESS(lane_asked_for_twice_is_given_once),
+		HARNESS(lanes_are_given_while_coordinators_die),
 		HARNESS(memory_of_what_was_removed_is_found_again_after_a_death),
 		HARNESS(objects_that_nobody_uses_outlive_many_coordinators),
 		HARNESS(queued_commands_are_applied_when_both_were_killed),
