@@ -46,6 +46,25 @@ static bool is_big(const struct stoa_class *cls)
 	return n > BIG;
 }
 
+/* Bytes of one part in a struct of exactly its size, and back: each attribute keeps what it was given. */
+static void use_part(const struct stoa_struct *s, const struct image_layout *l)
+{
+	unsigned char *from = calloc(1, s->size), *to = calloc(1, s->size);
+	for (uint32_t i = 0; i < l->n_fields; i++)
+		if (!image_is_variable(l->fields[i].kind))
+			memset(from + l->fields[i].offset, (int)i % 200 + 1, l->fields[i].size);
+	unsigned char *image = malloc(image_size(l, from));
+	image_pack(l, from, image);
+	fuzz_check(image_unpack(l, image, to) == 0, "no memory");
+	for (uint32_t i = 0; i < l->n_fields; i++)
+		for (uint32_t at = 0; at < l->fields[i].size && !image_is_variable(l->fields[i].kind); at++)
+			fuzz_check(to[l->fields[i].offset + at] == i % 200 + 1, "field %u lies in another", i);
+	image_fini(l, to);
+	free(image);
+	free(from);
+	free(to);
+}
+
 static void use_parts(const struct stoa_class *cls)
 {
 	struct class_plan *plan;
@@ -56,6 +75,8 @@ static void use_parts(const struct stoa_class *cls)
 	for (uint32_t i = 0; i < plan->n_attrs; i++)
 		fuzz_check(plan->part_of[i] < plan->n_attr_parts && plan->n_attr_parts <= plan->n_parts,
 			   "attribute %u has no part", i);
+	for (uint32_t k = 0; k < plan->n_attr_parts; k++)
+		use_part(cls->state, plan->parts[k].image);
 	part_plan_free(plan);
 }
 

@@ -105,13 +105,18 @@ static size_t many(struct input *in, struct record *main, uint8_t *to)
 	uint32_t replies[4] = { 0 };
 	for (size_t i = 0; i < n; i++) {
 		struct record *r = (struct record *)(to + at);
-		uint16_t kind = input_u8(in) % 4;
-		struct record inner = head(in, kind ? kind : RECORD_CALL, &o);
-		inner.args_size = (uint32_t)arguments(in, &inner, o, !(kind & 4), to + at + sizeof(inner));
+		uint8_t how = input_u8(in);
+		struct record inner = head(in, how & 3 ? how & 3 : RECORD_CALL, &o);
+		inner.args_size = (uint32_t)arguments(in, &inner, o, !(how & 4), to + at + sizeof(inner));
+		uint32_t there = inner.args_size;
+		if (how & 8) { /* says that it is longer, and its image says the same */
+			inner.args_size += input_u16(in);
+			memcpy(to + at + sizeof(inner) + 4, &inner.args_size, 4);
+		}
 		if (i < 4)
 			replies[i] = (uint32_t)at;
 		memcpy(r, &inner, sizeof(inner));
-		at = (at + sizeof(inner) + inner.args_size + 7) & ~(size_t)7;
+		at = (at + sizeof(inner) + there + 7) & ~(size_t)7;
 		if (at > sizeof(bytes) - 1400)
 			n = i + 1;
 	}
