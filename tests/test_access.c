@@ -169,6 +169,39 @@ static void is_turned_away(int unused)
 	}
 }
 
+/* A coordinator that refuses, and closes with the question unread. */
+static void refuse_all(int listener)
+{
+	struct message m = { .kind = MESSAGE_REFUSED, .id = MESSAGE_HELLO_ID, .status = -EACCES, .text = "go away" };
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		struct pollfd asked = { .fd = fd, .events = POLLIN };
+		assert_int_equal(poll(&asked, 1, 10000), 1);
+		ok(message_send(fd, &m, NULL));
+		close(fd);
+		atomic_fetch_add(step, 1);
+	}
+}
+
+static void refusal_is_heard_though_the_question_was_not(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	step = harness_shared(sizeof(*step));
+	assert_int_equal(mkdir(path_of(""), 0700), 0);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path_of("socket"));
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(listener, 5), 0);
+	pid_t child = harness_spawn(refuse_all, listener);
+	close(listener);
+	refused(-EACCES, stoa_attach("test", NULL, &s));
+	says("go away");
+	assert_int_equal(atomic_load(step), 1); /* at once, and not in one of many tries */
+	kill(child, SIGKILL);
+	harness_status(child);
+	scratch_remove(path_of(""));
+}
+
 static void stranger_is_turned_away_at_the_door(void)
 {
 	const uid_t uids[] = { OTHER + 1 };
@@ -564,7 +597,7 @@ static void silent_connections_are_few_and_are_closed(void)
 	for (int i = 0; i < SILENT - NEWCOMERS; i++)
 		until(is_cut_off(fds[i])); /* the oldest make room */
 	if (clock_now() - begin < STOA_MS(2000)) /* or their time was over */
-		assert_false(is_cut_off(fds[SILENT - 1]));
+		assert_false(is_cut_off(fds[SILENT - 2]));
 	assert_true(n_fds_of(coordinator) <= before + NEWCOMERS);
 	struct stoa *reader;
 	ok(stoa_attach("test", STOA_OPTIONS(.flags = STOA_READ_ONLY), &reader));
@@ -722,6 +755,7 @@ int main(void)
 		HARNESS(others_go_on_when_another_user_truncates_its_lane),
 		HARNESS(others_go_on_when_another_user_truncates_the_ingress),
 		HARNESS(reader_gets_no_more_through_its_connection),
+		HARNESS(refusal_is_heard_though_the_question_was_not),
 		HARNESS(silent_connections_are_few_and_are_closed),
 		HARNESS(stranger_is_turned_away_at_the_door),
 	};
