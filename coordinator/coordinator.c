@@ -115,7 +115,8 @@ int coordinator_recover(struct coordinator *c)
 	int r = check_counts(c);
 	r = r ? r : segment_guard(c->space->ingress, c->space->geometry.ingress, &c->ingress_damaged);
 	r = r ? r : restore_ingress(c);
-	c->ingress_head = c->space->ingress->head;
+	if (r == 0)
+		c->ingress_head = c->space->ingress->head;
 	r = r ? r : heap_init(&c->heap, c->space, c->ns->state_fd);
 	c->successor = atomic_load(&state->life.phase) >= LIFE_SERVING && atomic_load(&state->turn.n) <= TURN_NOTED;
 	if (r == 0 && !c->successor)
