@@ -194,9 +194,12 @@ static void refusal_is_heard_though_the_question_was_not(void)
 	assert_int_equal(listen(listener, 5), 0);
 	pid_t child = harness_spawn(refuse_all, listener);
 	close(listener);
-	refused(-EACCES, stoa_attach("test", NULL, &s));
-	says("go away");
-	assert_int_equal(atomic_load(step), 1); /* at once, and not in one of many tries */
+	for (int i = 1; i <= 50; i++) { /* it may be read before the other end is closed */
+		refused(-EACCES, stoa_attach("test", NULL, &s));
+		says("go away");
+		until(atomic_load(step) >= i);
+		assert_int_equal(atomic_load(step), i); /* at once, and not in one of many tries */
+	}
 	kill(child, SIGKILL);
 	harness_status(child);
 	scratch_remove(path_of(""));
@@ -584,20 +587,28 @@ static int n_fds_of(pid_t pid)
 
 #define SILENT (3 * NEWCOMERS)
 
+static bool oldest_make_room(int fds[SILENT])
+{
+	for (int i = 0; i < SILENT; i++)
+		assert_true((fds[i] = connect_raw()) >= 0);
+	until(is_cut_off(fds[0]));
+	bool newest_stay = !is_cut_off(fds[SILENT - 2]);
+	for (int i = 0; i < SILENT - NEWCOMERS; i++)
+		until(is_cut_off(fds[i]));
+	for (int i = 0; i < SILENT && !newest_stay; i++)
+		close(fds[i]);
+	return newest_stay;
+}
+
 static void silent_connections_are_few_and_are_closed(void)
 {
 	static int fds[SILENT];
 	serve(STOA_OPTIONS(0));
 	add(1);
 	pid_t coordinator = harness_coordinator(s);
-	int before = n_fds_of(coordinator);
-	int64_t begin = clock_now();
-	for (int i = 0; i < SILENT; i++)
-		assert_true((fds[i] = connect_raw()) >= 0);
-	for (int i = 0; i < SILENT - NEWCOMERS; i++)
-		until(is_cut_off(fds[i])); /* the oldest make room */
-	if (clock_now() - begin < STOA_MS(2000)) /* or their time was over */
-		assert_false(is_cut_off(fds[SILENT - 2]));
+	int before = n_fds_of(coordinator), tries = 3;
+	while (!oldest_make_room(fds)) /* where this process was slow, their time was over */
+		assert_true(--tries > 0);
 	assert_true(n_fds_of(coordinator) <= before + NEWCOMERS);
 	struct stoa *reader;
 	ok(stoa_attach("test", STOA_OPTIONS(.flags = STOA_READ_ONLY), &reader));
@@ -666,6 +677,8 @@ static void truncates_the_ingress(int other)
 		assert_int_equal(ftruncate(fd, i * 100), 0);
 		until(size_of(fd) == whole);
 	}
+	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s)); /* its queue is begun anew: what comes now is kept */
+	stoa_detach(s);
 	close(state);
 	close(fd);
 }
@@ -702,7 +715,7 @@ static void others_go_on_when_one_truncates(void (*truncates)(int), int other)
 {
 	pid_t child = harness_spawn(truncates, other);
 	serve(STOA_OPTIONS(.group = other ? GROUP : 0));
-	pid_t guardian = harness_guardian(s);
+	pid_t guardian = harness_guardian(s), coordinator = harness_coordinator(s);
 	add(1000);
 	atomic_store(step, 1);
 	harness_join(child); /* we touch nothing meanwhile: what is cut off would end us too */
@@ -712,6 +725,8 @@ static void others_go_on_when_one_truncates(void (*truncates)(int), int other)
 	assert_int_equal(value(), before + 1);
 	assert_true(before >= 1000);
 	assert_int_equal(harness_guardian(s), guardian);
+	if (truncates == truncates_its_lane) /* of that it does not even notice much */
+		assert_int_equal(harness_coordinator(s), coordinator);
 	stop();
 }
 

@@ -228,6 +228,7 @@ static void start_with_small_files_is_refused(void)
 		limit_files(0, most[i]);
 		refused(-EFBIG, stoa_start("test", NULL, NULL, &s));
 		says("too large");
+		refused(-EFBIG, stoa_serve("test", NULL, NULL)); /* this process does not ignore SIGXFSZ */
 		assert_true(is_empty());
 	}
 	limit_files(0, RLIM_INFINITY);
@@ -237,8 +238,8 @@ static void start_with_small_files_is_refused(void)
 static void lane_of_a_coordinator_with_small_files_is_refused(void)
 {
 	limit_files(0, 16 << 20); /* enough for the namespace, and not for a lane */
-	s = harness_start_with(NULL, STOA_OPTIONS(.max_state = 4 << 20, .max_attrs = 1024, .max_objects = 64, .max_queue = 64,
-						  .max_threads = 16));
+	s = harness_start_with(NULL, STOA_OPTIONS(.max_state = 4 << 20, .max_attrs = 1024, .max_objects = 64,
+						  .max_queue = 64, .max_threads = 16));
 	pid_t coordinator = harness_coordinator(s);
 	refused(-EFBIG, stoa_create(s, "hits", &counter_class, NULL, 0, &p));
 	says("too large");
@@ -298,6 +299,25 @@ static void start_with_few_descriptors_is_refused_whole(void)
 
 static _Atomic int *go;
 
+/* A lane takes two: that of the second, which the coordinator sends, is the one to miss. */
+static void lane_with_few(void)
+{
+	int refusals = 0, r = -1;
+	ok(stoa_attach("test", NULL, &s));
+	int before = scratch_fds();
+	for (int n = 0; r < 0 && n < 20; n++) {
+		limit_descriptors((rlim_t)(first_free() + n), false);
+		r = stoa_attach_thread(s);
+		limit_descriptors(RLIM_INFINITY, false);
+		one_of(0, -EMFILE, r);
+		refusals += r < 0;
+		assert_int_equal(scratch_fds(), r < 0 ? before : before + 2);
+	}
+	assert_true(refusals >= 2);
+	assert_int_equal(harness_health(s).threads, 2);
+	stoa_detach(s);
+}
+
 static void attach_with_few(int unused)
 {
 	int refusals = 0, r = -1, before = scratch_fds();
@@ -320,6 +340,7 @@ static void attach_with_few(int unused)
 	}
 	ok(r);
 	assert_true(refusals > 3);
+	lane_with_few();
 }
 
 static void attach_with_few_descriptors_is_refused_and_leaves_nothing(void)
