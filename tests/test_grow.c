@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,9 +45,23 @@ static int old_up(struct old *self, const stoa_none *args, struct sum *ret)
 	ret->sum = ++self->a + self->b;
 	return 0;
 }
+/* Shared, where a reader is to be there while the first command is still at it. */
+static _Atomic int *reading;
+
+static void await_reader(void)
+{
+	if (!reading || atomic_load(reading) > 1)
+		return;
+	for (int i = 0; i < 400 && atomic_load(reading) == 0; i++)
+		usleep(1000);
+	usleep(100000);
+	atomic_store(reading, 2);
+}
+
 static int new_up(struct new *self, const stoa_none *args, struct sum *ret)
 {
 	(void)args;
+	await_reader();
 	ret->sum = ++self->a + self->b;
 	return 0;
 }
@@ -168,10 +183,11 @@ static void state_is_found_by_name_and_old_clients_go_on(void)
 	end(server);
 }
 
-/* As many as the queue holds, by the row with which they were made. */
+/* As many as the queue holds, by the row with which they were made. Who reads waits for all of them. */
 static void queued_commands_are_applied_by_the_newer_class(void)
 {
 	int64_t v, n = 0;
+	struct stoa_proxy *grown;
 	name_things();
 	pid_t server = serve(&old_thing);
 	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
@@ -184,8 +200,13 @@ static void queued_commands_are_applied_by_the_newer_class(void)
 	kill(harness_coordinator(s), SIGKILL);
 	kill(server, SIGKILL);
 	assert_int_equal(harness_status(server), -SIGKILL);
+	reading = harness_shared(sizeof(*reading));
 	server = serve(&new_thing);
 	await_server(server);
+	ok(stoa_open(s, "it", &new_thing, SOON, &grown)); /* which has not seen the flags of the old form */
+	atomic_store(reading, 1);
+	ok(stoa_get(grown, offsetof(struct new, a), &v, sizeof(v), SOON, NULL));
+	assert_int_equal(v, 1 + n);
 	ok(stoa_get(p, offsetof(struct old, a), &v, sizeof(v), SOON, NULL));
 	assert_int_equal(v, 1 + n);
 	end(server);
