@@ -22,13 +22,14 @@
 #include "include/stoa.h"
 #include "proxy/handle.h"
 #include "proxy/lane.h"
+#include "proxy/send.h"
 #include "src/cell.h"
 #include "src/park.h"
 #include "src/ring.h"
 #include "tests/torture/torture.h"
 #include "tests/torture/trace.h"
 
-#define SHORT_SECONDS 8
+#define SHORT_SECONDS 10
 #define LANES 4
 #define SLOW_TIMES 3
 #define STEPWISE_MAX 20000 /* a run this long can be stepped through again and again */
@@ -110,6 +111,7 @@ static uint64_t want_applied, want_rejected;
 /* What there was at the beginning, and must be there again. */
 static int fds_here, fds_guardian, fds_coordinator, files;
 static uint32_t threads;
+static uint64_t heap;
 
 static struct region regions[8];
 static uint64_t target; /* `committed` when the batch is done */
@@ -168,6 +170,7 @@ static void note_world(void)
 	fds_coordinator = coordinator_fds();
 	files = torture_count_files(torture.dir);
 	threads = atomic_load(&s->space.state->pulse.threads);
+	heap = atomic_load(&s->space.state->heap_end);
 }
 
 /* ---- commands ---- */
@@ -285,6 +288,8 @@ static void check_leaks(void)
 		      fds_here);
 	torture_check(torture_until(torture_count_fds(guardian) == fds_guardian), "the guardian has %d descriptors, not %d",
 		      torture_count_fds(guardian), fds_guardian);
+	torture_check(atomic_load(&s->space.state->heap_end) == heap, "the heap ends at %ju, not %ju",
+		      (uintmax_t)atomic_load(&s->space.state->heap_end), (uintmax_t)heap);
 	torture_check(torture_until(coordinator_fds() == fds_coordinator), "the coordinator has %d descriptors, not %d",
 		      coordinator_fds(), fds_coordinator);
 }
@@ -483,6 +488,116 @@ static bool kill_in_fickle_turn(const struct trace *t, uint32_t k)
 	return end == TRACE_THERE;
 }
 
+/* ---- … of a turn that creates an object, or removes it ---- */
+
+static struct stoa_proxy *extra;
+
+/* As stoa_create sends it, and no waiting. */
+static void ask_create(void)
+{
+	struct create_args args = { .object = "extra", .class_name = "tally" };
+	struct sending w;
+	target = ring_end(&s->space) + 1;
+	int r = send_begin(s, sizeof args, 0, STOA_DEFAULT, &w);
+	if (r == 0) {
+		memcpy(w.args, &args, sizeof args);
+		send_address(w.record, proxy_target(tally), RECORD_CREATE, 0);
+		r = send_publish(&w, NULL, 0, STOA_DEFAULT);
+	}
+	torture_check(r == 0, "the creation was not accepted: %s", torture_error());
+	want_applied++;
+}
+
+static void ask_remove(void)
+{
+	struct sending w;
+	target = ring_end(&s->space) + 1;
+	int r = send_begin(s, 0, 0, STOA_DEFAULT, &w);
+	if (r == 0) {
+		send_address(w.record, proxy_target(extra), RECORD_REMOVE, 0);
+		r = send_publish(&w, NULL, 0, STOA_DEFAULT);
+	}
+	torture_check(r == 0, "the removal was not accepted: %s", torture_error());
+	want_applied++;
+}
+
+static void open_extra(void)
+{
+	struct tally t = { 1, 1, 1 };
+	int r = stoa_open(s, "extra", &tally_class, SOON, &extra);
+	r = r ? r : stoa_snapshot(extra, &t, sizeof t, SOON, NULL);
+	torture_check(r == 0 && t.count == 0 && t.sum == 0, "the new object is not there, or not new: %d, %s", r, torture_error());
+}
+
+static void make_extra(void)
+{
+	int r = stoa_create(s, "extra", &tally_class, NULL, STOA_EXCL, &extra);
+	torture_check(r == 0, "the object cannot be made: %s", torture_error());
+	want_applied++;
+}
+
+static void lose_extra(void)
+{
+	extra = stoa_close(extra);
+	torture_check(stoa_open(s, "extra", NULL, STOA_NOWAIT, &extra) == -ENOENT, "the removed object is there");
+}
+
+static void remove_extra(void)
+{
+	torture_check(stoa_remove(s, "extra", SOON) == 0, "the object cannot be removed: %s", torture_error());
+	want_applied++;
+	lose_extra();
+}
+
+static void record_extra(struct trace *ret_create, struct trace *ret_remove)
+{
+	torture_where("recording a creation and a removal");
+	make_extra();
+	remove_extra(); /* there is room for it in the heap now */
+	note_world();
+	pid_t pid = hold_coordinator();
+	ask_create();
+	torture_check(trace_record(pid, &turn, false, ret_create) == TRACE_OVER, "the coordinator died");
+	trace_let_go(pid, 0);
+	open_extra();
+	pid = hold_coordinator();
+	ask_remove();
+	torture_check(trace_record(pid, &turn, false, ret_remove) == TRACE_OVER, "the coordinator died");
+	trace_let_go(pid, 0);
+	lose_extra();
+	check_all();
+}
+
+static bool kill_in_create(const struct trace *t, uint32_t k)
+{
+	pid_t pid = hold_coordinator();
+	ask_create();
+	enum trace_end end = trace_run(pid, &turn, t, k);
+	if (end != TRACE_DIED)
+		trace_kill(pid);
+	check_progress(clock_now(), &recoveries);
+	open_extra();
+	remove_extra();
+	check_all();
+	return end == TRACE_THERE;
+}
+
+static bool kill_in_remove(const struct trace *t, uint32_t k)
+{
+	make_extra();
+	pid_t pid = hold_coordinator();
+	ask_remove();
+	enum trace_end end = trace_run(pid, &turn, t, k);
+	if (end != TRACE_DIED)
+		trace_kill(pid);
+	check_progress(clock_now(), &recoveries);
+	lose_extra();
+	check_all();
+	return end == TRACE_THERE;
+}
+
+/* ---- … or is stopped ---- */
+
 /* Stopped, and resumed later; by then the guardian may have ended it. */
 static bool stop_in_turn(const struct trace *t, uint32_t k)
 {
@@ -673,10 +788,12 @@ static bool stop_in_call(const struct trace *t, bool asleep, uint32_t k)
 
 /* ---- all of it ---- */
 
-static struct trace turn_trace, recovery_trace, call_traces[2];
+static struct trace turn_trace, recovery_trace, create_trace, remove_trace, call_traces[2];
 
 static bool do_kill_in_turn(uint32_t k) { return kill_in_turn(&turn_trace, k); }
 static bool do_kill_in_fickle_turn(uint32_t k) { return kill_in_fickle_turn(&turn_trace, k); }
+static bool do_kill_in_create(uint32_t k) { return kill_in_create(&create_trace, k); }
+static bool do_kill_in_remove(uint32_t k) { return kill_in_remove(&remove_trace, k); }
 static bool do_stop_in_turn(uint32_t k) { return stop_in_turn(&turn_trace, k); }
 static bool do_kill_in_recovery(uint32_t k) { return kill_in_recovery(&turn_trace, &recovery_trace, k); }
 static bool do_stop_in_recovery(uint32_t k) { return stop_in_recovery(&turn_trace, &recovery_trace, k); }
@@ -694,6 +811,8 @@ static const struct scenario {
 } scenarios[] = {
 	{ "coordinator killed in its turn", &turn_trace, do_kill_in_turn, 0.15, 0 },
 	{ "coordinator killed in a turn that then fails", &turn_trace, do_kill_in_fickle_turn, 0.15, 0 },
+	{ "coordinator killed in a turn that creates", &create_trace, do_kill_in_create, 0.15, 0 },
+	{ "coordinator killed in a turn that removes", &remove_trace, do_kill_in_remove, 0.15, 0 },
 	{ "client killed in a call", &call_traces[0], do_kill_in_call, 0.15, 0 },
 	{ "client killed in a call that sleeps", &call_traces[1], do_kill_in_sleep, 0.2, 0 },
 	{ "coordinator killed in its recovery", &recovery_trace, do_kill_in_recovery, 0.6, 0 },
@@ -755,6 +874,7 @@ int main(void)
 	record_call(false, &call_traces[0]);
 	record_call(true, &call_traces[1]);
 	record_recovery(&turn_trace, &recovery_trace);
+	record_extra(&create_trace, &remove_trace);
 	if (torture.failures)
 		return torture_end();
 	torture_go();
