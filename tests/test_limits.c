@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -183,6 +184,63 @@ static void limit_of_threads_is_named(void)
 	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
 }
 
+#define THREADS 256 /* of each of four processes; the test has a lane, too */
+
+static _Atomic int *there, *refused_there;
+
+static void *attach_there(void *unused)
+{
+	int r = stoa_attach_thread(s);
+	if (r < 0) {
+		refused(-EMFILE, r);
+		says("all 1024 threads of namespace test are attached; start it with a larger max_threads");
+		atomic_fetch_add(refused_there, 1);
+	}
+	atomic_fetch_add(there, 1);
+	for (;;)
+		pause();
+	return unused;
+}
+
+static void attach_many(int unused)
+{
+	pthread_attr_t small;
+	pthread_t t;
+	(void)unused;
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 128 << 10);
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&t, &small, attach_there, NULL))
+			fail_msg("thread %d could not be made", i);
+	for (;;)
+		pause();
+}
+
+static void thread_1025_is_refused_until_another_is_gone(void)
+{
+	pid_t pids[4];
+	there = harness_shared(2 * sizeof(*there));
+	refused_there = there + 1;
+	s = harness_start(NULL);
+	p = harness_create(s, "hits", &counter_class, NULL);
+	for (int i = 0; i < 4; i++)
+		pids[i] = harness_spawn(attach_many, i);
+	until(atomic_load(there) == 4 * THREADS);
+	assert_int_equal(atomic_load(refused_there), 1);
+	assert_int_equal(harness_health(s).threads, 4 * THREADS);
+	kill(pids[0], SIGKILL);
+	assert_int_equal(harness_status(pids[0]), -SIGKILL);
+	pids[0] = harness_spawn(attach_many, 0);
+	until(atomic_load(there) == 5 * THREADS);
+	assert_true(atomic_load(refused_there) <= 2); /* the one that was refused may have been among the dead */
+	for (int i = 0; i < 4; i++) {
+		kill(pids[i], SIGKILL);
+		assert_int_equal(harness_status(pids[i]), -SIGKILL);
+	}
+	until(harness_health(s).threads == 1);
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+}
+
 static void a_thousand_threads_may_attach(void)
 {
 	static pthread_t t[1000];
@@ -280,6 +338,7 @@ int main(void)
 		HARNESS(limit_of_threads_is_named),
 		HARNESS(options_that_make_no_sense_are_refused),
 		HARNESS(state_may_be_64_mib),
+		HARNESS_SECONDS(thread_1025_is_refused_until_another_is_gone, 60),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

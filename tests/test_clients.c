@@ -1,0 +1,282 @@
+/*
+ * test_clients.c: which clients live. None counts as alive when it is dead, though its pid, its connection or its memory
+ * is still somewhere, and none as dead when it is stopped, far away, or without its first thread.
+ */
+#include <errno.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "include/stoa/counter.h"
+#include "tests/harness.h"
+#include "tests/scratch.h"
+
+static struct stoa *s;
+static struct stoa_proxy *p;
+static _Atomic int *step;
+static int before; /* descriptors of the coordinator, when only the test is there */
+
+static void start(void)
+{
+	step = harness_shared(2 * sizeof(*step));
+	s = harness_start(NULL);
+	p = harness_create(s, "hits", &counter_class, NULL);
+}
+
+static void add(void)
+{
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+}
+
+static int coordinator_fds(void)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)harness_coordinator(s));
+	return scratch_files(path);
+}
+
+static void until_only_we_are_there(void)
+{
+	until(harness_health(s).threads == 1);
+	add();
+}
+
+/* run in a client, which has called once; it ends in its own way. */
+static pid_t client(void (*run)(int))
+{
+	start();
+	before = coordinator_fds();
+	pid_t pid = harness_spawn(run, 0);
+	until(atomic_load(step) >= 1);
+	return pid;
+}
+
+static void call_and_stay(int unused)
+{
+	(void)unused;
+	add();
+	atomic_store(step, 1);
+	for (;;)
+		pause();
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(harness_status(pid), -SIGKILL);
+}
+
+/* ---- alive -------------------------------------------------------------------------------------------------- */
+
+static void stopped_client_keeps_its_lane_and_holds_up_nobody(void)
+{
+	pid_t pid = client(call_and_stay);
+	harness_stop_process(pid);
+	add();
+	harness_kill_coordinator(s);
+	add();
+	assert_int_equal(harness_health(s).threads, 2);
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+	until(harness_health(s).verdict == STOA_GONE);
+	end(pid);
+}
+
+static void *call_on(void *unused)
+{
+	add();
+	atomic_store(step, 1);
+	until(atomic_load(step) == 2);
+	add();
+	atomic_store(step, 3);
+	for (;;)
+		pause();
+	return unused;
+}
+
+static void leave_by_the_first_thread(int unused)
+{
+	pthread_t t;
+	(void)unused;
+	assert_int_equal(pthread_create(&t, NULL, call_on, NULL), 0);
+	pthread_exit(NULL);
+}
+
+static void client_is_alive_though_its_first_thread_has_ended(void)
+{
+	pid_t pid = client(leave_by_the_first_thread);
+	until(harness_has_ended(pid)); /* so says /proc of the first thread */
+	add();
+	harness_kill_coordinator(s);
+	assert_int_equal(harness_health(s).threads, 2);
+	atomic_store(step, 2);
+	until(atomic_load(step) == 3);
+	end(pid);
+	until_only_we_are_there();
+}
+
+static void call_from_a_namespace_below(int unused)
+{
+	(void)unused;
+	assert_int_equal(getpid(), 1);
+	call_and_stay(0);
+}
+
+static bool enter_pid_namespace(void)
+{
+	return unshare(CLONE_NEWPID | (geteuid() ? CLONE_NEWUSER : 0)) == 0;
+}
+
+static void client_in_a_pid_namespace_below_is_seen(void)
+{
+	struct stoa_stamp stamp;
+	int64_t v;
+	start();
+	if (!enter_pid_namespace())
+		harness_skip("no pid namespaces here");
+	pid_t pid = harness_spawn(call_from_a_namespace_below, 0);
+	until(atomic_load(step) == 1);
+	ok(stoa_get(p, offsetof(struct counter, value), &v, sizeof(v), SOON, &stamp));
+	assert_int_equal(stamp.pid, pid);
+	end(pid);
+	until(harness_health(s).threads == 1);
+}
+
+static void serve_in_a_namespace_below(int unused)
+{
+	(void)unused;
+	ok(stoa_serve("test", NULL, STOA_OPTIONS(0)));
+}
+
+static void client_outside_of_the_coordinators_pid_namespace_is_refused(void)
+{
+	if (!enter_pid_namespace())
+		harness_skip("no pid namespaces here");
+	pid_t pid = harness_spawn(serve_in_a_namespace_below, 0);
+	refused(-EACCES, stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
+	says("pid namespace");
+	kill(pid, SIGTERM);
+	harness_join(pid);
+}
+
+/* ---- dead --------------------------------------------------------------------------------------------------- */
+
+static void zombie_is_dead(void)
+{
+	pid_t pid = client(call_and_stay);
+	kill(pid, SIGKILL);
+	until_only_we_are_there();
+	until(coordinator_fds() == before);
+	assert_int_equal(kill(pid, 0), 0); /* it is there, for us to reap */
+	harness_status(pid);
+}
+
+/* A process that has this pid, and does nothing. */
+static pid_t take_pid(pid_t pid)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1 };
+	pid_t r = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	while (r == 0)
+		pause();
+	return r;
+}
+
+static void client_is_dead_though_another_has_its_pid(void)
+{
+	pid_t pid = client(call_and_stay);
+	harness_freeze(s); /* it looks only when the pid is taken */
+	end(pid);
+	pid_t other = take_pid(pid);
+	harness_thaw(s);
+	if (other < 0)
+		harness_skip("no pid can be chosen here");
+	assert_int_equal(other, pid);
+	until_only_we_are_there();
+	harness_kill_coordinator(s); /* the next one is not mistaken, either */
+	assert_int_equal(harness_health(s).threads, 1);
+	kill(other, SIGKILL);
+	assert_int_equal(waitpid(other, NULL, 0), other);
+}
+
+static void call_and_exec(int unused)
+{
+	(void)unused;
+	add();
+	atomic_store(step, 1);
+	execl("/bin/sleep", "sleep", "1000", (char *)NULL);
+	fail_msg("cannot execute sleep");
+}
+
+static void client_is_gone_when_it_runs_another_program(void)
+{
+	pid_t pid = client(call_and_exec);
+	until_only_we_are_there();
+	until(coordinator_fds() == before);
+	assert_false(harness_has_ended(pid));
+	end(pid);
+}
+
+static void call_spawn_and_leave(int unused)
+{
+	static char *const argv[] = { "sleep", "1000", NULL };
+	pid_t pid;
+	(void)unused;
+	add();
+	assert_int_equal(posix_spawn(&pid, "/bin/sleep", NULL, NULL, argv, (char *[]){ NULL }), 0);
+	atomic_store(step, pid);
+}
+
+static void client_is_gone_though_what_it_spawned_lives_on(void)
+{
+	pid_t pid = client(call_spawn_and_leave);
+	until_only_we_are_there();
+	until(coordinator_fds() == before);
+	assert_false(harness_has_ended(atomic_load(step)));
+	kill(atomic_load(step), SIGKILL);
+	harness_join(pid);
+}
+
+/* The child has the connection, and never uses it. */
+static void call_fork_and_leave(int unused)
+{
+	(void)unused;
+	add();
+	pid_t pid = fork();
+	while (pid == 0)
+		pause();
+	atomic_store(step, pid);
+}
+
+static void client_is_dead_though_another_holds_its_connection(void)
+{
+	pid_t pid = client(call_fork_and_leave);
+	until_only_we_are_there();
+	assert_false(harness_has_ended(atomic_load(step)));
+	harness_kill_coordinator(s);
+	assert_int_equal(harness_health(s).threads, 1);
+	kill(atomic_load(step), SIGKILL);
+	harness_join(pid);
+	until(coordinator_fds() == before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(client_in_a_pid_namespace_below_is_seen),
+		HARNESS(client_is_alive_though_its_first_thread_has_ended),
+		HARNESS(client_is_dead_though_another_has_its_pid),
+		HARNESS(client_is_dead_though_another_holds_its_connection),
+		HARNESS(client_is_gone_though_what_it_spawned_lives_on),
+		HARNESS(client_is_gone_when_it_runs_another_program),
+		HARNESS(client_outside_of_the_coordinators_pid_namespace_is_refused),
+		HARNESS(stopped_client_keeps_its_lane_and_holds_up_nobody),
+		HARNESS(zombie_is_dead),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
