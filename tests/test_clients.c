@@ -204,10 +204,19 @@ static void client_is_dead_though_another_has_its_pid(void)
 	assert_int_equal(waitpid(other, NULL, 0), other);
 }
 
+/* By the path, and not by what was inherited. */
+static void attach_and_add(void)
+{
+	stoa_detach(s);
+	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
+	ok(stoa_open(s, "hits", &counter_class, SOON, &p));
+	add();
+}
+
 static void call_and_exec(int unused)
 {
 	(void)unused;
-	add();
+	attach_and_add();
 	atomic_store(step, 1);
 	execl("/bin/sleep", "sleep", "1000", (char *)NULL);
 	fail_msg("cannot execute sleep");
@@ -227,7 +236,7 @@ static void call_spawn_and_leave(int unused)
 	static char *const argv[] = { "sleep", "1000", NULL };
 	pid_t pid;
 	(void)unused;
-	add();
+	attach_and_add();
 	assert_int_equal(posix_spawn(&pid, "/bin/sleep", NULL, NULL, argv, (char *[]){ NULL }), 0);
 	atomic_store(step, pid);
 }
