@@ -3,6 +3,7 @@
  * applied once, answers arrive once, and clients go on without doing anything.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -237,12 +238,29 @@ static void clients_killed_anywhere_leave_the_others_alone(void)
 
 #define THREADS 4
 
-static void attach_and_wait(int i)
+static void *call_from_a_thread(void *unused)
 {
-	(void)i;
+	(void)unused;
 	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, 3 * SOON));
+	atomic_fetch_add(&counts[0], 1);
+	until(atomic_load(&counts[1]) == 2);
+	return NULL;
+}
+
+/* A process that is known, so that a thread's question is for its lane; the next one's finds what is left of the first. */
+static void call_from_threads(int i)
+{
+	pthread_t threads[2];
+	(void)i;
+	ok(stoa_attach_thread(s));
 	atomic_store(&counts[0], 1);
-	until(atomic_load(&counts[1]));
+	until(atomic_load(&counts[1]) == 1);
+	for (int k = 0; k < 2; k++) {
+		assert_int_equal(pthread_create(&threads[k], NULL, call_from_a_thread, NULL), 0);
+		until(atomic_load(&counts[0]) == k + 2);
+	}
+	for (int k = 0; k < 2; k++)
+		pthread_join(threads[k], NULL);
 }
 
 static void attach_and_call(int i)
@@ -252,20 +270,24 @@ static void attach_and_call(int i)
 	atomic_fetch_add(counts, 1);
 }
 
-/* He asks again when he has no answer in time; the next coordinator finds both questions, and he gives one lane back. */
+/*
+ * He asks again when he has no answer in time. The next coordinator finds all the questions; with his next one he gives
+ * back what lanes he has too many.
+ */
 static void lane_asked_for_twice_is_given_once(void)
 {
 	start();
 	counts = harness_shared(2 * sizeof(*counts));
-	pid_t coordinator = harness_coordinator(s);
+	pid_t child = harness_spawn(call_from_threads, 0), coordinator = harness_coordinator(s);
+	until(atomic_load(&counts[0]) == 1);
 	harness_freeze(s);
-	pid_t child = harness_spawn(attach_and_wait, 0);
+	atomic_store(&counts[1], 1);
 	usleep(700000); /* longer than a question is left unanswered before it is asked again */
 	kill(coordinator, SIGKILL);
 	harness_thaw(s);
-	until(atomic_load(&counts[0]) == 1);
-	until(harness_health(s).threads == 2);
-	atomic_store(&counts[1], 1);
+	until(atomic_load(&counts[0]) == 3);
+	until(harness_health(s).threads == 4);
+	atomic_store(&counts[1], 2);
 	harness_join(child);
 }
 
