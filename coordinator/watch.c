@@ -15,7 +15,7 @@
 #include "coordinator/process.h"
 #include "src/clock.h"
 
-#define STOPPED_GRACE STOA_MS(1000)
+#define STOPPED_GRACE STOA_MS(700) /* with a look and a start, service is back within a second */
 #define HUNG_AFTER (5 * STOA_MS(1000))
 #define LINK_GRACE STOA_MS(5) /* for a method that closed everything, to return */
 #define ASLEEP_INTERVAL 100 /* ms */
