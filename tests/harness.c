@@ -79,14 +79,14 @@ void harness_skip(const char *why)
 	_exit(SKIPPED);
 }
 
-#if HARNESS_SLOW > 1
+#ifdef HARNESS_SANITIZED
 void __sanitizer_set_report_path(const char *path);
 #endif
 
 /* Guardians have no standard error: what a sanitizer finds in them goes to a file beside the directory. */
 static void set_report_path(void)
 {
-#if HARNESS_SLOW > 1
+#ifdef HARNESS_SANITIZED
 	char path[128];
 	snprintf(path, sizeof(path), "%s.report", getenv("STOA_DIR"));
 	__sanitizer_set_report_path(path);

@@ -23,6 +23,7 @@
 #define HARNESS_SLOW 20 /* how many times longer things may take */
 #elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HARNESS_SLOW 5
+#define HARNESS_SANITIZED 1
 #else
 #define HARNESS_SLOW 1
 #endif
