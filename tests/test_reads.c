@@ -235,6 +235,40 @@ static void read_only_client_reads_and_waits_and_writes_nothing(void)
 	harness_join_all();
 }
 
+static void wait_only(int i)
+{
+	struct stoa *reader;
+	struct stoa_proxy *duo;
+	struct stoa_stamp at;
+	int64_t v;
+	(void)i;
+	ok(stoa_attach("test", STOA_OPTIONS(.flags = STOA_READ_ONLY), &reader));
+	ok(stoa_open(reader, "duo", &duo_class, STOA_DEFAULT, &duo));
+	ok(stoa_get(duo, offsetof(struct duo, b), &v, sizeof(v), STOA_DEFAULT, &at));
+	for (uint32_t n = 1; n <= ROUNDS; n++) {
+		atomic_store(waiting, n);
+		ok(stoa_wait(duo, offsetof(struct duo, b), at.version, SOON, &at));
+	}
+	stoa_detach(reader);
+}
+
+/* Nor must one that cannot announce itself. */
+static void wait_of_a_read_only_client_is_woken_and_does_not_poll(void)
+{
+	start();
+	waiting = harness_shared(sizeof(*waiting));
+	pid_t child = harness_spawn(wait_only, 0);
+	until(atomic_load(waiting) == 1);
+	int64_t before = clock_now();
+	for (uint32_t n = 1; n <= ROUNDS; n++) {
+		until(atomic_load(waiting) == n);
+		usleep(2000); /* it sleeps by now, mostly */
+		assign_b(n);
+	}
+	harness_join(child);
+	assert_true(clock_now() - before < ROUNDS * STOA_MS(40 * HARNESS_SLOW));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +278,7 @@ int main(void)
 		HARNESS(read_waits_when_another_process_has_a_write_pending),
 		HARNESS(stamp_tells_who_wrote_and_when),
 		HARNESS(wait_is_woken_and_does_not_poll),
+		HARNESS(wait_of_a_read_only_client_is_woken_and_does_not_poll),
 		HARNESS(wait_returns_when_the_attribute_changes),
 		HARNESS(wait_times_out_when_only_another_attribute_changes),
 	};
