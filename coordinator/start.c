@@ -145,9 +145,9 @@ int stoa_start(const char *name, const struct stoa_class *const *classes, const 
 	if (threads > 1)
 		return error_set(-EBUSY, "stoa_start with %d threads running: call it before the first", threads);
 	read_options(options, &timeout, &flags);
-	int64_t deadline = clock_deadline(timeout);
+	int64_t deadline = clock_deadline(timeout), last = start_deadline(timeout);
 	for (;;) {
-		int r = start(name, classes, options, start_deadline(timeout));
+		int r = start(name, classes, options, last);
 		if (r < 0 && !(r == -EEXIST && flags & STOA_JOIN))
 			return r;
 		/* Its last user may have left, and it with him, before we come. */
