@@ -186,7 +186,7 @@ static int refuse_last(int fd, const struct message *to, int code)
 	return refuse(fd, to, code, e.code == code ? e.text : stoa_strerror(code));
 }
 
-/* What the kernel says of a descriptor behind this key of its fdinfo: 1. 0: there is no such key. -EMFILE: no one can look. */
+/* What the kernel says of a descriptor behind this key of its fdinfo: 1. 0: there is no such key. -EMFILE: cannot look. */
 static int fdinfo(const struct coordinator *c, int fd, const char *key, long *ret)
 {
 	char path[64], line[256];

@@ -186,7 +186,7 @@ void coordinator_check_process(const struct coordinator *c, int code);
 /* Make *buffer at least size bytes. -ENOMEM. */
 int scratch(unsigned char **buffer, size_t *room, size_t size);
 
-/* False: a client truncated the ingress, or made it longer; the coordinator ends at its next turn, the next one mends it. */
+/* False: a client made the ingress shorter, or longer; the coordinator ends at its next turn, the next one mends it. */
 bool coordinator_check_ingress(struct coordinator *c);
 
 /*

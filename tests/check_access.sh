@@ -38,7 +38,8 @@ field() {
 serve() {
 	"$builddir/stoad" -n $name "$@" >>"$tmp/log" 2>&1 </dev/null &
 	daemon=$!
-	"$builddir/stoa" -n $name create --open hits counter 42 </dev/null || fail "stoad $* does not serve: $(cat "$tmp/log")"
+	"$builddir/stoa" -n $name create --open hits counter 42 </dev/null ||
+		fail "stoad $* does not serve: $(cat "$tmp/log")"
 }
 
 stop() {

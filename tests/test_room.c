@@ -1,6 +1,6 @@
 /*
- * test_room.c: no room: a full file system, files at their largest, descriptors at their last. An error at start, at attach
- * or of the call that needed it; nothing half made, nobody dead, and all goes on when there is room again.
+ * test_room.c: no room: a full file system, files at their largest, descriptors at their last. An error at start, at
+ * attach or of the call that needed it; nothing half made, nobody dead, and all goes on when there is room again.
  */
 #include <dirent.h>
 #include <errno.h>
