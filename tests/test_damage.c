@@ -135,7 +135,7 @@ static void leave(void)
 	assert_true(start(STOA_KEEP, &pid));
 	fill();
 	pid_t coordinator = harness_coordinator(s);
-	kill(pid, SIGSTOP);
+	harness_stop_process(pid);
 	kill(coordinator, SIGKILL);
 	kill(pid, SIGKILL);
 	harness_status(pid);
@@ -190,11 +190,12 @@ static void copy_dir(const char *from, const char *to)
 	assert_int_equal(system(command), 0);
 }
 
+/* How many were set aside, with their state. */
 static int n_aside(bool remove)
 {
 	glob_t g;
 	int n = 0;
-	if (glob(path("test.damaged-*"), 0, NULL, &g) != 0)
+	if (glob(path(remove ? "test.damaged-*" : "test.damaged-*/state"), 0, NULL, &g) != 0)
 		return 0;
 	n = (int)g.gl_pathc;
 	for (int i = 0; remove && i < n; i++)
