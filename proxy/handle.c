@@ -24,6 +24,7 @@
 #include "src/error.h"
 #include "src/names.h"
 #include "src/park.h"
+#include "src/ring.h"
 #include "src/segment.h"
 #include "src/serving.h"
 
@@ -615,6 +616,9 @@ int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64
 		handle_sleep(s, word, value, deadline);
 		if (handle_committed(s) < need && handle_gone_for_good(s))
 			return -ECONNRESET;
+		/* A slot stays filled until it is committed, or someone lied, or destroyed what was in it. */
+		if (handle_committed(s) < need && !ring_holds(&s->space, need - 1))
+			need = ring_end(&s->space);
 	}
 	return 0;
 }

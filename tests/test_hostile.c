@@ -18,6 +18,7 @@
 #include "proxy/connection.h"
 #include "proxy/handle.h"
 #include "proxy/lane.h"
+#include "proxy/proxy.h"
 #include "src/message.h"
 #include "src/park.h"
 #include "src/ring.h"
@@ -278,6 +279,15 @@ static void forged_word_applies_nothing_twice(void)
 	assert_int_equal(harness_health(s).rejected, 5);
 }
 
+static uint32_t find_flag(uint64_t value)
+{
+	uint32_t i = 0, n = atomic_load(&s->space.state->flags_end);
+	while (i < n && atomic_load(space_flags(&s->space, i)) != value)
+		i++;
+	assert_true(i < n);
+	return i;
+}
+
 static void raised_flag_of_a_liar_hides_no_write(void)
 {
 	start();
@@ -286,11 +296,7 @@ static void raised_flag_of_a_liar_hides_no_write(void)
 	cast(1);
 	uint64_t lies[] = { next + 9, UINT64_MAX };
 	int64_t v;
-	uint32_t at = 0;
-	for (uint32_t i = 0; i < atomic_load(&s->space.state->flags_end); i++)
-		if (atomic_load(space_flags(&s->space, i)) == next + 1)
-			at = i;
-	assert_int_not_equal(at, 0);
+	uint32_t at = find_flag(next + 1);
 	for (int i = 0; i < 2; i++) {
 		atomic_store(space_flags(&s->space, at), lies[i]);
 		refused(-EAGAIN, STOA_GET(p, struct counter, value, &v, STOA_NOWAIT));
@@ -300,6 +306,59 @@ static void raised_flag_of_a_liar_hides_no_write(void)
 	ok(STOA_GET(p, struct counter, value, &v, STOA_NOWAIT)); /* nothing is waited for, though the lie stands */
 	harness_join(harness_spawn(come_and_go, 0));
 	until(atomic_load(space_flags(&s->space, at)) != UINT64_MAX); /* a writer has gone, so flags are looked at */
+}
+
+static void read_value(int i)
+{
+	(void)i;
+	value();
+}
+
+/* A slot that is filled for a lap far ahead, and a flag that says so: the coordinator empties the slot. */
+static void read_that_waits_for_a_lie_goes_on_when_it_is_mended(void)
+{
+	start();
+	harness_freeze(s);
+	uint64_t next = handle_committed(s);
+	cast(1);
+	uint32_t at = find_flag(next + 1);
+	atomic_store(ring_slot(&s->space, next + 1), ring_word(ring_lap(&s->space, next + 1) + 5, 0, 0));
+	atomic_store(space_flags(&s->space, at), next + 2);
+	pid_t reader = harness_spawn(read_value, 0);
+	until(atomic_load(space_park(&s->space, proxy_target(p)->object)) & PARK_FUTEX);
+	int64_t began = clock_now();
+	harness_thaw(s);
+	harness_join(reader);
+	assert_true(clock_now() - began < SOON);
+}
+
+static _Atomic int *step;
+
+/* Who waits for the answer is told, and need not wait for his deadline. */
+static void call_is_told_that_its_command_was_destroyed(int i)
+{
+	(void)i;
+	ok(stoa_attach_thread(s));
+	atomic_store(step, 1);
+	until(atomic_load(step) == 2);
+	refused(-EBADMSG, counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+}
+
+static void call_whose_slot_is_emptied_is_told(void)
+{
+	start();
+	step = harness_shared(sizeof(*step));
+	pid_t caller = harness_spawn(call_is_told_that_its_command_was_destroyed, 0);
+	until(atomic_load(step) == 1);
+	harness_freeze(s);
+	uint64_t next = handle_committed(s);
+	atomic_store(step, 2);
+	until(harness_health(s).queued == 1);
+	atomic_store(ring_slot(&s->space, next), ring_word(ring_lap(&s->space, next), 0, 0));
+	harness_join(caller);
+	harness_thaw(s);
+	cast(1);
+	assert_int_equal(value(), 1);
 }
 
 /* ---- truncation ----------------------------------------------------------------------------------------------- */
@@ -374,6 +433,8 @@ int main(void)
 		HARNESS(lane_goes_on_after_commands_of_it_were_destroyed),
 		HARNESS(forged_word_applies_nothing_twice),
 		HARNESS(raised_flag_of_a_liar_hides_no_write),
+		HARNESS(read_that_waits_for_a_lie_goes_on_when_it_is_mended),
+		HARNESS(call_whose_slot_is_emptied_is_told),
 		HARNESS(ingress_is_made_whole),
 		HARNESS(commands_lost_in_the_ingress_are_told),
 	};
