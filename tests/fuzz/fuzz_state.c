@@ -143,7 +143,7 @@ struct text_args {
 static void use_all(void)
 {
 	char text[] = "some text";
-	struct text_args args = { 3, { text, sizeof(text) - 1 } };
+	struct text_args args = { 0, { text, sizeof(text) - 1 } };
 	for (uint32_t i = 0; i < world->room_objects; i++) {
 		const struct object *o = world->objects[i];
 		if (!o || !o->cls || o->quarantined)
