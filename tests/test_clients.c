@@ -121,48 +121,71 @@ static void client_is_alive_though_its_first_thread_has_ended(void)
 	until_only_we_are_there();
 }
 
-static void call_from_a_namespace_below(int unused)
+/* In a process between: the first one of a namespace is its child, and what the test itself forks is not in there. */
+static void (*run_below)(void);
+
+static void enter_pid_namespace(int unused)
 {
 	(void)unused;
-	assert_int_equal(getpid(), 1);
-	call_and_stay(0);
+	if (unshare(CLONE_NEWPID | (geteuid() ? CLONE_NEWUSER : 0)) < 0) {
+		atomic_store(&step[1], -1);
+		return;
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		assert_int_equal(getpid(), 1);
+		run_below();
+		_exit(0);
+	}
+	atomic_store(&step[1], pid);
+	harness_status(pid);
 }
 
-static bool enter_pid_namespace(void)
+/* What runs there, as it is seen from here. ret_between: to be joined when that has ended. */
+static pid_t spawn_below(void (*run)(void), pid_t *ret_between)
 {
-	return unshare(CLONE_NEWPID | (geteuid() ? CLONE_NEWUSER : 0)) == 0;
+	run_below = run;
+	*ret_between = harness_spawn(enter_pid_namespace, 0);
+	until(atomic_load(&step[1]) != 0);
+	if (atomic_load(&step[1]) < 0)
+		harness_skip("no pid namespaces here");
+	return atomic_load(&step[1]);
+}
+
+static void call_below(void)
+{
+	call_and_stay(0);
 }
 
 static void client_in_a_pid_namespace_below_is_seen(void)
 {
 	struct stoa_stamp stamp;
 	int64_t v;
+	pid_t between;
 	start();
-	if (!enter_pid_namespace())
-		harness_skip("no pid namespaces here");
-	pid_t pid = harness_spawn(call_from_a_namespace_below, 0);
+	pid_t pid = spawn_below(call_below, &between);
 	until(atomic_load(step) == 1);
 	ok(stoa_get(p, offsetof(struct counter, value), &v, sizeof(v), SOON, &stamp));
 	assert_int_equal(stamp.pid, pid);
-	end(pid);
-	until(harness_health(s).threads == 1);
+	kill(pid, SIGKILL);
+	harness_join(between);
+	until_only_we_are_there();
 }
 
-static void serve_in_a_namespace_below(int unused)
+static void serve_below(void)
 {
-	(void)unused;
 	ok(stoa_serve("test", NULL, STOA_OPTIONS(0)));
 }
 
 static void client_outside_of_the_coordinators_pid_namespace_is_refused(void)
 {
-	if (!enter_pid_namespace())
-		harness_skip("no pid namespaces here");
-	pid_t pid = harness_spawn(serve_in_a_namespace_below, 0);
+	pid_t between;
+	step = harness_shared(2 * sizeof(*step));
+	pid_t pid = spawn_below(serve_below, &between);
 	refused(-EACCES, stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
 	says("pid namespace");
 	kill(pid, SIGTERM);
-	harness_join(pid);
+	harness_join(between);
 }
 
 /* ---- dead --------------------------------------------------------------------------------------------------- */
