@@ -242,7 +242,7 @@ static void play(const struct shape *shape)
 	waitpid(at_floor, NULL, 0);
 	printf("%s:\n", shape->what);
 	check_counts(shape);
-	times_check(&recoveries, "from a coordinator's death to the first call");
+	times_print(&recoveries, "from a coordinator's death to the first call");
 	times_print(&floors, "floor: from a child's death to a wake by the next");
 	close_shape(shape);
 }

@@ -54,7 +54,7 @@ STOA_STRUCT(tally_ret, STOA_ATTR(struct tally_ret, count), STOA_ATTR(struct tall
 /* What the processes of a run tell each other. The coordinator has it from its fork. */
 static struct shared {
 	_Atomic int ready, go, done; /* of a client that is a victim */
-	int status;
+	int errand, status;
 	int64_t n;
 	struct tally_ret ret;
 	_Atomic int fickle; /* methods fail from now on, as they may when they are run again */
@@ -104,7 +104,7 @@ static pid_t guardian;
 
 /* What must be, if every command was applied once. */
 static struct tally want;
-static int64_t want_pages;
+static int64_t want_pages, twice; /* twice: so many commands added two times, which is one change */
 static char want_text[PAGE_TEXT + 1];
 static uint64_t want_applied, want_rejected;
 
@@ -117,7 +117,7 @@ static struct region regions[8];
 static uint64_t target; /* `committed` when the batch is done */
 
 static int64_t slowest; /* of what survivors did since a death or a pause */
-static struct times answers, recoveries, resumptions, survivors;
+static struct times answers, recoveries, resumptions, survivors, inheritances;
 
 static struct life *life(void) { return &s->space.state->life; }
 static bool is_asleep(void)
@@ -163,11 +163,17 @@ static void open_world(void)
 
 static int coordinator_fds(void) { return torture_count_fds(atomic_load(&life()->coordinator)); }
 
-static void note_world(void)
+static void note_servers(void)
 {
-	fds_here = torture_count_fds(0);
+	guardian = atomic_load(&life()->guardian);
 	fds_guardian = torture_count_fds(guardian);
 	fds_coordinator = coordinator_fds();
+}
+
+static void note_world(void)
+{
+	note_servers();
+	fds_here = torture_count_fds(0);
 	files = torture_count_files(torture.dir);
 	threads = atomic_load(&s->space.state->pulse.threads);
 	heap = atomic_load(&s->space.state->heap_end);
@@ -263,8 +269,8 @@ static void check_values(void)
 	torture_check(p.text.data ? strcmp(p.text.data, want_text) == 0 : want_pages == 0, "page has another text");
 	stoa_text_fini(&p.text);
 	r = stoa_get(tally, offsetof(struct tally, count), &t.count, sizeof t.count, SOON, &stamp);
-	torture_check(r == 0 && stamp.changes == (uint64_t)want.count + 1, "%ju changes of tally.count, not %jd",
-		      (uintmax_t)stamp.changes, (intmax_t)want.count + 1);
+	torture_check(r == 0 && stamp.changes == (uint64_t)(want.count - twice) + 1,
+		      "%ju changes of tally.count, not %jd", (uintmax_t)stamp.changes, (intmax_t)(want.count - twice) + 1);
 }
 
 static void check_counts(void)
@@ -321,7 +327,10 @@ static void accept_world(void)
 {
 	struct stoa_health h;
 	struct page p = { 0 };
+	struct stoa_stamp stamp = { 0 };
 	stoa_snapshot(tally, &want, sizeof want, SOON, NULL);
+	stoa_get(tally, offsetof(struct tally, count), &want.count, sizeof want.count, SOON, &stamp);
+	twice = want.count + 1 - (int64_t)stamp.changes;
 	if (stoa_snapshot(page, &p, sizeof p, SOON, NULL) == 0) {
 		want_pages = p.count;
 		snprintf(want_text, sizeof want_text, "%s", p.text.data ? p.text.data : "");
@@ -338,6 +347,7 @@ static void accept_world(void)
 struct plan {
 	uint32_t *points;
 	size_t n, done, missed; /* missed: that run went another way, and its end was the point */
+	size_t apart;           /* those that others can tell apart: the first ones */
 	uint64_t rounds;
 	int64_t end_ns;
 };
@@ -354,7 +364,7 @@ static struct plan plan_make(const struct trace *t, bool every, double share)
 	for (uint32_t i = 0; i < t->n; i++)
 		if (t->points[i].shared)
 			p.points[p.n++] = i;
-	size_t rest = p.n;
+	size_t rest = p.apart = p.n;
 	torture_shuffle(p.points, p.n);
 	for (uint32_t i = 0; every && i < t->n; i++)
 		if (!t->points[i].shared)
@@ -375,7 +385,9 @@ static bool plan_next(struct plan *p, uint32_t *ret)
 
 static void plan_end(struct plan *p, const struct trace *t, const char *what)
 {
-	printf("%s: %zu instructions, %zu of %zu points, %zu missed\n", what, t->n, p->done, p->n, p->missed);
+	size_t apart = p->done < p->apart ? p->done : p->apart;
+	printf("%s: %zu of %zu points that others can tell apart, %zu of %zu others, %zu missed\n", what, apart, p->apart,
+	       p->done - apart, t->n - p->apart, p->missed);
 	torture_check(p->missed <= 1 + p->done / 2, "too many points were missed");
 	free(p->points);
 }
@@ -689,23 +701,60 @@ static bool is_done(void) { return atomic_load(&shared->done); }
 
 static const struct watched one_call = { .over = is_done, .blocked = release, .regions = regions };
 
+/* What a client does from `go` on: a command of tally, or two in one, by n. */
+enum errand { CALL, CAST_AND_READ, CALL_MANY, ATTACH };
+
+static int cast_and_read(const struct tally_args *args)
+{
+	int r = stoa_cast(tally, &tally_add_row, args, SOON);
+	r = r ? r : STOA_GET(tally, struct tally, count, &shared->ret.count, SOON);
+	return r ? r : STOA_GET(tally, struct tally, sum, &shared->ret.sum, SOON);
+}
+
+static int call_many(const struct tally_args *args)
+{
+	struct stoa_command both[] = { { .proxy = tally, .method = &tally_add_row, .args = args },
+				       { .proxy = tally, .method = &tally_add_row, .args = args, .ret = &shared->ret } };
+	return stoa_call_many(s, 2, both, SOON);
+}
+
+static int run_errand(void)
+{
+	const struct tally_args args = { shared->n };
+	if (shared->errand == CAST_AND_READ)
+		return cast_and_read(&args);
+	if (shared->errand == CALL_MANY)
+		return call_many(&args);
+	return stoa_call(tally, &tally_add_row, &args, &shared->ret, SOON);
+}
+
+static void want_errand(void)
+{
+	want_tally(shared->n);
+	if (shared->errand != CALL_MANY)
+		return;
+	want_tally(shared->n);
+	want_applied--; /* both are one command */
+	twice++;
+}
+
 static void be_client(void)
 {
-	if (stoa_attach_thread(s) < 0)
+	if (shared->errand != ATTACH && stoa_attach_thread(s) < 0)
 		_exit(1);
 	atomic_store(&shared->ready, 1);
 	while (!atomic_load(&shared->go))
 		park_pause();
-	shared->status = stoa_call(tally, &tally_add_row, &(struct tally_args){ shared->n }, &shared->ret, SOON);
+	shared->status = run_errand();
 	atomic_store(&shared->done, 1);
 	for (;;)
 		pause();
 }
 
 /* A client that is about to call, held. With asleep, the coordinator is held too, so that the client goes to sleep. */
-static pid_t fork_client(bool asleep)
+static pid_t fork_client(enum errand errand, bool asleep)
 {
-	*shared = (struct shared){ .n = (int64_t)torture_random(1000) };
+	*shared = (struct shared){ .n = (int64_t)torture_random(1000), .errand = (int)errand };
 	pid_t pid = fork();
 	if (pid == 0)
 		be_client();
@@ -721,15 +770,15 @@ static pid_t fork_client(bool asleep)
 	return pid;
 }
 
-static void record_call(bool asleep, struct trace *ret)
+static void record_call(enum errand errand, bool asleep, struct trace *ret)
 {
 	torture_where("recording a call");
-	pid_t pid = fork_client(asleep);
+	pid_t pid = fork_client(errand, asleep);
 	torture_check(trace_record(pid, &one_call, false, ret) == TRACE_OVER, "the client died");
 	torture_check(shared->status == 0, "its call failed with %d", shared->status);
 	release();
 	trace_kill(pid);
-	want_tally(shared->n);
+	want_errand();
 	check_progress(clock_now(), &(struct times){ 0 });
 	check_all();
 }
@@ -740,16 +789,16 @@ static void check_call(uint64_t before)
 	bool published = ring_end(&s->space) > before;
 	torture_check(published || !is_done(), "the call returned %d, and no command was queued", shared->status);
 	if (published)
-		want_tally(shared->n);
+		want_errand();
 	if (is_done())
 		torture_check(shared->status == 0 && shared->ret.count == want.count && shared->ret.sum == want.sum,
 			      "the call returned %d, count %jd, sum %jd; not %jd, %jd", shared->status,
 			      (intmax_t)shared->ret.count, (intmax_t)shared->ret.sum, (intmax_t)want.count, (intmax_t)want.sum);
 }
 
-static bool kill_in_call(const struct trace *t, bool asleep, uint32_t k)
+static bool kill_in_call(const struct trace *t, enum errand errand, bool asleep, uint32_t k)
 {
-	pid_t pid = fork_client(asleep);
+	pid_t pid = fork_client(errand, asleep);
 	uint64_t before = ring_end(&s->space);
 	enum trace_end end = trace_run(pid, &one_call, t, k);
 	trace_kill(pid);
@@ -761,9 +810,9 @@ static bool kill_in_call(const struct trace *t, bool asleep, uint32_t k)
 	return end == TRACE_THERE;
 }
 
-static bool stop_in_call(const struct trace *t, bool asleep, uint32_t k)
+static bool stop_in_call(const struct trace *t, enum errand errand, bool asleep, uint32_t k)
 {
-	pid_t pid = fork_client(asleep);
+	pid_t pid = fork_client(errand, asleep);
 	uint64_t before = ring_end(&s->space);
 	enum trace_end end = trace_run(pid, &one_call, t, k);
 	trace_let_go(pid, SIGSTOP);
@@ -771,7 +820,7 @@ static bool stop_in_call(const struct trace *t, bool asleep, uint32_t k)
 	bool published = ring_end(&s->space) > before;
 	int64_t since = clock_now(), ns = pause_ns();
 	if (published)
-		want_tally(shared->n);
+		want_errand();
 	check_progress(since, &survivors);
 	check_values();
 	sleep_ns(ns);
@@ -779,16 +828,150 @@ static bool stop_in_call(const struct trace *t, bool asleep, uint32_t k)
 	torture_check(torture_until(is_done()), "the client does not go on");
 	torture_check(shared->status == 0, "its call failed with %d", shared->status);
 	if (!published)
-		want_tally(shared->n);
+		want_errand();
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	check_all();
 	return end == TRACE_THERE;
 }
 
+/* ---- the guardian is the victim: while it brings a coordinator back, while it hears of a client ---- */
+
+static bool in_poll; /* it has done what there was to do */
+static void note_blocked(void) { in_poll = true; }
+static bool has_respawned(void) { return in_poll && is_over(); }
+static bool has_heard(void) { return in_poll && is_done(); }
+static const struct watched respawn = { .over = has_respawned, .blocked = note_blocked, .regions = regions };
+static const struct watched hearing = { .over = has_heard, .blocked = note_blocked, .regions = regions };
+
+/* Its coordinator is dead, and it is held before it knows. */
+static void begin_respawn(void)
+{
+	torture_check(torture_until(is_asleep()), "the coordinator does not sleep");
+	torture_check(trace_hold(guardian), "the guardian cannot be held");
+	pid_t pid = atomic_load(&life()->coordinator);
+	kill(pid, SIGKILL);
+	torture_check(torture_until(torture_count_fds(pid) <= 0), "the coordinator does not die");
+	atomic_fetch_and(&s->space.ingress->doorbell, ~1u); /* left by the dead */
+	target = handle_committed(s);
+	in_poll = false;
+}
+
+/* A client attaches and calls, for which the guardian is not needed. It is held before it has heard of it. */
+static pid_t begin_hearing(void)
+{
+	torture_check(trace_hold(guardian), "the guardian cannot be held");
+	in_poll = false;
+	pid_t pid = fork_client(ATTACH, false);
+	trace_let_go(pid, 0);
+	torture_check(torture_until(is_done()) && shared->status == 0, "its call failed with %d", shared->status);
+	want_errand();
+	return pid;
+}
+
+static void end_hearing(pid_t client)
+{
+	kill(client, SIGKILL);
+	waitpid(client, NULL, 0);
+}
+
+static void record_guardian(struct trace *ret_respawn, struct trace *ret_hearing)
+{
+	torture_where("recording the guardian");
+	begin_respawn();
+	torture_check(trace_record(guardian, &respawn, false, ret_respawn) == TRACE_OVER, "the guardian died");
+	trace_let_go(guardian, 0);
+	check_progress(clock_now(), &(struct times){ 0 });
+	pid_t client = begin_hearing();
+	torture_check(trace_record(guardian, &hearing, false, ret_hearing) == TRACE_OVER, "the guardian died");
+	trace_let_go(guardian, 0);
+	end_hearing(client);
+	check_progress(clock_now(), &(struct times){ 0 });
+	check_all();
+}
+
+/*
+ * The guardian is dead. Its coordinator goes on in its place; or there is none, and whoever comes next starts one. Both
+ * are to be there again, and a coordinator that the new guardian has brought back.
+ */
+static void replace_guardian(pid_t old, int64_t since)
+{
+	struct stoa *again = NULL;
+	struct stoa_health h = { 0 };
+	int64_t end = clock_deadline(SOON), slow = slowest;
+	while (!(stoa_health(s, &h) == 0 && h.guardian > 0 && h.guardian != old && h.coordinator > 0 &&
+		 h.coordinator != h.guardian) && clock_now() < end) {
+		if (h.verdict == STOA_GONE && !again)
+			stoa_start("steps", STOA_CLASSES(&tally_class, &page_class), STOA_OPTIONS(.flags = STOA_JOIN), &again);
+		torture_pause();
+	}
+	torture_check(h.guardian > 0 && h.guardian != old, "there is no other guardian");
+	check_progress(since, &inheritances);
+	stoa_detach(again);
+	kill(atomic_load(&life()->coordinator), SIGKILL);
+	check_progress(clock_now(), &recoveries);
+	slowest = slow;
+}
+
+static int most_fds;
+
+/* Whoever is guardian now has what the first one had, or two descriptors more that came with its start; never more. */
+static void check_guardian(void)
+{
+	most_fds = most_fds ? most_fds : fds_guardian + 2;
+	torture_check(torture_until(atomic_load(&s->space.state->pulse.threads) == threads), "lanes are given out");
+	note_servers();
+	torture_check(fds_guardian <= most_fds, "the guardian has %d descriptors", fds_guardian);
+	check_all();
+}
+
+/* In single steps: a breakpoint would go into the child that it forks. */
+static enum trace_end run_guardian(const struct trace *t, const struct watched *w, uint32_t k)
+{
+	trace_stepwise = true;
+	enum trace_end end = trace_run(guardian, w, t, k);
+	trace_stepwise = false;
+	return end;
+}
+
+static bool kill_in_respawn(const struct trace *t, uint32_t k)
+{
+	pid_t old = guardian;
+	begin_respawn();
+	enum trace_end end = run_guardian(t, &respawn, k);
+	trace_kill(guardian);
+	replace_guardian(old, clock_now());
+	check_guardian();
+	return end == TRACE_THERE;
+}
+
+static bool kill_in_hearing(const struct trace *t, uint32_t k)
+{
+	pid_t old = guardian, client = begin_hearing();
+	enum trace_end end = run_guardian(t, &hearing, k);
+	trace_kill(guardian);
+	replace_guardian(old, clock_now());
+	end_hearing(client);
+	check_guardian();
+	return end == TRACE_THERE;
+}
+
+static bool stop_in_respawn(const struct trace *t, uint32_t k)
+{
+	begin_respawn();
+	enum trace_end end = run_guardian(t, &respawn, k);
+	trace_let_go(guardian, SIGSTOP);
+	sleep_ns(pause_ns());
+	kill(guardian, SIGCONT);
+	check_progress(clock_now(), &resumptions);
+	check_all();
+	return end == TRACE_THERE;
+}
+
 /* ---- all of it ---- */
 
-static struct trace turn_trace, recovery_trace, create_trace, remove_trace, call_traces[2];
+static struct trace turn_trace, recovery_trace, create_trace, remove_trace, respawn_trace, hearing_trace;
+static struct trace call_trace, sleep_trace, read_trace, many_trace, attach_trace;
 
 static bool do_kill_in_turn(uint32_t k) { return kill_in_turn(&turn_trace, k); }
 static bool do_kill_in_fickle_turn(uint32_t k) { return kill_in_fickle_turn(&turn_trace, k); }
@@ -797,10 +980,19 @@ static bool do_kill_in_remove(uint32_t k) { return kill_in_remove(&remove_trace,
 static bool do_stop_in_turn(uint32_t k) { return stop_in_turn(&turn_trace, k); }
 static bool do_kill_in_recovery(uint32_t k) { return kill_in_recovery(&turn_trace, &recovery_trace, k); }
 static bool do_stop_in_recovery(uint32_t k) { return stop_in_recovery(&turn_trace, &recovery_trace, k); }
-static bool do_kill_in_call(uint32_t k) { return kill_in_call(&call_traces[0], false, k); }
-static bool do_kill_in_sleep(uint32_t k) { return kill_in_call(&call_traces[1], true, k); }
-static bool do_stop_in_call(uint32_t k) { return stop_in_call(&call_traces[0], false, k); }
-static bool do_stop_in_sleep(uint32_t k) { return stop_in_call(&call_traces[1], true, k); }
+static bool do_kill_in_respawn(uint32_t k) { return kill_in_respawn(&respawn_trace, k); }
+static bool do_stop_in_respawn(uint32_t k) { return stop_in_respawn(&respawn_trace, k); }
+static bool do_kill_in_hearing(uint32_t k) { return kill_in_hearing(&hearing_trace, k); }
+static bool do_kill_in_call(uint32_t k) { return kill_in_call(&call_trace, CALL, false, k); }
+static bool do_kill_in_sleep(uint32_t k) { return kill_in_call(&sleep_trace, CALL, true, k); }
+static bool do_kill_in_read(uint32_t k) { return kill_in_call(&read_trace, CAST_AND_READ, false, k); }
+static bool do_kill_in_many(uint32_t k) { return kill_in_call(&many_trace, CALL_MANY, false, k); }
+static bool do_kill_in_attach(uint32_t k) { return kill_in_call(&attach_trace, ATTACH, false, k); }
+static bool do_stop_in_call(uint32_t k) { return stop_in_call(&call_trace, CALL, false, k); }
+static bool do_stop_in_sleep(uint32_t k) { return stop_in_call(&sleep_trace, CALL, true, k); }
+static bool do_stop_in_read(uint32_t k) { return stop_in_call(&read_trace, CAST_AND_READ, false, k); }
+static bool do_stop_in_many(uint32_t k) { return stop_in_call(&many_trace, CALL_MANY, false, k); }
+static bool do_stop_in_attach(uint32_t k) { return stop_in_call(&attach_trace, ATTACH, false, k); }
 
 static const struct scenario {
 	const char *what;
@@ -808,18 +1000,28 @@ static const struct scenario {
 	bool (*run)(uint32_t k); /* false: the point was missed */
 	double share;            /* of the time that is left */
 	size_t at_most;          /* points, in the short form; 0: all that others can tell */
+	bool all;                /* in the long form, also those that others cannot */
 } scenarios[] = {
-	{ "coordinator killed in its turn", &turn_trace, do_kill_in_turn, 0.15, 0 },
-	{ "coordinator killed in a turn that then fails", &turn_trace, do_kill_in_fickle_turn, 0.15, 0 },
-	{ "coordinator killed in a turn that creates", &create_trace, do_kill_in_create, 0.15, 0 },
-	{ "coordinator killed in a turn that removes", &remove_trace, do_kill_in_remove, 0.15, 0 },
-	{ "client killed in a call", &call_traces[0], do_kill_in_call, 0.15, 0 },
-	{ "client killed in a call that sleeps", &call_traces[1], do_kill_in_sleep, 0.2, 0 },
-	{ "coordinator killed in its recovery", &recovery_trace, do_kill_in_recovery, 0.6, 0 },
-	{ "coordinator stopped in its turn", &turn_trace, do_stop_in_turn, 0.3, 2 },
-	{ "coordinator stopped in its recovery", &recovery_trace, do_stop_in_recovery, 0.3, 2 },
-	{ "client stopped in a call", &call_traces[0], do_stop_in_call, 0.5, 10 },
-	{ "client stopped in a call that sleeps", &call_traces[1], do_stop_in_sleep, 1.0, 2 },
+	{ "coordinator killed in its turn", &turn_trace, do_kill_in_turn, 0.1, 40, true },
+	{ "coordinator killed in a turn that then fails", &turn_trace, do_kill_in_fickle_turn, 0.1, 40, true },
+	{ "coordinator killed in a turn that creates", &create_trace, do_kill_in_create, 0.1, 40, false },
+	{ "coordinator killed in a turn that removes", &remove_trace, do_kill_in_remove, 0.1, 40, false },
+	{ "client killed in a call", &call_trace, do_kill_in_call, 0.1, 40, true },
+	{ "client killed in a call that sleeps", &sleep_trace, do_kill_in_sleep, 0.1, 20, true },
+	{ "client killed in a cast and a read", &read_trace, do_kill_in_read, 0.1, 20, true },
+	{ "client killed in two calls in one", &many_trace, do_kill_in_many, 0.1, 20, true },
+	{ "client killed while it attaches", &attach_trace, do_kill_in_attach, 0.15, 20, false },
+	{ "guardian killed while it brings a coordinator back", &respawn_trace, do_kill_in_respawn, 0.2, 6, false },
+	{ "guardian killed while it hears of a client", &hearing_trace, do_kill_in_hearing, 0.2, 3, false },
+	{ "guardian stopped while it brings a coordinator back", &respawn_trace, do_stop_in_respawn, 0.1, 1, false },
+	{ "coordinator stopped in its turn", &turn_trace, do_stop_in_turn, 0.2, 2, false },
+	{ "coordinator stopped in its recovery", &recovery_trace, do_stop_in_recovery, 0.2, 2, false },
+	{ "client stopped in a call", &call_trace, do_stop_in_call, 0.2, 4, false },
+	{ "client stopped in a call that sleeps", &sleep_trace, do_stop_in_sleep, 0.2, 2, false },
+	{ "client stopped in a cast and a read", &read_trace, do_stop_in_read, 0.2, 2, false },
+	{ "client stopped in two calls in one", &many_trace, do_stop_in_many, 0.2, 2, false },
+	{ "client stopped while it attaches", &attach_trace, do_stop_in_attach, 0.3, 2, false },
+	{ "coordinator killed in its recovery", &recovery_trace, do_kill_in_recovery, 1.0, 0, false },
 };
 
 /* Slow at a point once may be the machine; slow there every time is not. */
@@ -843,7 +1045,9 @@ static void play_one(const struct scenario *sc, struct plan *p, uint32_t k)
 
 static void play(const struct scenario *sc)
 {
-	struct plan p = plan_make(sc->trace, torture.lengthy, sc->share);
+	if (!sc->trace->n)
+		return; /* not recorded in the short form */
+	struct plan p = plan_make(sc->trace, torture.lengthy && sc->all, sc->share);
 	if (sc->at_most && !torture.lengthy && p.n > sc->at_most)
 		p.n = sc->at_most;
 	for (uint32_t k; plan_next(&p, &k);) {
@@ -871,8 +1075,13 @@ int main(void)
 	check_progress(clock_now(), &(struct times){ 0 });
 	note_world();
 	record_turn(&turn_trace);
-	record_call(false, &call_traces[0]);
-	record_call(true, &call_traces[1]);
+	record_call(CALL, false, &call_trace);
+	record_call(CALL, true, &sleep_trace);
+	record_call(CAST_AND_READ, false, &read_trace);
+	record_call(CALL_MANY, false, &many_trace);
+	record_call(ATTACH, false, &attach_trace);
+	if (torture.lengthy) /* step by step, which takes its time */
+		record_guardian(&respawn_trace, &hearing_trace);
 	record_recovery(&turn_trace, &recovery_trace);
 	record_extra(&create_trace, &remove_trace);
 	if (torture.failures)
@@ -882,6 +1091,7 @@ int main(void)
 		play(&scenarios[i]);
 	times_print(&answers, "from a death or a pause to the answer");
 	times_print(&recoveries, "from a coordinator's death to the next call");
+	times_print(&inheritances, "from a guardian's death to the next call");
 	times_print(&survivors, "from a client's death or pause to another's call");
 	times_print(&resumptions, "from the end of a coordinator's pause to the next call");
 	stoa_detach(s);

@@ -209,6 +209,11 @@ static enum trace_end step(pid_t pid, const struct watched *w)
 				w->blocked();
 			while (!wait_stop(pid, STOA_MS(1), &status))
 				if (w->over()) {
+					/* The trap of this step may be pending: it must have come before the process is let go. */
+					ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+					if (!stand(pid))
+						return TRACE_DIED;
+					ptrace(PTRACE_CONT, pid, 0, 0);
 					ptrace(PTRACE_INTERRUPT, pid, 0, 0);
 					return stand(pid) ? TRACE_OVER : TRACE_DIED;
 				}
