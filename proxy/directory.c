@@ -28,8 +28,8 @@ static bool is_current(const struct stoa *s, const struct directory *d)
 	       d->as_of >= atomic_load_explicit(&state->directory_tag, memory_order_relaxed);
 }
 
-/* Copy an entry; entries change only by being freed and taken again, with another `born` each time. */
-static bool entry_read(const struct stoa *s, uint32_t i, uint64_t g, struct found *ret)
+/* Entries change only by being freed and taken again, with another `born` each time. */
+bool directory_read(const struct stoa *s, uint32_t i, uint64_t g, struct found *ret)
 {
 	const struct object_entry *e = space_object(&s->space, i);
 	uint64_t born = atomic_load_explicit(&e->born, memory_order_acquire);
@@ -76,7 +76,7 @@ static struct directory *build(const struct stoa *s)
 		return NULL;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		if (entry_read(s, i, d->as_of, &d->entries[d->n].found)) {
+		if (directory_read(s, i, d->as_of, &d->entries[d->n].found)) {
 			struct entry *e = &d->entries[d->n++];
 			HASH_ADD_STR(d->by_name, found.name, e);
 		}

@@ -13,6 +13,9 @@ struct found {
 	uint64_t incarnation, origin;
 };
 
+/* Copy entry i as of g, if it is there then. */
+bool directory_read(const struct stoa *s, uint32_t i, uint64_t g, struct found *ret);
+
 /* 0, or -ENOENT. -ENOMEM. */
 int directory_find(struct stoa *s, const char *name, struct found *ret);
 

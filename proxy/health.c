@@ -10,6 +10,7 @@
 
 #include "proxy/connection.h"
 #include "proxy/bind.h"
+#include "proxy/directory.h"
 #include "src/cell.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -110,6 +111,7 @@ int stoa_health(struct stoa *s, struct stoa_health *ret)
 {
 	const struct state_head *state = s->space.state;
 	struct stoa_health h = { 0 };
+	struct found found;
 	int64_t now = clock_now(), beat = atomic_load(&state->pulse.beat_ns);
 	h.coordinator = lock_holder(s, 1, &state->life.coordinator);
 	h.guardian = lock_holder(s, 0, &state->life.guardian);
@@ -121,7 +123,7 @@ int stoa_health(struct stoa *s, struct stoa_health *ret)
 	read_totals(s, &h);
 	uint32_t n = atomic_load(&state->n_objects);
 	for (uint32_t i = 0; i < n && i < s->space.geometry.objects; i++)
-		h.objects += atomic_load(&space_object(&s->space, i)->born) != 0;
+		h.objects += directory_read(s, i, handle_committed(s), &found);
 	read_running(s, &h, now);
 	judge(s, &h);
 	*ret = h;
