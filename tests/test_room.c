@@ -81,7 +81,7 @@ static int leave_mounts(void)
 /* A file system of this size as $STOA_DIR, for this test and what it starts. */
 static void small_room(const char *size)
 {
-	if (leave_mounts() < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (leave_mounts() < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tmpfs", getenv("STOA_DIR"), "tmpfs", 0, size) < 0)
 		harness_skip("a file system of our own cannot be mounted here");
 }

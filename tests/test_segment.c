@@ -139,7 +139,7 @@ static void segment_reserve_takes_pages(void **state)
 static int fill_up(const char *dir)
 {
 	struct stoa_error e;
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tmpfs", dir, "tmpfs", 0, "size=32k") < 0)
 		return SKIPPED;
 	int at = open(dir, O_RDONLY | O_DIRECTORY), fd = segment_create(at, "state", SEGMENT_STATE, LIMIT, 1);
