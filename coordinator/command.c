@@ -13,6 +13,7 @@
 
 #include "coordinator/classes.h"
 #include "coordinator/lanes.h"
+#include "coordinator/load.h"
 #include "coordinator/objects.h"
 #include "coordinator/run.h"
 #include "src/error.h"

@@ -8,6 +8,7 @@
 
 #include "coordinator/command.h"
 #include "coordinator/lanes.h"
+#include "coordinator/object.h"
 #include "coordinator/objects.h"
 #include "src/cell.h"
 #include "src/clock.h"

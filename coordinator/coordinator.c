@@ -18,6 +18,7 @@
 #include "coordinator/client.h"
 #include "coordinator/commit.h"
 #include "coordinator/lanes.h"
+#include "coordinator/load.h"
 #include "coordinator/objects.h"
 #include "src/clock.h"
 #include "src/error.h"

@@ -1,5 +1,5 @@
 /*
- * coordinator.h: the coordinator's own memory. All of it is rebuilt from the state at each start (recover.c).
+ * coordinator.h: the coordinator's own memory. All of it is rebuilt from the state at each start (load.c).
  *
  * A turn (commit.c) takes a batch off the ring, runs each command (command.c, run.c), writes the parts that changed,
  * then the lanes' and the totals' cells, and stores `committed`. Nothing that a turn wrote counts before that.
@@ -126,7 +126,7 @@ struct coordinator {
 	uint32_t n_descriptions;
 	struct object **objects; /* by entry */
 	struct object *by_name;
-	uint32_t n_objects, room_objects;
+	uint32_t room_objects;
 	uint32_t *free_entries, n_free_entries;
 	bool successor; /* the one before us served, under the same guardian: we need not look at all the state first */
 	uint32_t tidied, untidy_end; /* entries between these may have objects that we have not listed */

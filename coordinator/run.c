@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "coordinator/objects.h"
+#include "coordinator/object.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/value.h"

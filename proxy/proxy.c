@@ -1,6 +1,8 @@
 /*
- * object.c: creating, opening, listing and removing objects; what a class is called by.
+ * proxy.c: see proxy.h. Creating, opening, listing and removing objects; what a class is called by.
  */
+#include "proxy/proxy.h"
+
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
@@ -9,7 +11,6 @@
 
 #include "proxy/await.h"
 #include "proxy/directory.h"
-#include "proxy/proxy.h"
 #include "src/class.h"
 #include "src/clock.h"
 #include "src/error.h"

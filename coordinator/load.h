@@ -1,0 +1,27 @@
+/*
+ * load.h: what the state holds becomes objects of this coordinator.
+ *
+ * At a start every live object is looked at, and brought to its class's present form. A successor of a coordinator that
+ * served does no more than it must, in a time that does not depend on how much state there is: it blanks what the last
+ * turn had to do with, and loads what has hooks. An object is listed, and its mirror made, when a command means it; what
+ * is left to list, and what is free, is found out bit by bit.
+ */
+#ifndef STOA_LOAD_H
+#define STOA_LOAD_H
+
+#include "coordinator/coordinator.h"
+
+/* Blank what was not committed, and take over what is there. -EPROTO: the state is damaged. */
+int objects_load(struct coordinator *c);
+
+/* List the object of an entry, with its blocks claimed and what was not committed of it blanked. -EPROTO. */
+int object_know(struct coordinator *c, uint32_t index);
+/* List so many more of the objects that were there at the start, and of the entries without one. */
+void objects_know(struct coordinator *c, uint32_t n);
+/* Do some of what objects_load put off: list n more, or then look at n blocks. */
+void objects_tidy(struct coordinator *c, uint32_t n);
+
+/* Make its mirror, if it has none yet: before anything is done with it. -EPROTO: the state is damaged. */
+int object_wake(struct coordinator *c, struct object *o);
+
+#endif
