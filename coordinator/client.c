@@ -332,8 +332,9 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 		refuse(conn, m, r, "the guardian does not answer; try again");
 		close(event_fd);
 	} else {
-		answer(conn, m, MESSAGE_LANE, index, seq, &fd, 1);
 		pulse_threads(c);
+		if (answer(conn, m, MESSAGE_LANE, index, seq, &fd, 1) == 0)
+			c->ns->roster.clients[client].answered = m->id;
 	}
 	close(fd);
 }
@@ -416,7 +417,7 @@ static void on_conn(struct coordinator *c, uint32_t i)
 		return;
 	if (m.kind == MESSAGE_HELLO) /* again: the coordinator that heard it first died before it answered */
 		welcome(c, c->ns->roster.clients[i].conn_fd, &m, c->ns->roster.clients[i].read_only);
-	else if (m.kind == MESSAGE_LANE)
+	else if (m.kind == MESSAGE_LANE && m.id != c->ns->roster.clients[i].answered)
 		on_lane(c, i, &m, fds);
 	else if (m.kind == MESSAGE_LANE_FREE)
 		on_lane_free(c, i, &m);

@@ -184,6 +184,28 @@ static void limit_of_threads_is_named(void)
 	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
 }
 
+/* It asks five times a second, until it is answered. */
+static void thread_that_asks_while_nobody_answers_takes_one_place(void)
+{
+	pthread_t t[2];
+	assert_int_equal(pipe(hold), 0);
+	s = harness_start_with(NULL, STOA_OPTIONS(.max_threads = 3));
+	ok(stoa_attach_thread(s));
+	for (int i = 0; i < 2; i++) {
+		harness_freeze(s);
+		assert_int_equal(pthread_create(&t[i], NULL, attach, NULL), 0);
+		usleep(1100000); /* for several questions; with fewer the test sees less, and does not fail */
+		harness_thaw(s);
+		until(atomic_load(&attached) == i + 1);
+	}
+	assert_int_equal(atomic_load(&refusals), 0);
+	assert_int_equal(harness_health(s).threads, 3);
+	close(hold[1]);
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	close(hold[0]);
+}
+
 #define THREADS 256 /* of each of four processes; the test has a lane, too */
 
 static _Atomic int *there, *refused_there;
@@ -339,6 +361,7 @@ int main(void)
 		HARNESS(options_that_make_no_sense_are_refused),
 		HARNESS(state_may_be_64_mib),
 		HARNESS_SECONDS(thread_1025_is_refused_until_another_is_gone, 60),
+		HARNESS(thread_that_asks_while_nobody_answers_takes_one_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
