@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proxy/wait.h"
 #include "src/cell.h"
 #include "src/error.h"
 

@@ -16,6 +16,7 @@
 #include "proxy/await.h"
 #include "proxy/lane.h"
 #include "proxy/read.h"
+#include "proxy/wait.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/park.h"

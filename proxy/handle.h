@@ -66,9 +66,6 @@ static inline uint64_t handle_committed(const struct stoa *s)
 	return atomic_load_explicit(&s->space.state->committed, memory_order_acquire);
 }
 
-/* Absolute, on the monotonic clock, of a timeout as the API takes it. Costs a clock read: not on the fast paths. */
-int64_t handle_deadline(const struct stoa *s, int64_t timeout);
-
 /* May it be used here? -EDEADLK: not by a method of its namespace, nor by a reader. */
 int handle_enter(const struct stoa *s);
 
@@ -94,25 +91,10 @@ bool handle_gone_for_good(struct stoa *s);
 /* -ECONNRESET with the thread's error. */
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket);
 
-/* Ring the coordinator if it sleeps. After publishing, and before sleeping on what it is to do. */
-void handle_ring(const struct stoa *s);
-
-/*
- * Wait until committed has reached `need`, spinning first, then asleep on word, which the coordinator wakes at commits
- * that matter to it. 0, -ETIMEDOUT, -ECONNRESET. May be called by read-only clients: object is then announced.
- */
-int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline);
-
 /*
  * A reader that waits goes on without a coordinator; now and then it looks for the next one. 0: go on; -ECONNRESET: the
  * namespace has ended; -ESTALE: it was made anew.
  */
 int handle_follow(struct stoa *s);
-
-/* One sleep of handle_await and its like, bounded; the caller has announced value and looked again. */
-void handle_sleep(struct stoa *s, const _Atomic uint32_t *word, uint32_t value, int64_t deadline);
-
-/* Set the waiting bit and return the word to sleep on; a read-only client asks the coordinator to set it. */
-uint32_t handle_announce(struct stoa *s, _Atomic uint32_t *word, uint32_t object);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "proxy/await.h"
 #include "proxy/connection.h"
+#include "proxy/wait.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/segment.h"

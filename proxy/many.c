@@ -10,6 +10,7 @@
 
 #include "proxy/await.h"
 #include "proxy/send.h"
+#include "proxy/wait.h"
 #include "src/error.h"
 
 #define MANY_MAX 256

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proxy/lane.h"
+#include "proxy/wait.h"
 #include "src/cell.h"
 #include "src/clock.h"
 #include "src/error.h"

@@ -11,6 +11,7 @@
 
 #include "proxy/await.h"
 #include "proxy/directory.h"
+#include "proxy/wait.h"
 #include "src/class.h"
 #include "src/clock.h"
 #include "src/error.h"

@@ -9,6 +9,7 @@
 
 #include "proxy/lane.h"
 #include "proxy/moment.h"
+#include "proxy/wait.h"
 #include "src/cell.h"
 #include "src/clock.h"
 #include "src/error.h"

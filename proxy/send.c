@@ -9,6 +9,7 @@
 #include "proxy/await.h"
 #include "proxy/many.h"
 #include "proxy/read.h"
+#include "proxy/wait.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/flag.h"

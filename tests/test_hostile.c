@@ -19,6 +19,7 @@
 #include "proxy/handle.h"
 #include "proxy/lane.h"
 #include "proxy/proxy.h"
+#include "proxy/wait.h"
 #include "src/message.h"
 #include "src/park.h"
 #include "src/ring.h"

@@ -30,6 +30,7 @@
 #include "proxy/connection.h"
 #include "proxy/lane.h"
 #include "proxy/proxy.h"
+#include "proxy/wait.h"
 #include "src/cell.h"
 #include "src/message.h"
 #include "src/ring.h"

@@ -1,0 +1,100 @@
+/*
+ * wait.c: see wait.h.
+ */
+#include "proxy/wait.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "proxy/connection.h"
+#include "src/clock.h"
+#include "src/park.h"
+#include "src/ring.h"
+
+#define SLEEP_NS 100000000 /* a sleeper looks so often whether anyone is left to wake it */
+#define SPIN_NS 30000	   /* about what going to sleep and being woken costs */
+
+int64_t handle_deadline(const struct stoa *s, int64_t timeout)
+{
+	return clock_deadline(timeout < 0 ? s->timeout : timeout);
+}
+
+void handle_ring(const struct stoa *s)
+{
+	_Atomic uint32_t *doorbell = &s->space.ingress->doorbell;
+	uint32_t seen = atomic_load(doorbell);
+	uint64_t one = 1;
+	if (s->read_only || !(seen & 1) || s->doorbell_fd < 0)
+		return;
+	if (write(s->doorbell_fd, &one, sizeof(one)) < 0 && errno != EAGAIN) /* EAGAIN: it rings already */
+		return;
+	/* Only now: who is stopped before it has rung leaves that to others. Another sleep has another word. */
+	atomic_compare_exchange_strong(doorbell, &seen, seen & ~1u);
+}
+
+uint32_t handle_announce(struct stoa *s, _Atomic uint32_t *word, uint32_t object)
+{
+	if (!s->read_only)
+		return park_announce(word, PARK_FUTEX);
+	uint32_t value = atomic_load(word);
+	if (!(value & PARK_FUTEX))
+		connection_say(s, MESSAGE_ANNOUNCE, object); /* which wakes the word, so that we look again */
+	return value;
+}
+
+void handle_sleep(struct stoa *s, const _Atomic uint32_t *word, uint32_t value, int64_t deadline)
+{
+	int64_t left = deadline - clock_now();
+	handle_ring(s);
+	park_sleep(word, value, left < SLEEP_NS ? left : SLEEP_NS);
+}
+
+/* On one CPU nobody else runs while we spin. */
+static bool may_spin(void)
+{
+	static _Atomic int cpus;
+	int n = atomic_load_explicit(&cpus, memory_order_relaxed);
+	if (n == 0)
+		atomic_store(&cpus, n = (int)sysconf(_SC_NPROCESSORS_ONLN));
+	return n > 1;
+}
+
+static bool spin(const struct stoa *s, uint64_t need)
+{
+	for (int i = 0; i < 64; i++) { /* the answer is mostly here before a clock read pays */
+		if (handle_committed(s) >= need)
+			return true;
+		park_pause();
+	}
+	int64_t end = clock_now() + SPIN_NS;
+	while (may_spin() && clock_now() < end)
+		for (int i = 0; i < 16; i++) {
+			if (handle_committed(s) >= need)
+				return true;
+			park_pause();
+		}
+	return false;
+}
+
+int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
+{
+	handle_ring(s); /* the publisher may have died before it did */
+	if (handle_committed(s) >= need || (deadline && spin(s, need)))
+		return 0;
+	while (handle_committed(s) < need) {
+		if (clock_now() >= deadline)
+			return -ETIMEDOUT;
+		uint32_t value = handle_announce(s, word, object);
+		/* Pairs with the fence in commit(): either we see `committed`, or the coordinator sees our bit. */
+		atomic_thread_fence(memory_order_seq_cst);
+		if (handle_committed(s) >= need)
+			return 0;
+		handle_sleep(s, word, value, deadline);
+		if (handle_committed(s) < need && handle_gone_for_good(s))
+			return -ECONNRESET;
+		/* A slot stays filled until it is committed, or someone lied, or destroyed what was in it. */
+		if (handle_committed(s) < need && !ring_holds(&s->space, need - 1))
+			need = ring_end(&s->space);
+	}
+	return 0;
+}

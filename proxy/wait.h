@@ -1,0 +1,28 @@
+/*
+ * wait.h: how a client waits for the coordinator: it rings, spins, then sleeps on a word in the ingress, and never for
+ * longer than it takes to see that nobody is left to wake it.
+ */
+#ifndef STOA_WAIT_H
+#define STOA_WAIT_H
+
+#include "proxy/handle.h"
+
+/* Absolute, on the monotonic clock, of a timeout as the API takes it. Costs a clock read: not on the fast paths. */
+int64_t handle_deadline(const struct stoa *s, int64_t timeout);
+
+/* Ring the coordinator if it sleeps. After publishing, and before sleeping on what it is to do. */
+void handle_ring(const struct stoa *s);
+
+/*
+ * Wait until committed has reached `need`, spinning first, then asleep on word, which the coordinator wakes at commits
+ * that matter to it. 0, -ETIMEDOUT, -ECONNRESET. May be called by read-only clients: object is then announced.
+ */
+int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline);
+
+/* Set the waiting bit and return the word to sleep on; a read-only client asks the coordinator to set it. */
+uint32_t handle_announce(struct stoa *s, _Atomic uint32_t *word, uint32_t object);
+
+/* One sleep of handle_await and its like, bounded; the caller has announced value and looked again. */
+void handle_sleep(struct stoa *s, const _Atomic uint32_t *word, uint32_t value, int64_t deadline);
+
+#endif
