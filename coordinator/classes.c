@@ -49,7 +49,7 @@ static int method_init(const struct namespace *ns, const struct stoa_class *code
 	r = r ? r : class_select(code->state, row->writes, &m->writes, &m->n_writes, &bad);
 	r = r ? r : class_select(code->state, row->reads ? row->reads : "*", &m->reads, &m->n_reads, &bad);
 	if (r == 0)
-		m->ret_max = row->ret_max ? row->ret_max : m->ret->variable ? 64 << 10 : m->ret->size;
+		m->ret_max = row->ret_max ? row->ret_max : m->ret->variable ? CLASS_RET_MAX : m->ret->size;
 	return r;
 }
 

@@ -40,7 +40,7 @@ struct command {
 	struct record record; /* our copy */
 	char *base;	      /* the record in its lane */
 	uint32_t lane;
-	struct job jobs[STEPS_MAX];
+	struct job jobs[MANY_MAX];
 	uint32_t n_jobs, failed;
 };
 
@@ -238,8 +238,8 @@ static int many_bind(struct coordinator *c, struct command *cmd)
 {
 	const struct record *main = &cmd->record;
 	uint64_t at = 0, room = (uint64_t)main->reply_at + main->reply_size;
-	if (main->row > STEPS_MAX)
-		return outcome_set(c, -EINVAL, "%u commands at once; at most %d", main->row, STEPS_MAX);
+	if (main->row > MANY_MAX)
+		return outcome_set(c, -EINVAL, "%u commands at once; at most %d", main->row, MANY_MAX);
 	for (uint32_t i = 0; i < main->row; i++) {
 		struct job *j = &cmd->jobs[i];
 		const struct record *r = (const struct record *)(c->bytes + at);

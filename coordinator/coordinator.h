@@ -86,8 +86,6 @@ struct step {
 	bool assigned; /* a new version even where the bytes are the same */
 };
 
-#define STEPS_MAX 256
-
 /* What a command came to, on its way to the answer or the record of rejections. */
 struct outcome {
 	int status;
@@ -159,7 +157,7 @@ struct coordinator {
 	uint32_t n_touched, room_touched;
 	bool directory_changed;
 	uint32_t *lanes_touched, n_lanes_touched;
-	struct step steps[STEPS_MAX];
+	struct step steps[MANY_MAX];
 	uint32_t n_steps;
 	bool ran; /* a method, in this process */
 	struct outcome outcome;

@@ -36,13 +36,6 @@
 #define PAUSE_MAX STOA_MS(1000)
 #define PAUSE_FORGET (10 * STOA_MS(1000)) /* who lived so long is not in a loop */
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 /* ---- the process of the guardian --------------------------------------------------------------------------- */
 
 /* Signals that end a daemon go to a descriptor. The guardian of an embedded start ignores them (start.c). */
@@ -75,8 +68,8 @@ static int begin(struct guardian *g)
 
 static void finish(struct guardian *g)
 {
-	close_fd(&g->pid_fd);
-	close_fd(&g->signal_fd);
+	process_close(&g->pid_fd);
+	process_close(&g->signal_fd);
 	process_restore_files(&g->old_files);
 	sigaction(SIGCHLD, &g->old_chld, NULL);
 	sigaction(SIGCONT, &g->old_cont, NULL);
@@ -102,7 +95,7 @@ static int inherit(struct guardian *g)
 	if (lock_take(ns->lock_fd, LOCK_GUARDIAN, LOCK_WAIT, NULL) < 0)
 		_exit(COORDINATOR_FAILED);
 	lock_drop(ns->lock_fd, LOCK_COORDINATOR);
-	close_fd(&ns->link_fd);
+	process_close(&ns->link_fd);
 	atomic_store(&ns->space.state->life.guardian, getpid());
 	atomic_fetch_add(&ns->space.state->life.restarts, 1);
 	*g = (struct guardian){ .ns = ns, .serving = true, .orphan = true };
@@ -114,8 +107,8 @@ static int inherit(struct guardian *g)
 
 static int be_coordinator(struct guardian *g, int link_fd, pid_t guardian)
 {
-	close_fd(&g->signal_fd);
-	close_fd(&g->ns->report_fd);
+	process_close(&g->signal_fd);
+	process_close(&g->ns->report_fd);
 	g->ns->link_fd = link_fd;
 	process_reset_signals(g->ns->embedded);
 	process_no_core();
@@ -264,7 +257,7 @@ static void hear_link(struct guardian *g)
 	}
 	if (r == 0)
 		return;
-	close_fd(&g->ns->link_fd); /* else its end would wake every poll until the child is dead */
+	process_close(&g->ns->link_fd); /* else its end would wake every poll until the child is dead */
 	g->watch.lost_ns = clock_now();
 }
 
@@ -278,8 +271,8 @@ static int reap(struct guardian *g)
 	if (pid < 0)
 		status = SIGKILL; /* a thread of the program waited for our child: how it died is lost */
 	hear_link(g);
-	close_fd(&g->ns->link_fd);
-	close_fd(&g->pid_fd);
+	process_close(&g->ns->link_fd);
+	process_close(&g->pid_fd);
 	atomic_store(&g->ns->space.state->life.coordinator, 0);
 	int r = judge(g, status);
 	g->watch.child = 0;

@@ -18,6 +18,7 @@
 
 #include "coordinator/files.h"
 #include "coordinator/options.h"
+#include "coordinator/process.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/names.h"
@@ -37,19 +38,12 @@ void namespace_log_(const struct namespace *ns, int priority, const char *format
 	ns->options.log(ns->options.data, priority, text);
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void close_lock(struct namespace *ns)
 {
 	if (ns->lock_fd >= 0)
 		lock_close(ns->lock_fd);
 	ns->lock_fd = -1;
-	close_fd(&ns->dir_fd);
+	process_close(&ns->dir_fd);
 }
 
 /* ---- the lock ---------------------------------------------------------------------------------------------- */
@@ -199,11 +193,11 @@ void namespace_end(struct namespace *ns)
 
 void namespace_close(struct namespace *ns)
 {
-	close_fd(&ns->listen_fd);
-	close_fd(&ns->doorbell_fd);
-	close_fd(&ns->link_fd);
-	close_fd(&ns->state_fd);
-	close_fd(&ns->ingress_fd);
+	process_close(&ns->listen_fd);
+	process_close(&ns->doorbell_fd);
+	process_close(&ns->link_fd);
+	process_close(&ns->state_fd);
+	process_close(&ns->ingress_fd);
 	segment_unmap(ns->space.state, ns->space.geometry.state);
 	segment_unmap(ns->space.ingress, ns->space.geometry.ingress);
 	ns->space.state = NULL;

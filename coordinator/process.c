@@ -80,6 +80,13 @@ void process_no_core(void)
 	setrlimit(RLIMIT_CORE, &limit);
 }
 
+void process_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 FILE *process_read(int dir_fd, const char *file)
 {
 	int fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);

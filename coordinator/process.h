@@ -30,6 +30,8 @@ bool process_is_limited(const struct process_limits *before);
 
 FILE *process_read(int dir_fd, const char *file); /* NULL, errno is set */
 
+void process_close(int *fd); /* if it is open; it is -1 then */
+
 #define STATUS_CLOSED (-1) /* beside what waitpid(2) tells: the coordinator had closed its descriptors */
 
 /* "by SIGSEGV". */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "coordinator/process.h"
 #include "src/layout.h"
 #include "src/message.h"
 
@@ -28,19 +29,12 @@ int roster_init(struct roster *r, uint32_t n_lanes)
 	return 0;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void empty_client(struct roster_client *c)
 {
 	if (!c->used)
 		return;
-	close_fd(&c->conn_fd);
-	close_fd(&c->pid_fd);
+	process_close(&c->conn_fd);
+	process_close(&c->pid_fd);
 	*c = (struct roster_client){ .conn_fd = -1, .pid_fd = -1 };
 }
 
@@ -51,7 +45,7 @@ void roster_fini(struct roster *r)
 	for (uint32_t i = 0; i < r->n_clients; i++)
 		empty_client(&r->clients[i]);
 	for (uint32_t i = 0; i < r->n_lanes; i++)
-		close_fd(&r->lanes[i].event_fd);
+		process_close(&r->lanes[i].event_fd);
 	free(r->clients);
 	free(r->lanes);
 	*r = (struct roster){ 0 };
@@ -122,7 +116,7 @@ int roster_drop_client(struct roster *r, int link_fd, uint32_t index)
 static void apply_lane(struct roster_lane *lane, enum link_kind kind, const struct roster_lane *told, int fd)
 {
 	if (lane->event_fd != fd)
-		close_fd(&lane->event_fd);
+		process_close(&lane->event_fd);
 	switch (kind) {
 	case LINK_LANE:
 		*lane = (struct roster_lane){ .used = true, .client = told->client, .event_fd = fd };
@@ -198,7 +192,7 @@ int roster_hear(struct roster *r, int link_fd, struct link_message *ret_message)
 	m.text[sizeof(m.text) - 1] = '\0';
 	apply(r, &m, fds);
 	for (int i = 0; i < MESSAGE_FDS; i++)
-		close_fd(&fds[i]);
+		process_close(&fds[i]);
 	if (ret_message)
 		*ret_message = m;
 	return 1;

@@ -12,8 +12,6 @@
 #include "src/class.h"
 #include "src/error.h"
 
-#define RET_MAX (64u << 10) /* of a result with text or blobs, if its row does not say */
-
 /* ---- views ---- */
 
 static void view_free(struct class_view *v)
@@ -145,7 +143,7 @@ static int bind_method(const struct binding *b, uint32_t i, struct bound_method 
 		out->has_chars = out->has_chars || out->args->fields[f].kind == STOA_CHARS;
 	uint32_t result = out->ret->size;
 	if (out->ret->variable)
-		result = t->ret_max ? t->ret_max : RET_MAX;
+		result = t->ret_max ? t->ret_max : CLASS_RET_MAX;
 	out->reply_size = (uint32_t)sizeof(struct reply) + (result > STOA_ERROR_MAX ? result : STOA_ERROR_MAX);
 	return 0;
 }

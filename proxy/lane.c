@@ -420,9 +420,8 @@ int lane_record(struct lane *lane, uint64_t size, struct record **ret)
 	return 0;
 }
 
-void lane_unrecord(struct lane *lane, struct record *r)
+void lane_unrecord(struct record *r)
 {
-	(void)lane;
 	r->ticket = 0;
 	r->seq = UINT64_MAX; /* no forged word can have it taken */
 }

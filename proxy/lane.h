@@ -51,7 +51,7 @@ int lane_get(struct stoa *s, int64_t timeout, struct lane **ret);
 /* Room for a record of size bytes with its arguments and answer; stays the lane's. -EAGAIN: no room; -EMSGSIZE: never. */
 int lane_record(struct lane *lane, uint64_t size, struct record **ret);
 /* The record was not published: take it back. */
-void lane_unrecord(struct lane *lane, struct record *r);
+void lane_unrecord(struct record *r);
 
 static inline uint32_t lane_units(const struct lane *lane, const struct record *r)
 {

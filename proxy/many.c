@@ -13,7 +13,6 @@
 #include "proxy/wait.h"
 #include "src/error.h"
 
-#define MANY_MAX 256
 #define MAIN_REPLY ((uint32_t)sizeof(struct reply) + STOA_ERROR_MAX)
 
 struct item {

@@ -123,7 +123,7 @@ int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t
 		room = wait_for_room(lane, "the queue", before, deadline);
 	}
 	if (r < 0) {
-		lane_unrecord(lane, w->record);
+		lane_unrecord(w->record);
 		if (room < 0)
 			return room;
 		if (handle_lost(s)) /* it has stopped */
@@ -177,7 +177,7 @@ static int send_method(struct stoa_proxy *p, const struct stoa_method *method, c
 		return r;
 	image_pack(m->args, args ? args : &none, w->args);
 	if (m->has_chars && image_check(m->args, w->args, size) < 0) {
-		lane_unrecord(w->lane, w->record);
+		lane_unrecord(w->record);
 		return error_set(-EINVAL, "a text among the arguments of method %s has no NUL within its size",
 				 method->name);
 	}

@@ -23,6 +23,8 @@ int class_check(const struct stoa_class *cls, char text[STOA_ERROR_MAX]);
 /* The same for a description: hooks without functions are right. class_unpack has done this. */
 int class_check_described(const struct stoa_class *cls, char text[STOA_ERROR_MAX]);
 
+#define CLASS_RET_MAX (64u << 10) /* what .ret_max 0 means for a result with text or blobs */
+
 uint32_t class_n_methods(const struct stoa_class *cls);
 
 /* Index by name, or -ENOENT. Linear: for binding and tools, never per call. */

@@ -16,6 +16,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "src/nearest.h"
+
 #define RET_MAX (16u << 20) /* it has to fit a lane, with its command */
 
 enum { ATTRS_MAX = 65535, METHODS_MAX = 4096, PARTS_MAX = 65535, STRUCT_MAX = 1 << 30 };
@@ -256,47 +258,11 @@ static int struct_check(const struct where *w, const struct stoa_struct *s, bool
 
 /* ---- methods ---------------------------------------------------------------------------------------------- */
 
-static uint32_t least(uint32_t a, uint32_t b, uint32_t c)
+static const char *each_attr(const void *data, size_t i)
 {
-	uint32_t ab = a < b ? a : b;
+	const struct stoa_struct *s = data;
 
-	return ab < c ? ab : c;
-}
-
-/* How many letters to change, insert or drop (Levenshtein). */
-static uint32_t distance(const char *word, size_t n, const char *name)
-{
-	uint32_t row[STOA_NAME_MAX + 1];
-
-	for (uint32_t i = 0; i <= n; i++)
-		row[i] = i;
-	for (; *name; name++) {
-		uint32_t diagonal = row[0]++;
-
-		for (size_t i = 0; i < n; i++) {
-			uint32_t above = row[i + 1];
-
-			row[i + 1] = least(above + 1, row[i] + 1, diagonal + (word[i] != *name));
-			diagonal = above;
-		}
-	}
-	return row[n];
-}
-
-static const char *suggestion(const struct stoa_struct *s, const char *word, size_t n)
-{
-	uint32_t best = n < 4 ? 2 : 3; /* fewer than this */
-	const char *name = NULL;
-
-	for (uint32_t i = 0; i < s->n_attrs && n <= STOA_NAME_MAX; i++) {
-		uint32_t d = distance(word, n, s->attrs[i].name);
-
-		if (d < best) {
-			best = d;
-			name = s->attrs[i].name;
-		}
-	}
-	return name;
+	return i < s->n_attrs ? s->attrs[i].name : NULL;
 }
 
 static int select_check(const struct where *w, const struct stoa_struct *s, const char *verb, const char *names)
@@ -311,7 +277,7 @@ static int select_check(const struct where *w, const struct stoa_struct *s, cons
 	if (r != -EINVAL)
 		return r;
 	n = (int)strcspn(bad, BLANKS);
-	meant = suggestion(s, bad, (size_t)n);
+	meant = nearest(bad, (size_t)n, each_attr, s);
 	if (meant)
 		return wrong(w, "%s names \"%.*s\", which is no attribute of %.63s (did you mean \"%s\"?)", verb, n,
 			     bad, w->cls, meant);

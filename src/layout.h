@@ -34,6 +34,7 @@ struct segment_head {
 	uint64_t limit;     /* bytes of the file and of its mapping; most of it a hole */
 	uint64_t namespace_id; /* random; the same in all segments of a namespace */
 };
+_Static_assert(sizeof(struct segment_head) == 32, "any version can read the head of a segment");
 
 /* Chosen when the namespace is made. Both sides compute every offset from these five (layout_geometry). */
 struct geometry {
@@ -143,6 +144,7 @@ struct reject {
 	char object[LAYOUT_NAME], class_name[LAYOUT_NAME], row[LAYOUT_NAME];
 	char text[STOA_ERROR_MAX];
 };
+_Static_assert(sizeof(struct reject) == 40 + 3 * LAYOUT_NAME + STOA_ERROR_MAX, "a rejection has no gaps");
 
 struct class_entry {
 	_Atomic uint64_t image; /* offset of its description, a tpl image; 0: not there */
@@ -168,6 +170,7 @@ struct part {
 	struct tags tags;
 	_Atomic uint64_t cell[2]; /* offsets */
 };
+_Static_assert(sizeof(struct part) == 32, "a part is four words");
 
 /* An object as proxies hold it. The memory of a body only ever becomes another body: its incarnation tells. */
 struct body {
@@ -198,6 +201,7 @@ struct cell {
 	_Atomic uint64_t size; /* of the image */
 	uint64_t unused;
 };
+_Static_assert(sizeof(struct cell) == 16, "a cell's head is two words");
 struct stamp {
 	uint64_t version, changes;
 	int64_t time_ns;
@@ -228,7 +232,9 @@ struct lane_head {
 	struct segment_head head;
 	alignas(LAYOUT_LINE) _Atomic uint32_t answer; /* park word of its thread */
 };
+_Static_assert(sizeof(struct lane_head) <= LANE_ARENA, "records begin behind the head of a lane");
 
+#define MANY_MAX 256 /* records in a RECORD_MANY */
 enum record_kind { RECORD_CALL = 1, RECORD_ASSIGN, RECORD_ASSIGN_ALL, RECORD_CREATE, RECORD_REMOVE, RECORD_MANY };
 
 /* A command's bytes; args_size bytes of arguments follow. The coordinator copies first, then checks, then uses. */
@@ -254,6 +260,7 @@ struct reply {
 	uint32_t origin; /* enum stoa_origin */
 	uint32_t failed; /* RECORD_MANY: which of them */
 };
+_Static_assert(sizeof(struct reply) == 24, "a reply's head is three words");
 
 /* The arguments of RECORD_CREATE: this, then the image of what the init hook, or the state, takes. */
 struct create_args {
@@ -261,6 +268,7 @@ struct create_args {
 	char class_name[LAYOUT_NAME];
 	uint32_t excl, has_init;
 };
+_Static_assert(sizeof(struct create_args) == 2 * LAYOUT_NAME + 8, "its arguments have no gaps");
 
 /* ---- computing it ------------------------------------------------------------------------------------------ */
 

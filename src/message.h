@@ -35,18 +35,22 @@ struct message {
 	uint64_t a, b;
 	char text[STOA_ERROR_MAX];
 };
+_Static_assert(sizeof(struct message) == 48 + STOA_ERROR_MAX, "a message has no gaps");
 
 /* Send with n_fds descriptors (they stay the caller's). Never raises SIGPIPE. */
 int message_send(int socket, struct message *m, const int *fds);
 
-/* Receive one without waiting; without its descriptors (n_fds 0) if this process has no room for them. 0; -EAGAIN: none; -EPIPE: closed; -EPROTO: not one of ours (its descriptors are closed).
- * ret_fds[0..m->n_fds) belong to the caller. */
-int message_receive(int socket, struct message *ret, int ret_fds[MESSAGE_FDS]);
+/*
+ * Receive one without waiting; without its descriptors (n_fds 0) if this process has no room for them. -EAGAIN: none;
+ * -EPIPE: closed; -EPROTO: not one of ours (its descriptors are closed). ret_fds[0..n_fds) belong to the caller.
+ */
+int message_receive(int socket, struct message *ret_message, int ret_fds[MESSAGE_FDS]);
 
-/* Instead of 0 from the next: it came without its descriptors, for which this process has no room. */
+/*
+ * The same for other bytes, always size of them, without a look at what they say: for coordinator/roster.h. Received
+ * without its descriptors it is MESSAGE_BARE.
+ */
 #define MESSAGE_BARE 1
-
-/* The same for other bytes, always size of them, without a look at what they say: for coordinator/roster.h. */
 int message_send_bytes(int socket, const void *bytes, size_t size, const int *fds, uint32_t n_fds);
 int message_receive_bytes(int socket, void *bytes, size_t size, int ret_fds[MESSAGE_FDS], uint32_t *ret_n_fds);
 

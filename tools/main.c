@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/nearest.h"
 #include "tools/tool.h"
 
 #ifndef PACKAGE_VERSION
@@ -187,7 +188,7 @@ static const struct verb *find_verb(const struct tool *tool, const char *name)
 		v++;
 	if (v->name)
 		return v;
-	const char *near = tool_nearest(name, each_verb, verbs);
+	const char *near = nearest(name, strlen(name), each_verb, verbs);
 	if (near)
 		tool_misuse(tool, "there is no verb %s; did you mean %s?", name, near);
 	else

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/nearest.h"
+
 #define BRIEF_NS STOA_MS(1000) /* who only looks does not wait longer for a namespace that nobody serves */
 
 /* ---- errors ---- */
@@ -73,46 +75,6 @@ bool tool_split(const char *text, char object[STOA_NAME_MAX + 1], const char **r
 
 /* ---- names ---- */
 
-static size_t least(size_t a, size_t b, size_t c)
-{
-	size_t n = a < b ? a : b;
-	return n < c ? n : c;
-}
-
-/* How many letters must be put in, taken out or changed to make one of the other. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[STOA_NAME_MAX + 2], n = strlen(b);
-	if (n > STOA_NAME_MAX || strlen(a) > STOA_NAME_MAX)
-		return SIZE_MAX;
-	for (size_t i = 0; i <= n; i++)
-		row[i] = i;
-	for (size_t k = 1; *a; a++, k++) {
-		size_t corner = row[0];
-		row[0] = k;
-		for (size_t i = 1; i <= n; i++) {
-			size_t above = row[i];
-			row[i] = least(above + 1, row[i - 1] + 1, corner + (*a != b[i - 1]));
-			corner = above;
-		}
-	}
-	return row[n];
-}
-
-const char *tool_nearest(const char *word, const char *(*each)(const void *data, size_t i), const void *data)
-{
-	const char *best = NULL, *name;
-	size_t near = strlen(word) / 3 + 2; /* below it, a likely slip of the fingers */
-	for (size_t i = 0; (name = each(data, i)); i++) {
-		size_t d = distance(word, name);
-		if (d < near && d < strlen(name)) {
-			near = d;
-			best = name;
-		}
-	}
-	return best;
-}
-
 static const char *each_attr(const void *data, size_t i)
 {
 	const struct stoa_struct *s = data;
@@ -138,7 +100,7 @@ const struct stoa_attr *tool_find_attr(const struct stoa_class *cls, const char 
 	for (uint32_t i = 0; i < cls->state->n_attrs; i++)
 		if (strcmp(cls->state->attrs[i].name, name) == 0)
 			return &cls->state->attrs[i];
-	say_unknown(cls, "attribute", name, tool_nearest(name, each_attr, cls->state));
+	say_unknown(cls, "attribute", name, nearest(name, strlen(name), each_attr, cls->state));
 	return NULL;
 }
 
@@ -147,6 +109,6 @@ const struct stoa_method *tool_find_method(const struct stoa_class *cls, const c
 	for (size_t i = 0; cls->methods && cls->methods[i]; i++)
 		if (strcmp(cls->methods[i]->name, name) == 0)
 			return cls->methods[i];
-	say_unknown(cls, "method", name, tool_nearest(name, each_method, cls->methods));
+	say_unknown(cls, "method", name, nearest(name, strlen(name), each_method, cls->methods));
 	return NULL;
 }

@@ -65,9 +65,6 @@ bool tool_split(const char *text, char object[STOA_NAME_MAX + 1], const char **r
 const struct stoa_attr *tool_find_attr(const struct stoa_class *cls, const char *name);
 const struct stoa_method *tool_find_method(const struct stoa_class *cls, const char *name);
 
-/* The candidate that is most like the word, or NULL if none is near. each gives number i, or NULL at the end. */
-const char *tool_nearest(const char *word, const char *(*each)(const void *data, size_t i), const void *data);
-
 /* ---- arguments.c ---- */
 
 /*
