@@ -186,9 +186,10 @@ static int refuse_last(int fd, const struct message *to, int code)
 	return refuse(fd, to, code, e.code == code ? e.text : stoa_strerror(code));
 }
 
-/* What the kernel says of a descriptor behind this key of its fdinfo: 1. 0: there is no such key. -EMFILE: cannot look. */
-static int fdinfo(const struct coordinator *c, int fd, const char *key, long *ret)
+/* Is this a pidfd of that process, by its fdinfo? -EBADMSG: it is not. -EMFILE: cannot look. */
+static int check_pidfd(const struct coordinator *c, int fd, pid_t pid)
 {
+	static const char key[] = "Pid:";
 	char path[64], line[256];
 	bool found = false;
 	snprintf(path, sizeof(path), "fdinfo/%d", fd);
@@ -197,34 +198,28 @@ static int fdinfo(const struct coordinator *c, int fd, const char *key, long *re
 		return -EMFILE;
 	while (f && !found && fgets(line, sizeof(line), f))
 		found = strncmp(line, key, strlen(key)) == 0;
-	if (found)
-		*ret = strtol(line + strlen(key), NULL, 10);
 	if (f)
 		fclose(f);
-	return found;
-}
-
-static int is_pidfd_of(const struct coordinator *c, int fd, pid_t pid)
-{
-	long of = 0;
-	int r = fdinfo(c, fd, "Pid:", &of);
-	return r == 1 ? of == pid : r;
+	return found && strtol(line + strlen(key), NULL, 10) == pid ? 0 : -EBADMSG;
 }
 
 /*
- * A pidfd of the client: what it sent, if it is that (-EBADMSG: it is not), or one of our own. -ENOSYS: there is none to be
- * had here; then the end of the connection alone tells of its death, late if what it forked has it too.
+ * A pidfd of the client: what it sent, or one of our own. -1, where there is none to be had: then the end of the
+ * connection alone tells of its death, late if what it forked has it too.
  */
-static int pidfd_of(const struct coordinator *c, const struct message *m, const int *fds, pid_t pid)
+static int pidfd_of(const struct coordinator *c, const struct message *m, const int *fds, pid_t pid, int *ret_fd)
 {
-	int fd = m->n_fds ? dup(fds[0]) : (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd < 0 || m->n_fds == 0)
-		return fd < 0 ? -errno : fd;
-	int genuine = m->n_fds == 1 ? is_pidfd_of(c, fd, pid) : 0;
-	if (genuine == 1)
-		return fd;
-	close(fd);
-	return genuine < 0 ? genuine : -EBADMSG;
+	int fd = m->n_fds ? dup(fds[0]) : (int)syscall(SYS_pidfd_open, pid, 0), r = fd < 0 ? -errno : 0;
+	if (r == 0 && m->n_fds)
+		r = m->n_fds == 1 ? check_pidfd(c, fd, pid) : -EBADMSG;
+	if (r < 0)
+		process_close(&fd);
+	if (r == -EBADMSG)
+		return error_set(r, "the client sent a descriptor that is no pidfd of itself");
+	if (r < 0 && r != -ENOSYS)
+		return error_set(r, "the coordinator cannot have a pidfd of the client: %s", strerror(-r));
+	*ret_fd = fd;
+	return 0;
 }
 
 /* An end of a socket pair: nothing sent there is for a stranger, and with MSG_DONTWAIT nothing waits. */
@@ -246,49 +241,53 @@ static void welcome(struct coordinator *c, int fd, const struct message *m, bool
 	answer(fd, m, MESSAGE_HELLO, atomic_load(&c->space->state->life.epoch), 0, out, read_only ? 2 : 3);
 }
 
+static int check_hello(const struct coordinator *c, enum rights rights, const struct message *m,
+		       const struct ucred *who)
+{
+	if (rights < RIGHTS_WRITE && !(m->flags & STOA_READ_ONLY))
+		return error_set(-EACCES,
+				 "namespace %s lets user %u read only, as a member of its read-only group; attach with "
+				 "STOA_READ_ONLY",
+				 c->ns->name, (unsigned)who->uid);
+	if (who->pid == 0)
+		return error_set(-EACCES,
+				 "the client is in a pid namespace that the coordinator cannot see into; share one, or "
+				 "run the coordinator in the outer one");
+	return 0;
+}
+
+static int client_add(struct coordinator *c, const struct roster_client *client, uint32_t *ret_index)
+{
+	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
+	int r = roster_add_client(&c->ns->roster, c->ns->link_fd, client, ret_index);
+	return r < 0 ? error_set(r, "the coordinator has no descriptor left for another client") : 0;
+}
+
 /* 1: it is a client now. */
 static int on_hello(struct coordinator *c, int fd, enum rights rights, const struct message *m, const int *fds)
 {
-	struct ucred cred;
-	socklen_t size = sizeof(cred);
-	char text[STOA_ERROR_MAX];
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+	struct ucred who;
+	socklen_t size = sizeof(who);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
 		return -errno;
-	bool read_only = m->flags & STOA_READ_ONLY;
-	if (rights < RIGHTS_WRITE && !read_only) {
-		snprintf(text, sizeof(text),
-			 "namespace %s lets user %u read only, as a member of its read-only group; attach with "
-			 "STOA_READ_ONLY",
-			 c->ns->name, (unsigned)cred.uid);
-		return refuse(fd, m, -EACCES, text);
-	}
-	if (cred.pid == 0)
-		return refuse(fd, m, -EACCES,
-			      "the client is in a pid namespace that the coordinator cannot see into; share one, or "
-			      "run the coordinator in the outer one");
-	int pid_fd = pidfd_of(c, m, fds, cred.pid);
-	if (pid_fd == -EBADMSG)
-		return refuse(fd, m, pid_fd, "the client sent a descriptor that is no pidfd of itself");
-	if (pid_fd < 0 && pid_fd != -ENOSYS)
-		return refuse(fd, m, pid_fd, "the coordinator cannot have a pidfd of the client");
-	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
 	struct roster_client client = { .used = true,
-					.read_only = read_only,
+					.read_only = m->flags & STOA_READ_ONLY,
 					.conn_fd = fd,
-					.pid_fd = pid_fd < 0 ? -1 : pid_fd,
-					.pid = cred.pid,
-					.uid = cred.uid };
+					.pid_fd = -1,
+					.pid = who.pid,
+					.uid = who.uid };
 	uint32_t index;
-	int r = roster_add_client(&c->ns->roster, c->ns->link_fd, &client, &index);
+	int r = check_hello(c, rights, m, &who);
+	r = r ? r : pidfd_of(c, m, fds, who.pid, &client.pid_fd);
+	r = r ? r : client_add(c, &client, &index);
 	if (r < 0) {
-		if (client.pid_fd >= 0)
-			close(client.pid_fd);
-		return refuse(fd, m, r, "the coordinator has no descriptor left for another client");
+		process_close(&client.pid_fd);
+		return refuse_last(fd, m, r);
 	}
 	if (client_watch(c, index) < 0)
 		client_gone(c, index);
 	else
-		welcome(c, fd, m, read_only);
+		welcome(c, fd, m, client.read_only);
 	return 1;
 }
 

@@ -177,10 +177,10 @@ static bool record_fits(const struct record *r, uint64_t room)
 				       r->reply_at >= args_end && (uint64_t)r->reply_at + r->reply_size <= room));
 }
 
-static int job_bind(struct coordinator *c, struct job *j)
+/* The object that is meant, with its mirror. */
+static int job_object(struct coordinator *c, struct job *j)
 {
-	const struct record *r = j->record;
-	struct object *o = j->object = objects_get(c, r->object, r->origin);
+	struct object *o = j->object = objects_get(c, j->record->object, j->record->origin);
 	if (!o)
 		return outcome_set(c, -ESTALE, "the object was removed");
 	if (object_touch(c, o) < 0)
@@ -192,39 +192,63 @@ static int job_bind(struct coordinator *c, struct job *j)
 	if (!o->cls)
 		return outcome_set(c, -ENOSYS, "the coordinator has no code for the class of object %s", o->name);
 	int woken = object_wake(c, o);
-	if (woken < 0)
-		return outcome_library(c, woken);
-	if (r->kind == RECORD_CALL) {
-		j->method = classes_method(c, o->cls, r->class_id, r->row);
-		if (!j->method || !j->method->row->run)
-			return outcome_set(c, -EPROTO,
-					   "class %s of object %s has no such method any more, or a different one",
-					   o->cls->code->name, o->name);
-		j->layout = j->method->args;
-	} else if (r->kind == RECORD_ASSIGN) {
-		int32_t attr = classes_attr(c, o->cls, r->class_id, r->row);
-		if (attr < 0)
-			return outcome_set(c, -EPROTO,
-					   "class %s of object %s has no such attribute any more, or a different "
-					   "one",
-					   o->cls->code->name, o->name);
-		if (!o->cls->code->state->attrs[attr].writable)
-			return outcome_set(c, -EPERM, "attribute %s of object %s is not writable",
-					   o->cls->code->state->attrs[attr].name, o->name);
-		j->one = (uint32_t)attr;
-		j->attrs = &j->one;
-		j->n_attrs = 1;
-		j->layout = classes_attr_image(o->cls, j->one);
-	} else {
-		j->attrs = o->cls->writables;
-		j->n_attrs = o->cls->n_writables;
-		j->layout = o->cls->writable;
-	}
+	return woken < 0 ? outcome_library(c, woken) : 0;
+}
+
+static int job_method(struct coordinator *c, struct job *j)
+{
+	const struct object *o = j->object;
+	j->method = classes_method(c, o->cls, j->record->class_id, j->record->row);
+	if (!j->method || !j->method->row->run)
+		return outcome_set(c, -EPROTO,
+				   "class %s of object %s has no such method any more, or a different one",
+				   o->cls->code->name, o->name);
+	j->layout = j->method->args;
+	return 0;
+}
+
+static int job_attr(struct coordinator *c, struct job *j)
+{
+	const struct object *o = j->object;
+	int32_t attr = classes_attr(c, o->cls, j->record->class_id, j->record->row);
+	if (attr < 0)
+		return outcome_set(c, -EPROTO,
+				   "class %s of object %s has no such attribute any more, or a different one",
+				   o->cls->code->name, o->name);
+	if (!o->cls->code->state->attrs[attr].writable)
+		return outcome_set(c, -EPERM, "attribute %s of object %s is not writable",
+				   o->cls->code->state->attrs[attr].name, o->name);
+	j->one = (uint32_t)attr;
+	j->attrs = &j->one;
+	j->n_attrs = 1;
+	j->layout = classes_attr_image(o->cls, j->one);
+	return 0;
+}
+
+static int job_all(struct job *j)
+{
+	const struct server_class *cls = j->object->cls;
+	j->attrs = cls->writables;
+	j->n_attrs = cls->n_writables;
+	j->layout = cls->writable;
+	return 0;
+}
+
+static int job_bind(struct coordinator *c, struct job *j)
+{
+	const struct record *r = j->record;
+	int res = job_object(c, j);
+	if (res == 0)
+		res = r->kind == RECORD_CALL     ? job_method(c, j)
+		      : r->kind == RECORD_ASSIGN ? job_attr(c, j)
+						 : job_all(j);
+	if (res < 0)
+		return res;
 	if (!j->layout)
 		return outcome_set(c, -ENOMEM, "no memory");
 	if (image_check(j->layout, j->args, r->args_size) < 0)
 		return outcome_set(c, -EBADMSG, "the %u argument bytes for object %s are no image of \"%s\"",
-				   r->args_size, o->name, j->layout->format);
+				   r->args_size, j->object->name, j->layout->format);
 	return 0;
 }
 

@@ -54,6 +54,16 @@ static uint64_t pending_of_all(const struct stoa *s, const struct target *t)
 	return need;
 }
 
+static uint64_t pending_of_reads(const struct stoa *s, const struct target *t, const struct bound_method *reader)
+{
+	uint64_t need = 0;
+	for (uint32_t i = 0; i < reader->n_reads; i++) {
+		uint64_t f = pending_of(s, t, reader->reads[i], true);
+		need = f > need ? f : need;
+	}
+	return need;
+}
+
 /* ---- copies ---- */
 
 /* Take the copies of one object apart, into its struct. */
@@ -325,11 +335,7 @@ int read_method(struct stoa_proxy *p, const struct stoa_method *method, const vo
 	if ((!args && b->args->n_fields) || (!ret && b->ret->n_fields))
 		return error_set(-EINVAL, "method %s of object %s takes arguments and gives a result; one was NULL",
 				 method->name, p->name);
-	uint64_t need = 0;
-	for (uint32_t i = 0; i < b->n_reads; i++) {
-		uint64_t f = pending_of(s, t, b->reads[i], true);
-		need = f > need ? f : need;
-	}
+	uint64_t need = pending_of_reads(s, t, b);
 	r = need ? barrier_wait(p, t, need, timeout) : 0;
 	r = r ? r : moment_begin(&m, &t, 1, state->size);
 	if (r < 0)
@@ -337,9 +343,7 @@ int read_method(struct stoa_proxy *p, const struct stoa_method *method, const vo
 	memset(m.spare, 0, state->size);
 	r = moment_take(s, &m, &t, 1, timeout);
 	r = r ? r : unpack(t, m.copies, m.spare);
-	if (r == 0) {
-		r = run_here(method, m.spare, args ? args : &none, ret ? ret : &nothing);
-	}
+	r = r ? r : run_here(method, m.spare, args ? args : &none, ret ? ret : &nothing);
 	for (uint32_t i = 0; i < t->binding->n_attrs; i++)
 		if (t->binding->attrs[i].variable)
 			image_fini(t->binding->attrs[i].image, (char *)m.spare + t->binding->attrs[i].offset);
