@@ -40,6 +40,8 @@ static registers get_registers(pid_t pid)
 	return r;
 }
 
+static bool is_held(pid_t pid) { return get_registers(pid).REG_PC != 0; }
+
 /* Does the instruction there enter the kernel? */
 static bool is_system_call(uintptr_t pc)
 {
@@ -73,6 +75,20 @@ static bool wait_stop(pid_t pid, int64_t ns, int *ret_status)
 static bool is_trap(int status) { return WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP && status >> 16 == 0; }
 static bool is_event_stop(int status) { return WIFSTOPPED(status) && status >> 16 == EVENT_STOP; }
 static bool is_dead(int status) { return !WIFSTOPPED(status); }
+
+/* The letter of its state follows its name, which ends with the last bracket. */
+bool trace_sleeps(pid_t pid)
+{
+	char path[64], text[512];
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return false;
+	text[fread(text, 1, sizeof text - 1, f)] = 0;
+	fclose(f);
+	const char *name_end = strrchr(text, ')');
+	return name_end && strncmp(name_end, ") S", 3) == 0;
+}
 
 /* The signal of a signal-delivery-stop, to be passed on. */
 static int pass_on(int status) { return status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP ? WSTOPSIG(status) : 0; }
@@ -112,16 +128,41 @@ bool trace_hold(pid_t pid)
 
 void trace_let_go(pid_t pid, int sig)
 {
-	if (sig)
+	if (sig && pid > 0)
 		kill(pid, sig);
 	ptrace(PTRACE_DETACH, pid, 0, 0);
 }
 
 void trace_kill(pid_t pid)
 {
+	if (pid <= 0)
+		return;
 	kill(pid, SIGKILL);
 	for (int status; waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status);) {
 	}
+}
+
+struct peek {
+	uint64_t from;
+	uint32_t flags;
+	int32_t n;
+};
+
+/*
+ * An interruption is reported before a trap that is pending; one who is let go with that trap dies of it. True: there was
+ * one, and it is reported now.
+ */
+static bool take_trap(pid_t pid)
+{
+	siginfo_t pending[8];
+	bool any = false;
+	long n = ptrace(PTRACE_PEEKSIGINFO, pid, &(struct peek){ .n = 8 }, pending);
+	for (long i = 0; i < n; i++)
+		any |= pending[i].si_signo == SIGTRAP;
+	for (int status = 0, sig = 0; any && !is_trap(status); sig = pass_on(status))
+		if (ptrace(PTRACE_CONT, pid, 0, sig) < 0 || !wait_stop(pid, SOON, &status) || is_dead(status))
+			return false;
+	return any;
 }
 
 /* ---- forks ---- */
@@ -203,20 +244,18 @@ static enum trace_end step(pid_t pid, const struct watched *w)
 {
 	int status, sig = 0;
 	for (;;) {
+		bool told = false;
 		ptrace(PTRACE_SINGLESTEP, pid, 0, sig);
-		if (!wait_stop(pid, BLOCKED_NS, &status)) {
-			if (w->blocked)
+		for (int64_t ns = BLOCKED_NS; !wait_stop(pid, ns, &status); ns = STOA_MS(1)) {
+			if (!told && w->blocked && (told = trace_sleeps(pid)))
 				w->blocked();
-			while (!wait_stop(pid, STOA_MS(1), &status))
-				if (w->over()) {
-					/* The trap of this step may be pending: it must have come before the process is let go. */
-					ptrace(PTRACE_INTERRUPT, pid, 0, 0);
-					if (!stand(pid))
-						return TRACE_DIED;
-					ptrace(PTRACE_CONT, pid, 0, 0);
-					ptrace(PTRACE_INTERRUPT, pid, 0, 0);
-					return stand(pid) ? TRACE_OVER : TRACE_DIED;
-				}
+			if (w->over()) {
+				ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+				if (!stand(pid))
+					return TRACE_DIED;
+				take_trap(pid);
+				return TRACE_OVER;
+			}
 		}
 		if (is_dead(status))
 			return TRACE_DIED;
@@ -248,11 +287,11 @@ static enum trace_end go_on(pid_t pid, const struct watched *w)
 	for (;;) {
 		while (!wait_stop(pid, STOA_MS(1) / 20, &status)) {
 			if (w->over()) {
-				/* The breakpoint may be hit just now: then that stop comes first. */
+				/* The breakpoint may be hit just now. */
 				ptrace(PTRACE_INTERRUPT, pid, 0, 0);
 				if (!wait_stop(pid, SOON, &status) || is_dead(status))
 					return TRACE_DIED;
-				return is_trap(status) ? TRACE_THERE : TRACE_OVER;
+				return is_trap(status) || take_trap(pid) ? TRACE_THERE : TRACE_OVER;
 			}
 			if (w->blocked && clock_now() > blocked)
 				w->blocked();
@@ -329,8 +368,10 @@ enum trace_end trace_record(pid_t pid, const struct watched *w, bool coarse, str
 	bool shared = true, touched = false;
 	if (!table || !copy)
 		abort();
-	share_processor(pid, true);
 	*ret = (struct trace){ 0 };
+	if (!is_held(pid))
+		r = TRACE_DIED;
+	share_processor(pid, true);
 	while (r == TRACE_THERE && !w->over()) {
 		uintptr_t pc = get_registers(pid).REG_PC;
 		struct point p = { .pc = pc, .changed = touched, .shared = shared || touched };
@@ -362,7 +403,7 @@ bool trace_stepwise;
 
 static enum trace_end run_stepwise(pid_t pid, const struct watched *w, const struct point *to)
 {
-	enum trace_end r = TRACE_THERE;
+	enum trace_end r = is_held(pid) ? TRACE_THERE : TRACE_DIED;
 	uintptr_t last = 0;
 	uint32_t nth = 0, more = 0;
 	share_processor(pid, true);
@@ -387,7 +428,7 @@ enum trace_end trace_run(pid_t pid, const struct watched *w, const struct trace 
 		return run_stepwise(pid, w, &t->points[i]);
 	const uintptr_t pc = t->points[i].pc;
 	const long text = ptrace(PTRACE_PEEKTEXT, pid, pc, 0), trap = (text & ~0xffL) | 0xcc;
-	enum trace_end r = TRACE_THERE;
+	enum trace_end r = is_held(pid) ? TRACE_THERE : TRACE_DIED;
 	for (uint32_t nth = 0; r == TRACE_THERE;) {
 		ptrace(PTRACE_POKETEXT, pid, pc, trap);
 		r = go_on(pid, w);

@@ -42,6 +42,7 @@ struct region {
 enum trace_end { TRACE_THERE, TRACE_OVER, TRACE_DIED };
 
 bool trace_allowed(void);
+bool trace_sleeps(pid_t pid); /* in a system call that waits */
 
 /* Stop a running process and hold it. False: it is gone. */
 bool trace_hold(pid_t pid);
