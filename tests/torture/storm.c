@@ -1,10 +1,11 @@
 /*
  * storm.c: eight clients that cast and call as fast as they can, while something is killed every 1 to 50 ms.
  *
- * What is killed is drawn from the seed: a client, the coordinator, the guardian, or both; a client is replaced by
- * another, and where both died the storm starts the next coordinator, which takes over what they left. Each client tells
- * in shared memory what it has sent and what was acknowledged, before and after each call: in the end the count is
- * between the two, and each answer that arrived was that to its question.
+ * When and what is drawn from the seed before anything happens: a client, the coordinator, the guardian, or both; a client
+ * is replaced by another, and where both died the storm starts the next coordinator, which takes over what they left.
+ * Each client tells in shared memory what it has sent and what was acknowledged, before and after each call: in the end
+ * the count is between the two, and each answer that arrived was that to its question. With --plan, or PLAN=1, the
+ * strikes are printed, and nothing is done.
  */
 #include <errno.h>
 #include <sched.h>
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "include/stoa.h"
@@ -175,11 +177,10 @@ static uint64_t starts;
 
 static void spawn_client(uint64_t i)
 {
-	uint64_t seed = torture_random(0);
 	clients[i].life = ++lives;
 	clients[i].pid = fork();
 	if (clients[i].pid == 0)
-		be_client(i, clients[i].life, seed);
+		be_client(i, clients[i].life, torture.seed ^ clients[i].life << 32);
 }
 
 static void kill_client(uint64_t i)
@@ -203,18 +204,45 @@ static void serve(unsigned flags)
 	_exit(r < 0);
 }
 
-/* ---- the killer ---- */
+/* ---- the plan ---- */
 
 enum victim { CLIENT, COORDINATOR, GUARDIAN, BOTH };
-static const char *const victims[] = { "clients", "coordinators", "guardians", "both" };
+static const char *const victims[] = { "client", "coordinator", "guardian", "both" };
+
+struct strike {
+	int64_t after_ns; /* the strike before it is done */
+	enum victim victim;
+	uint64_t client; /* if it is one */
+};
+
+/* What is drawn for one strike is the same whatever became of the others. */
+static struct strike draw(void)
+{
+	struct strike k = { .after_ns = STOA_MS(1) + (int64_t)torture_random(STOA_MS(49)) };
+	uint64_t n = torture_random(100);
+	k.client = torture_random(CLIENTS);
+	k.victim = n < 40 ? CLIENT : n < 75 ? COORDINATOR : n < 90 ? GUARDIAN : BOTH;
+	return k;
+}
+
+/* As many as there are, or as would fit in the time if no strike took any. */
+static int print_plan(void)
+{
+	int64_t at = 0;
+	for (uint64_t n = 0; n < torture.rounds; n++) {
+		struct strike k = draw();
+		if ((at += k.after_ns) > torture.length_ns)
+			break;
+		printf("strike %ju: after %.2f ms, %s", (uintmax_t)n + 1, (double)k.after_ns / 1e6, victims[k.victim]);
+		printf(k.victim == CLIENT ? " %ju\n" : "\n", (uintmax_t)k.client);
+	}
+	return torture_end();
+}
+
+/* ---- the killer ---- */
+
 static unsigned kills[BOTH + 1];
 static struct times services[BOTH + 1]; /* from a death to the answer of a call that began after it */
-
-static enum victim draw(void)
-{
-	uint64_t n = torture_random(100);
-	return n < 40 ? CLIENT : n < 75 ? COORDINATOR : n < 90 ? GUARDIAN : BOTH;
-}
 
 /* When a call that began after this moment was answered; 0: none has been yet. */
 static int64_t answered_since(int64_t since)
@@ -236,32 +264,34 @@ static void reap(void)
 			}
 }
 
-static void await_service(enum victim v, int64_t since)
+static void await_service(uint64_t n, enum victim v, int64_t since)
 {
 	int64_t end = clock_deadline(SOON), ns;
 	while (!(ns = answered_since(since)) && clock_now() < end)
 		sched_yield();
-	torture_check(ns, "no call was answered after a death among the %s", victims[v]);
+	torture_check(ns, "no call was answered after a death (%s)", victims[v]);
 	if (ns)
 		times_add(&services[v], ns - since);
+	if (ns - since > BOUND)
+		printf("  strike %ju (%s): %.0f ms\n", (uintmax_t)n, victims[v], (double)(ns - since) / 1e6);
 }
 
-static void strike(void)
+/* The last one may not be over: then this one waits for it. */
+static void strike(uint64_t n, const struct strike *k)
 {
-	enum victim v = draw();
-	torture_where("death %u of the %s", kills[v] + 1, victims[v]);
+	enum victim v = k->victim;
+	torture_where("strike %ju (%s)", (uintmax_t)n, victims[v]);
+	nanosleep(&(struct timespec){ .tv_nsec = k->after_ns }, NULL);
+	kills[v]++;
 	if (v == CLIENT) {
-		kill_client(torture_random(CLIENTS));
-		kills[v]++;
+		kill_client(k->client);
 		return;
 	}
-	if (!torture_kill(s, v != GUARDIAN, v != COORDINATOR))
-		return;
-	kills[v]++;
+	torture_check(torture_until(torture_kill(s, v != GUARDIAN, v != COORDINATOR)), "there is nobody to be killed");
 	int64_t since = clock_now();
 	if (v == BOTH)
 		serve(STOA_KEEP);
-	await_service(v, since);
+	await_service(n, v, since);
 	reap();
 }
 
@@ -358,9 +388,12 @@ static void finish(void)
 	remove_kept();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	const char *plan = getenv("PLAN");
 	torture_begin("storm", SHORT_SECONDS);
+	if ((argc > 1 && strcmp(argv[1], "--plan") == 0) || (plan && strcmp(plan, "1") == 0))
+		return print_plan();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	char *shared = mmap(NULL, CLIENTS * sizeof *stories + 64, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	stories = (struct story *)shared;
@@ -375,9 +408,9 @@ int main(void)
 	torture_go();
 	for (uint64_t i = 0; i < CLIENTS; i++)
 		spawn_client(i);
-	for (uint64_t n = 0; n < torture.rounds && clock_now() < torture.end_ns; n++) {
-		usleep((useconds_t)(1000 + torture_random(49000)));
-		strike();
+	for (uint64_t n = 1; n <= torture.rounds && clock_now() < torture.end_ns; n++) {
+		struct strike k = draw();
+		strike(n, &k);
 	}
 	finish();
 	printf("  killed: %u clients, %u coordinators, %u guardians, %u times both\n", kills[CLIENT], kills[COORDINATOR],
