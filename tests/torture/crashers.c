@@ -163,6 +163,7 @@ static void run(bool with_crashes, const char *what)
 	for (uint64_t i = 0; i < atomic_load(&shared->n_ns); i++)
 		times_add(&times, shared->ns[i]);
 	times_print(&times, "a good call");
+	free(times.ns);
 	check_counts(atomic_load(&shared->good), n_bad);
 }
 
