@@ -20,7 +20,8 @@ struct arguments {
 	char error[STOA_ERROR_MAX];
 };
 
-/* Fill *ret from the arguments, which are put into another order, options first. False: ret->error says what is wrong. */
+/* Fill *ret from the arguments, which are put into another order, options first. False:
+ * ret->error says what is wrong. */
 bool arguments_read(int argc, char **argv, struct arguments *ret);
 
 extern const char arguments_usage[];

@@ -20,9 +20,9 @@
 #include "src/names.h"
 #include "src/ring.h"
 
-#define KILLS_MAX 8	 /* from outside, while it ran … */
+#define KILLS_MAX 8		     /* from outside, while it ran … */
 #define LOST_MAX (UINT64_C(1) << 32) /* of a lane's commands, one after the other; far from wrapping its numbers */
-#define KILLS_OF_STOP 4 /* … each stop counts for so many: it takes the others a second */
+#define KILLS_OF_STOP 4		     /* … each stop counts for so many: it takes the others a second */
 
 struct job {
 	const struct record *record;
@@ -200,8 +200,7 @@ static int job_method(struct coordinator *c, struct job *j)
 	const struct object *o = j->object;
 	j->method = classes_method(c, o->cls, j->record->class_id, j->record->row);
 	if (!j->method || !j->method->row->run)
-		return outcome_set(c, -EPROTO,
-				   "class %s of object %s has no such method any more, or a different one",
+		return outcome_set(c, -EPROTO, "class %s of object %s has no such method any more, or a different one",
 				   o->cls->code->name, o->name);
 	j->layout = j->method->args;
 	return 0;
@@ -239,7 +238,7 @@ static int job_bind(struct coordinator *c, struct job *j)
 	const struct record *r = j->record;
 	int res = job_object(c, j);
 	if (res == 0)
-		res = r->kind == RECORD_CALL     ? job_method(c, j)
+		res = r->kind == RECORD_CALL	 ? job_method(c, j)
 		      : r->kind == RECORD_ASSIGN ? job_attr(c, j)
 						 : job_all(j);
 	if (res < 0)
@@ -421,8 +420,9 @@ static int check_suspect(struct coordinator *c, struct command *cmd)
 		return outcome_set(c, -EFAULT, "%s crashed the coordinator, %d times, %s", what, CRASHES_MAX, how);
 	uint32_t kills = atomic_load(&life->suspect_kills), stops = atomic_load(&life->suspect_stops);
 	if (kills + KILLS_OF_STOP * stops >= KILLS_MAX)
-		return outcome_set(c, -EFAULT, "the coordinator was killed %u times, and stopped %u times, while %s ran",
-				   kills, stops, what);
+		return outcome_set(c, -EFAULT,
+				   "the coordinator was killed %u times, and stopped %u times, while %s ran", kills,
+				   stops, what);
 	return 0;
 }
 
@@ -440,7 +440,8 @@ static int command_bind(struct coordinator *c, struct command *cmd)
 	return job_bind(c, &cmd->jobs[0]);
 }
 
-/* Must what came before in this turn be committed first? Commands on the directory, and those only undone from cells. */
+/* Must what came before in this turn be committed first?
+ * Commands on the directory, and those only undone from cells. */
 static bool needs_first(const struct command *cmd)
 {
 	if (cmd->record.kind == RECORD_CREATE || cmd->record.kind == RECORD_REMOVE)

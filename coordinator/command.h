@@ -1,7 +1,7 @@
 /*
- * command.h: one command, from the ring's word to its answer. Nothing in a lane is believed: the record and its arguments
- * are copied, then checked, then used. A record is taken only if no later one of its lane was, and no record twice: a
- * forged word replays nothing.
+ * command.h: one command, from the ring's word to its answer. Nothing in a lane is believed: the record and its
+ * arguments are copied, then checked, then used. A record is taken only if no later one of its lane was, and no record
+ * twice: a forged word replays nothing.
  */
 #ifndef STOA_COMMAND_H
 #define STOA_COMMAND_H

@@ -2,8 +2,8 @@
  * commit.h: a turn: a batch off the ring, run, written, committed with one store, and whoever sleeps on it woken.
  *
  * What a turn writes carries the tag `end`, above `committed`, and so counts for nothing until the store. A coordinator
- * that dies anywhere before it leaves the old state in force; the next one blanks the tags above `committed` and runs the
- * same commands again.
+ * that dies anywhere before it leaves the old state in force; the next one blanks the tags above `committed` and runs
+ * the same commands again.
  */
 #ifndef STOA_COMMIT_H
 #define STOA_COMMIT_H

@@ -31,9 +31,8 @@
 #define IDLE_BEAT_MS 500 /* an idle coordinator wakes twice a second to say that it lives */
 #define POLL_TURNS 256	 /* a busy one looks at its descriptors every so many turns … */
 #define POLL_NS 4000000	 /* … and after so long, where methods are slow */
-#define MEND_NS                                                                                                        \
-	INT64_C(500000000) /* a command behind a forged tail is found within this, per 65536 slots of the queue */
-#define SPIN_NS 20000	   /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
+#define MEND_NS INT64_C(500000000) /* a command behind a forged tail is found in this, per 65536 slots of the queue */
+#define SPIN_NS 20000		   /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
 #define MEASURE_NS 1000000000
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
 #define RETURN_MS 2000	   /* clients that wait, or have an event loop, come back within this */
@@ -106,8 +105,8 @@ int coordinator_recover(struct coordinator *c)
 	c->head = atomic_load(&state->committed);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	c->old_until = UINT64_MAX;
-	c->stopping =
-		(int)atomic_load(&state->life.stopping) - 1; /* the one before us may have died while it stopped */
+	/* the one before us may have died while it stopped */
+	c->stopping = (int)atomic_load(&state->life.stopping) - 1;
 	void *own = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	c->own = own == MAP_FAILED ? NULL : own;
 	if (!c->own || madvise(c->own, LAYOUT_PAGE, MADV_WIPEONFORK) < 0)
@@ -152,8 +151,8 @@ void coordinator_forget(struct coordinator *c)
 }
 
 /*
- * In what a method forks. It is no coordinator, and may live long: with our descriptors it would keep clients waiting for
- * the end of their connections. Without our mappings it cannot go on in our place.
+ * In what a method forks. It is no coordinator, and may live long: with our descriptors it would keep clients waiting
+ * for the end of their connections. Without our mappings it cannot go on in our place.
  */
 static void be_nobody(void)
 {
@@ -252,9 +251,9 @@ static void mend_flags(const struct coordinator *c)
 }
 
 /*
- * Sleep until the doorbell, a descriptor or the idle beat. The doorbell word is set before the last look at the ring, and
- * a producer looks at it after its CAS, all sequentially consistent: one of the two sees the other. The eventfd stays
- * readable until it is read, so a ring before epoll_wait is not lost.
+ * Sleep until the doorbell, a descriptor or the idle beat. The doorbell word is set before the last look at the ring,
+ * and a producer looks at it after its CAS, all sequentially consistent: one of the two sees the other. The eventfd
+ * stays readable until it is read, so a ring before epoll_wait is not lost.
  */
 static int doze(struct coordinator *c)
 {
@@ -266,8 +265,8 @@ static int doze(struct coordinator *c)
 	if (thorough && !coordinator_check_ingress(c))
 		return 0;
 	_Atomic uint32_t *doorbell = &c->space->ingress->doorbell;
-	uint32_t sleep =
-		(atomic_load(doorbell) | 1) + 2; /* a producer that was stopped since the last one does not clear it */
+	/* Another word than the last one's: a producer that was stopped since then does not clear it. */
+	uint32_t sleep = (atomic_load(doorbell) | 1) + 2;
 	atomic_store(doorbell, sleep);
 	if (ring_mend(c->space, c->head, thorough) && !(c->closed && c->head == c->end)) {
 		atomic_store(doorbell, sleep - 1);

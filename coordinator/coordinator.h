@@ -55,7 +55,7 @@ struct object {
 	uint32_t class_id;
 	uint64_t body_at, incarnation;
 	struct body *body;
-	void *mirror; /* the live struct; NULL: nobody has needed it since this coordinator began, or never can (no cls) */
+	void *mirror; /* the live struct; NULL: nobody has needed it here yet, or never can (no cls) */
 	struct mirror mirror_memory;
 	void *shadow; /* the mirror as the last good command left it */
 	struct stamp *stamps; /* by the plan's order */
@@ -141,7 +141,7 @@ struct coordinator {
 	int64_t deaf_until_ns; /* when to listen again; 0: we do */
 	uint32_t n_ending;     /* lanes whose owner is gone */
 	bool doubtful;	       /* a writer is gone, who may have left lies in the ingress */
-	uint64_t old_until;    /* when `committed` is here, lanes of the epoch before are done with; UINT64_MAX: they are */
+	uint64_t old_until;    /* `committed` here: lanes of the epoch before are done with; UINT64_MAX: they are */
 	int stopping; /* -1: no; else enum stoa_stop */
 	int64_t mended_ns; /* when the whole ring was looked at */
 	uint64_t end; /* of the ring, once closed */

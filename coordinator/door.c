@@ -2,8 +2,8 @@
  * door.c: see door.h.
  *
  * Who connects is judged by what the kernel says of it, before anything is read or kept; a stranger is told, and gone.
- * Who may come in and says nothing holds one of few places, and not for long. A client says hello at once; one that lost
- * its place because it was stopped in between connects again.
+ * Who may come in and says nothing holds one of few places, and not for long. A client says hello at once; one that
+ * lost its place because it was stopped in between connects again.
  */
 #include "coordinator/door.h"
 
@@ -174,8 +174,8 @@ int door_init(struct coordinator *c)
 
 void door_fini(struct coordinator *c)
 {
-	/* They ask again; a guardian that kept them would keep them waiting. In what a method forks, the epoll set is still
-	 * the coordinator's: they are not taken out. */
+	/* They ask again; a guardian that kept them would keep them waiting. In what a method forks, the epoll set is
+	 * still the coordinator's: they are not taken out. */
 	for (uint32_t i = 0; i < NEWCOMERS; i++) {
 		if (c->newcomers[i].used)
 			close(c->newcomers[i].fd);

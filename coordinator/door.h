@@ -12,8 +12,8 @@ enum rights door_rights(const struct namespace *ns, int fd, char text[STOA_ERROR
 /* Say why, before it has asked, and close. */
 void door_turn_away(int fd, int code, const char *text);
 
-/* The next of those who wait to be accepted. -EAGAIN: none. Out of descriptors, it is turned away: -EINTR, or -EMFILE if
- * not even that can be done. */
+/* The next of those who wait to be accepted. -EAGAIN: none. Out of descriptors, it is turned away: -EINTR, or -EMFILE
+ * if not even that can be done. */
 int door_accept(struct coordinator *c);
 
 /* A place for a connection, which is closed when it stays silent. When all are taken, the oldest leaves. */

@@ -64,18 +64,18 @@ static int open_dir(int at_fd, const char *file, const char *path, bool strict)
 
 static int make_dir(int at_fd, const char *file, const char *path, bool *made)
 {
-	bool new = mkdirat(at_fd, file, 0700) == 0;
-	*made = *made || new;
-	if (new && faccessat(at_fd, file, R_OK | W_OK | X_OK, AT_EACCESS) < 0)
+	bool is_new = mkdirat(at_fd, file, 0700) == 0;
+	*made = *made || is_new;
+	if (is_new && faccessat(at_fd, file, R_OK | W_OK | X_OK, AT_EACCESS) < 0)
 		fchmodat(at_fd, file, 0700, 0); /* the umask took our own bits */
-	if (new || errno == EEXIST)
+	if (is_new || errno == EEXIST)
 		return 0;
 	return error_set(-errno, "cannot make the directory %s: %s", path, strerror(errno));
 }
 
 /*
- * Others get to the socket, and no further: a group that alone is let in by that group's rights; where the kernel cannot
- * tell who they are by one group, everybody, and the coordinator asks.
+ * Others get to the socket, and no further: a group that alone is let in by that group's rights; where the kernel
+ * cannot tell who they are by one group, everybody, and the coordinator asks.
  */
 struct opening {
 	gid_t group; /* 0: none */
@@ -97,9 +97,9 @@ static int set_mode(int fd, const char *path, mode_t mode, gid_t group)
 		return 0;
 	/* closed to the group that it had, before it is given to another */
 	if (group && (fchmod(fd, 0700) < 0 || fchown(fd, (uid_t)-1, group) < 0))
-		return error_set(-errno,
-				 "cannot give the directory %s to group %u: %s; the coordinator's user must be a member",
-				 path, (unsigned)group, strerror(errno));
+		return error_set(
+			-errno, "cannot give the directory %s to group %u: %s; the coordinator's user must be a member",
+			path, (unsigned)group, strerror(errno));
 	return fchmod(fd, mode) < 0 ? error_set(-errno, "cannot chmod the directory %s: %s", path, strerror(errno)) : 0;
 }
 
@@ -521,14 +521,16 @@ int files_check_socket(const struct namespace *ns)
 {
 	struct stat st;
 	if (fstatat(ns->dir_fd, "socket", &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : error_set(-errno, "cannot look at %s/socket: %s", ns->dir, strerror(errno));
+		return errno == ENOENT ? 0
+				       : error_set(-errno, "cannot look at %s/socket: %s", ns->dir, strerror(errno));
 	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
 		return error_set(-EACCES, "%s/socket is no socket of user %u: not used; see what it is, then remove it",
 				 ns->dir, (unsigned)geteuid());
 	pid_t pid = find_listener(ns);
 	if (pid == 0)
 		return 0;
-	return error_set(-EEXIST, "pid %d listens at %s/socket, and is no coordinator: not used; end it, or remove that",
+	return error_set(-EEXIST,
+			 "pid %d listens at %s/socket, and is no coordinator: not used; end it, or remove that",
 			 (int)pid, ns->dir);
 }
 

@@ -87,7 +87,8 @@ int heap_init(struct heap *h, const struct space *space, int state_fd)
 		return error_set(-EPROTO, "the state's heap ends at %ju, outside of it", (uintmax_t)end);
 	h->reserved = h->unswept_end = end;
 	h->swept = start;
-	h->generation = (uint32_t)atomic_fetch_add_explicit(&space->state->next_incarnation, 1, memory_order_relaxed) + 1;
+	h->generation =
+		(uint32_t)atomic_fetch_add_explicit(&space->state->next_incarnation, 1, memory_order_relaxed) + 1;
 	return 0;
 }
 

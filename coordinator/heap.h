@@ -1,7 +1,7 @@
 /*
- * heap.h: memory in the state segment. Blocks lie without gaps from heap_at to heap_end, each with its capacity in front,
- * so that a new coordinator finds them all; which are free is private and is worked out again from what is referenced.
- * Memory is never given back to the system while the namespace lives: readers may still be looking at it.
+ * heap.h: memory in the state segment. Blocks lie without gaps from heap_at to heap_end, each with its capacity in
+ * front, so that a new coordinator finds them all; which are free is private and is worked out again from what is
+ * referenced. Memory is never given back to the system while the namespace lives: readers may still be looking at it.
  */
 #ifndef STOA_HEAP_H
 #define STOA_HEAP_H

@@ -3,8 +3,8 @@
  *
  * At a start every live object is looked at, and brought to its class's present form. A successor of a coordinator that
  * served does no more than it must, in a time that does not depend on how much state there is: it blanks what the last
- * turn had to do with, and loads what has hooks. An object is listed, and its mirror made, when a command means it; what
- * is left to list, and what is free, is found out bit by bit.
+ * turn had to do with, and loads what has hooks. An object is listed, and its mirror made, when a command means it;
+ * what is left to list, and what is free, is found out bit by bit.
  */
 #ifndef STOA_LOAD_H
 #define STOA_LOAD_H

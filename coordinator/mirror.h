@@ -1,7 +1,7 @@
 /*
- * mirror.h: memory for mirrors. Each ends where 64 KiB begin that nobody can touch, so that a method that writes past the
- * end of its object crashes there and then, is undone as any crash, and has harmed no other object. As many lie before
- * it, with the rest of its first page between: that is its own, zero, and looked at when a method has run.
+ * mirror.h: memory for mirrors. Each ends where 64 KiB begin that nobody can touch, so that a method that writes past
+ * the end of its object crashes there and then, is undone as any crash, and has harmed no other object. As many lie
+ * before it, with the rest of its first page between: that is its own, zero, and looked at when a method has run.
  */
 #ifndef STOA_MIRROR_H
 #define STOA_MIRROR_H

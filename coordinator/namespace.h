@@ -3,7 +3,8 @@
  *
  * The guardian makes or takes over the files, listens, and forks the coordinator, which inherits this struct. The
  * coordinator alone writes the state (but for struct life) and alone talks to clients; what it learns of them it tells
- * the guardian over the link (roster.h), so that the next coordinator, or the coordinator as next guardian, knows it too.
+ * the guardian over the link (roster.h), so that the next coordinator, or the coordinator as next guardian, knows
+ * it too.
  *
  * Order of a guardian's life: namespace_open, guardian_run (which ends or closes the namespace).
  *
@@ -54,9 +55,9 @@ void lock_drop(int lock_fd, int byte);
  * namespace.c. Open the namespace for serving: directory (0700, owned by us, no symlink), lock bytes 0 and 1 (byte 1 is
  * let go again), segments made, or taken over if they are whole and ours; damaged ones are moved to
  * "NAME.damaged-TIME-PID" beside it, never deleted. Waits for a predecessor that is ending. -EEXIST: served, or
- * still ending; ret_pid (may be NULL) is the pid of its guardian or coordinator. The thread's error tells the rest. With
- * options.uids, group or read_only_group the directory can be searched, and its socket reached, by those others (by all
- * where that is more than one group); nothing else in it can.
+ * still ending; ret_pid (may be NULL) is the pid of its guardian or coordinator. The thread's error tells the rest.
+ * With options.uids, group or read_only_group the directory can be searched, and its socket reached, by those others
+ * (by all where that is more than one group); nothing else in it can.
  */
 int namespace_open(struct namespace *ns, const char *name, const struct stoa_class *const *classes,
 		   const struct stoa_options *options, pid_t *ret_pid);

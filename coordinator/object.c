@@ -231,8 +231,8 @@ static int part_image(const struct coordinator *c, const struct object *o, uint3
 	return 0;
 }
 
-static int unpack_hook_part(const struct coordinator *c, struct object *o, uint32_t k,
-			    const struct part_plan *plan, const char *image)
+static int unpack_hook_part(const struct coordinator *c, struct object *o, uint32_t k, const struct part_plan *plan,
+			    const char *image)
 {
 	stoa_blob bytes = { 0 };
 	image_borrow(plan->image, image, &bytes);

@@ -1,6 +1,6 @@
 /*
- * objects.h: the objects there are, by entry and by name: made, found, removed. Changes of the directory (create, remove)
- * are turns of their own.
+ * objects.h: the objects there are, by entry and by name: made, found, removed. Changes of the directory (create,
+ * remove) are turns of their own.
  */
 #ifndef STOA_OBJECTS_H
 #define STOA_OBJECTS_H

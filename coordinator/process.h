@@ -14,7 +14,8 @@ int process_threads(void); /* of this process; 1 if /proc does not tell */
 /* A new session, no descriptor but keep (which becomes 3), nothing to read or print to, no directory kept busy. */
 int process_leave(int keep);
 
-/* Default handlers and an empty mask, as after exec; INT, HUP, PIPE and XFSZ ignored. TERM: ignored, or left blocked. */
+/* Default handlers and an empty mask, as after exec; INT, HUP, PIPE and XFSZ ignored. TERM:
+ * ignored, or left blocked. */
 void process_reset_signals(bool ignore_term);
 
 void process_no_core(void);                         /* unless $STOA_CORE is set */

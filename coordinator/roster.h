@@ -70,7 +70,8 @@ int roster_drop_client(struct roster *r, int link_fd, uint32_t index);
 int roster_set_lane(struct roster *r, int link_fd, uint32_t index, enum link_kind kind, const struct roster_lane *lane);
 int roster_tell(int link_fd, enum link_kind kind, int code, const char *text); /* LINK_READY, LINK_FAILED */
 
-/* Guardian: take one message off the link and apply it. 1: taken (ret_message, may be NULL); 0: none; -EPIPE: closed. */
+/* Guardian: take one message off the link and apply it. 1:
+ * taken (ret_message, may be NULL); 0: none; -EPIPE: closed. */
 int roster_hear(struct roster *r, int link_fd, struct link_message *ret_message);
 
 #endif

@@ -16,12 +16,13 @@
 #include "src/error.h"
 #include "src/value.h"
 
-#define FEW 64 /* bytes: more than one vector */
+#define FEW 64		     /* bytes: more than one vector */
 #define ALWAYS_CHECKED 4096u /* bytes of an object up to which undeclared writes are always looked for */
 
 /* ---- attributes of mirror and shadow ---- */
 
-/* For a few bytes, a vector memcmp loads more than those and masks the rest: at a mirror's guard a slow fault each time. */
+/* For a few bytes, a vector memcmp loads more than those and masks the rest:
+ * at a mirror's guard a slow fault each time. */
 static bool few_same(const char *a, const char *b, size_t size)
 {
 	uint64_t x, y;
@@ -241,8 +242,8 @@ static void attr_poison(const struct stoa_attr *a, char *self)
 }
 
 /* Does the reader's result change when attribute i does? Run it once more on a copy with i poisoned. */
-static bool depends_on(const struct coordinator *c, const struct object *o, const struct server_method *m, const void *args, uint32_t i, int status,
-		       const void *ret, char *copy, char *again)
+static bool depends_on(const struct coordinator *c, const struct object *o, const struct server_method *m,
+		       const void *args, uint32_t i, int status, const void *ret, char *copy, char *again)
 {
 	const struct stoa_class *code = o->cls->code;
 	memcpy(copy, o->mirror, code->state->size);

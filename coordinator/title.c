@@ -40,7 +40,8 @@ static size_t find_args(char **ret_at)
 		return 0;
 	stat[n] = '\0';
 	uintptr_t from = field(stat, ARG_START), to = field(stat, ARG_END);
-	/* The environment lies behind them, as the kernel laid it out, or this is not our memory: under valgrind it is not. */
+	/* The environment lies behind them, as the kernel laid it out, or this is not our memory:
+	 * under valgrind it is not. */
 	if (from == 0 || to <= from || !environ || environ[0] != (char *)to)
 		return 0;
 	*ret_at = (char *)from;

@@ -149,7 +149,8 @@ static bool is_own(int status)
 	       sig == SIGTRAP;
 }
 
-/* The hooks of its class failed on the state of an object: is it quarantined now? A kill from outside is not its fault. */
+/* The hooks of its class failed on the state of an object: is it quarantined now?
+ * A kill from outside is not its fault. */
 static bool note_loading(const struct watch *w, const struct space *space, bool own)
 {
 	uint32_t i = atomic_load(&space->state->pulse.object);

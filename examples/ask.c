@@ -1,6 +1,6 @@
 /*
- * ask.c: each line on standard input asks a rate limiter and is answered "go" or "later". Any number of calls in flight,
- * with one thread and one poll: a submit does not wait, its answer is an event.
+ * ask.c: each line on standard input asks a rate limiter and is answered "go" or "later". Any number of calls in
+ * flight, with one thread and one poll: a submit does not wait, its answer is an event.
  *
  *     stoad -n web --volatile ./bucket.so &        (the module of bucket_module.c)
  *     seq 100 | examples/ask [NAMESPACE]           ("web"; makes the object "limit": 10 a second, at most 20 at once)

@@ -7,8 +7,9 @@
  * Conventions. 0 is success, a negative errno value is failure; a positive return is documented where it occurs.
  * Out parameters come last, are named ret_x and are untouched on failure. Timeouts are relative nanoseconds:
  * STOA_NOWAIT, STOA_DEFAULT (5 s) or STOA_MS(n). Pointers are borrowed for the length of the call unless said
- * otherwise. Structs that the library fills in have room to grow (reserved); those that you fill begin with their size, or
- * come from a macro. The library never prints and never exits. Everything here is there since 0.1. stoa(3) has the rest.
+ * otherwise. Structs that the library fills in have room to grow (reserved); those that you fill begin with their size,
+ * or come from a macro. The library never prints and never exits. Everything here is there since 0.1. stoa(3) has the
+ * rest.
  */
 #ifndef STOA_H
 #define STOA_H
@@ -272,19 +273,20 @@ enum stoa_stop { STOA_DRAIN, STOA_NOW };
  * (-EBUSY) and before workers are forked. The coordinator ends with its last client. -EEXIST: served already (the text
  * has the pid; STOA_JOIN attaches instead). -EINVAL: a class is wrong (the text names class, row and reason).
  */
-STOA_PUBLIC int stoa_start(const char *name, const struct stoa_class *const *classes, const struct stoa_options *options,
-			   struct stoa **ret_stoa);
+STOA_PUBLIC int stoa_start(const char *name, const struct stoa_class *const *classes,
+			   const struct stoa_options *options, struct stoa **ret_stoa);
 
 /*
  * Be the coordinator: returns when stoa_stop or SIGTERM (drain) ends it. The calling process is the guardian; methods
  * run in a child that is forked anew when one crashes. Errors as stoa_start.
  */
-STOA_PUBLIC int stoa_serve(const char *name, const struct stoa_class *const *classes, const struct stoa_options *options);
+STOA_PUBLIC int stoa_serve(const char *name, const struct stoa_class *const *classes,
+			   const struct stoa_options *options);
 
 /*
- * Attach to a namespace, NAME or another user's USER/NAME; waits up to options.timeout for it. -ENOENT: nobody serves it.
- * -EACCES: not allowed.
- * -EPROTO: another layout. Attaching twice gives the same handle, counted. Free with stoa_detach.
+ * Attach to a namespace, NAME or another user's USER/NAME; waits up to options.timeout for it. -ENOENT: nobody serves
+ * it. -EACCES: not allowed. -EPROTO: another layout. Attaching twice gives the same handle, counted. Free with
+ * stoa_detach.
  */
 STOA_PUBLIC int stoa_attach(const char *name, const struct stoa_options *options, struct stoa **ret_stoa);
 
@@ -304,7 +306,8 @@ STOA_PUBLIC int stoa_health(struct stoa *stoa, struct stoa_health *ret_health);
 STOA_PUBLIC int stoa_rejected(struct stoa *stoa, uint64_t after,
 			      int (*each)(void *data, const struct stoa_rejection *rejection), void *data);
 
-/* End the coordinator: STOA_DRAIN applies what was accepted, STOA_NOW abandons and counts it. Waits until it is gone. */
+/* End the coordinator: STOA_DRAIN applies what was accepted,
+ * STOA_NOW abandons and counts it. Waits until it is gone. */
 STOA_PUBLIC int stoa_stop(struct stoa *stoa, enum stoa_stop how, int64_t timeout);
 
 /* Give the handle and all proxies of it back. NULL is allowed. Returns NULL. */
@@ -341,14 +344,15 @@ STOA_PUBLIC struct stoa_proxy *stoa_close(struct stoa_proxy *proxy); /* NULL is 
  * Send a command and do not wait for its answer. Returns when it is in the queue: a read that starts afterwards, in any
  * process, sees it. -EAGAIN: no room within the timeout. A rejected one is counted and recorded (stoa_sync).
  */
-STOA_PUBLIC int stoa_cast(struct stoa_proxy *proxy, const struct stoa_method *method, const void *args, int64_t timeout);
+STOA_PUBLIC int stoa_cast(struct stoa_proxy *proxy, const struct stoa_method *method, const void *args,
+			  int64_t timeout);
 
 /*
  * Send a command and wait for its answer. The method's own error comes back as it returned it (stoa_last_error has its
  * text and origin). -ECANCELED: timed out, and will never apply. -ETIMEDOUT: timed out, and may still apply.
  */
-STOA_PUBLIC int stoa_call(struct stoa_proxy *proxy, const struct stoa_method *method, const void *args, void *ret_result,
-			  int64_t timeout);
+STOA_PUBLIC int stoa_call(struct stoa_proxy *proxy, const struct stoa_method *method, const void *args,
+			  void *ret_result, int64_t timeout);
 
 /*
  * Send a command; its answer arrives through stoa_next (with data) or stoa_await. ret_result is written then, and must

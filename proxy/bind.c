@@ -66,7 +66,8 @@ void views_free(struct stoa *s)
 
 /* ---- rows ---- */
 
-/* "class hits: attribute bytes is bytes:u32 here and bytes:u64 in the coordinator", malloc'ed; NULL: they are the same. */
+/* "class hits: attribute bytes is bytes:u32 here and bytes:u64 in the coordinator",
+ * malloc'ed; NULL: they are the same. */
 static char *differs(const struct stoa_class *cls, const char *what, const char *name, char *here, char *there)
 {
 	char *text = NULL;

@@ -1,8 +1,8 @@
 /*
  * bind.h: a client's class bound to the coordinator's description of it, by name, row by row.
  *
- * A row that differs is bound as bad, with a text that says what differs, and refused when it is used; rows that a client
- * does not use never matter. Everything that a read or a command needs is worked out here once.
+ * A row that differs is bound as bad, with a text that says what differs, and refused when it is used; rows that a
+ * client does not use never matter. Everything that a read or a command needs is worked out here once.
  */
 #ifndef STOA_BIND_H
 #define STOA_BIND_H

@@ -79,9 +79,7 @@ static int ask(int fd, struct message *m, const int *fds, int64_t deadline, stru
 
 static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret)
 {
-	struct message m = { .kind = MESSAGE_HELLO,
-			     .id = MESSAGE_HELLO_ID,
-			     .flags = read_only ? STOA_READ_ONLY : 0 },
+	struct message m = { .kind = MESSAGE_HELLO, .id = MESSAGE_HELLO_ID, .flags = read_only ? STOA_READ_ONLY : 0 },
 		       in;
 	int fds[MESSAGE_FDS];
 	int pid_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);

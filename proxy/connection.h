@@ -13,14 +13,15 @@ struct welcome {
 	uint64_t epoch;
 };
 
-/* Connect to dir/socket of owner (or NAMES_ANYONE) and say hello. -ENOENT, -ECONNREFUSED: nobody there; -EACCES and others as refused, with text. */
+/* Connect to dir/socket of owner (or NAMES_ANYONE) and say hello. -ENOENT, -ECONNREFUSED: nobody there; -EACCES and
+ * others as refused, with text. */
 int connection_open(const char *dir, uid_t owner, bool read_only, int64_t deadline, struct welcome *ret);
 
 /* The same over the connection that a parent process had, without a path. */
 int connection_inherit(int parent_fd, bool read_only, int64_t deadline, struct welcome *ret);
 
-/* Ask and wait for the answer with the same id; asked again when it does not come. A refusal is its status, with its text
- * as the thread's error. */
+/* Ask and wait for the answer with the same id; asked again when it does not come. A refusal is its status, with its
+ * text as the thread's error. */
 int connection_ask(struct stoa *s, struct message *m, const int *fds, int64_t deadline, struct message *ret,
 		   int ret_fds[MESSAGE_FDS]);
 

@@ -1,9 +1,10 @@
 /*
  * event.c: a thread's event loop: one descriptor for answers, changes, and the loss and return of the coordinator.
  *
- * The descriptor is an epoll of three: the lane's socket, to which the coordinator sends when the thread has said that it
- * sleeps (PARK_EVENT in its word, and its bit among the watchers); a timer for deadlines; the connection, for its end.
- * stoa_next looks, and only when there is nothing says so and looks once more: nothing between look and sleep is lost.
+ * The descriptor is an epoll of three: the lane's socket, to which the coordinator sends when the thread has said that
+ * it sleeps (PARK_EVENT in its word, and its bit among the watchers); a timer for deadlines; the connection, for its
+ * end. stoa_next looks, and only when there is nothing says so and looks once more: nothing between look and sleep is
+ * lost.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -208,7 +208,8 @@ static int open_file(const struct stoa *s, const char *file)
 	return -1;
 }
 
-/* A reader may look at what a hung or dead coordinator left: one of the same user, for the files are closed to others. */
+/* A reader may look at what a hung or dead coordinator left:
+ * one of the same user, for the files are closed to others. */
 static int open_files(const struct stoa *s, struct welcome *w)
 {
 	*w = (struct welcome){ .conn_fd = -1, .doorbell_fd = -1 };
@@ -416,8 +417,8 @@ static int reach(const struct stoa *s, bool forked, int64_t deadline, struct wel
 }
 
 /*
- * In a child that became a daemon, and closed all descriptors for that: those with our numbers are not ours, and must be
- * neither used nor closed.
+ * In a child that became a daemon, and closed all descriptors for that: those with our numbers are not ours, and must
+ * be neither used nor closed.
  */
 static void forget_fds(struct stoa *s)
 {

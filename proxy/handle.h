@@ -6,8 +6,8 @@
  * remembered lane is looked at only if its generation is that of a live handle.
  *
  * Locks, in this order: a handle's talk (its connection, held over a question and its answer), the list of handles
- * (handles_lock), a handle's mutex (its lists); the latter two for moments. fork() takes these two; talk is made anew in the
- * child, which has a connection of its own.
+ * (handles_lock), a handle's mutex (its lists); the latter two for moments. fork() takes these two; talk is made anew
+ * in the child, which has a connection of its own.
  */
 #ifndef STOA_HANDLE_H
 #define STOA_HANDLE_H

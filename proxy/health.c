@@ -15,16 +15,16 @@
 #define LATE_NS INT64_C(2000000000) /* an idle beat comes twice a second */
 
 /*
- * Who holds the lock of this byte; 0: nobody. The kernel's word, not a pid's. Who cannot open the lock, being of another
- * user or in another root, goes by his connection.
+ * Who holds the lock of this byte; 0: nobody. The kernel's word, not a pid's. Who cannot open the lock, being of
+ * another user or in another root, goes by his connection.
  */
 static pid_t lock_holder(const struct stoa *s, off_t byte, const _Atomic int32_t *noted)
 {
 	char path[PATH_MAX + 8];
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	/* Closing any descriptor of the lock would let go of what this process holds. */
 	if (atomic_load(&s->space.state->life.guardian) == getpid())
-		return atomic_load(
-			noted); /* closing any descriptor of the lock would let go of what this process holds */
+		return atomic_load(noted);
 	snprintf(path, sizeof(path), "%s/lock", s->dir);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)

@@ -22,7 +22,7 @@ static __thread struct {
 	struct remembered {
 		uint64_t generation;
 		struct lane *lane;
-	} * lanes;
+	} *lanes;
 	uint32_t n;
 	void *scratch;
 	size_t scratch_size;
@@ -357,8 +357,8 @@ static struct record *take(struct lane *lane, uint64_t size)
 	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
 	if (lane->used && lane->newest == lane->oldest)
 		return NULL;
-	if (lane->newest >= lane->oldest &&
-	    end - lane->newest < size) { /* fill the gap at the end, go on at the start */
+	if (lane->newest >= lane->oldest && end - lane->newest < size) {
+		/* fill the gap at the end, go on at the start */
 		uint64_t gap = end - lane->newest;
 		if (lane->oldest - lane->start < size)
 			return NULL;

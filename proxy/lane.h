@@ -1,9 +1,9 @@
 /*
  * lane.h: a thread's lane: the memory its commands are written to, and the answers it still wants.
  *
- * A lane belongs to one thread; nothing in it is locked. Records are taken from a ring of bytes, oldest freed first: once
- * its command is committed and nobody holds it for its answer. When that ring is full a larger one is begun behind it and
- * the old one is left to drain: 32 KiB, 64 KiB … 32 MiB. Only growing makes system calls.
+ * A lane belongs to one thread; nothing in it is locked. Records are taken from a ring of bytes, oldest freed first:
+ * once its command is committed and nobody holds it for its answer. When that ring is full a larger one is begun behind
+ * it and the old one is left to drain: 32 KiB, 64 KiB … 32 MiB. Only growing makes system calls.
  */
 #ifndef STOA_LANE_H
 #define STOA_LANE_H
@@ -48,7 +48,8 @@ struct lane {
 /* This thread's lane; made, or taken from a thread that ended, if it has none. Error codes of stoa_attach_thread. */
 int lane_get(struct stoa *s, int64_t timeout, struct lane **ret);
 
-/* Room for a record of size bytes with its arguments and answer; stays the lane's. -EAGAIN: no room; -EMSGSIZE: never. */
+/* Room for a record of size bytes with its arguments and answer; stays the lane's. -EAGAIN:
+ * no room; -EMSGSIZE: never. */
 int lane_record(struct lane *lane, uint64_t size, struct record **ret);
 /* The record was not published: take it back. */
 void lane_unrecord(struct record *r);

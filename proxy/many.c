@@ -1,6 +1,6 @@
 /*
- * many.c: see many.h. The record's arguments are records themselves, each with its arguments, padded to 8; the answer is
- * the command's own, then one for each of them.
+ * many.c: see many.h. The record's arguments are records themselves, each with its arguments, padded to 8; the answer
+ * is the command's own, then one for each of them.
  */
 #include "proxy/many.h"
 

@@ -1,9 +1,9 @@
 /*
  * moment.h: copies of the parts of one or several objects, all as of one value of `committed`.
  *
- * A round takes one g and copies what is not already held as of g. A part that was overwritten under it goes to the front
- * of the next round, where g is freshest, and what is held stays: so each round leaves less to do, however hot some parts
- * are.
+ * A round takes one g and copies what is not already held as of g. A part that was overwritten under it goes to the
+ * front of the next round, where g is freshest, and what is held stays: so each round leaves less to do, however hot
+ * some parts are.
  */
 #ifndef STOA_MOMENT_H
 #define STOA_MOMENT_H

@@ -133,8 +133,8 @@ int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t
 	uint64_t seq = lane->seq++;
 	lane->last = w->record->ticket = w->ticket + 1;
 	handle_ring(s);
-	/* Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds the command in
-	 * the ring when it decides how long to keep the lane. */
+	/* Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds the
+	 * command in the ring when it decides how long to keep the lane. */
 	if (atomic_load(&s->space.state->life.epoch) != lane->epoch)
 		return await_taken(lane, w->ticket, seq);
 	return 0;

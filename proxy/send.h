@@ -15,7 +15,8 @@ struct sending {
 	uint64_t ticket; /* once published */
 };
 
-/* Take a record with room for its arguments and an answer of reply_size (0: none). Waits for room until the deadline. */
+/* Take a record with room for its arguments and an answer of reply_size (0: none).
+ * Waits for room until the deadline. */
 int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t timeout, struct sending *ret);
 
 /* What a command will change: flags of one object, by their places behind the first. */
@@ -28,8 +29,8 @@ struct flags send_flags(const struct target *t, const uint32_t *attrs, uint32_t 
 struct flags send_flags_of_writables(const struct target *t);
 
 /*
- * Raise n sets of flags and publish it. -EAGAIN: no room in the queue within the timeout; -ESHUTDOWN. The record is taken
- * back on failure.
+ * Raise n sets of flags and publish it. -EAGAIN: no room in the queue within the timeout; -ESHUTDOWN. The record is
+ * taken back on failure.
  */
 int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t timeout);
 

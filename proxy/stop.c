@@ -36,7 +36,8 @@ int stoa_stop(struct stoa *s, enum stoa_stop how, int64_t timeout)
 	r = connection_ask(s, &m, NULL, deadline, &in, fds);
 	pthread_mutex_unlock(&s->talk);
 	handle_ring(s);
-	/* It may have ended before its answer was read: by another's stop, or with our question, asked again, unheard. */
+	/* It may have ended before its answer was read:
+	 * by another's stop, or with our question, asked again, unheard. */
 	if (r == -ECONNRESET && atomic_load(&s->space.state->life.phase) == LIFE_ENDED)
 		return 0;
 	if (r == -ECONNRESET)

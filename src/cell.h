@@ -1,10 +1,10 @@
 /*
  * cell.h: which of two cells counts, and how they are read and written: the commit protocol of all committed memory.
  *
- * As of g = `committed` the current cell of a pair is the one with the greatest tag that is not above g. The coordinator
- * writes the other one: first its tag (the end of the batch, still above `committed`), then its bytes, and `committed`
- * last. A reader copies and looks at the tag again: the cell that it took is written next only after another commit, and
- * the first thing written then is the tag. So the copy is whole, or it is thrown away.
+ * As of g = `committed` the current cell of a pair is the one with the greatest tag that is not above g. The
+ * coordinator writes the other one: first its tag (the end of the batch, still above `committed`), then its bytes, and
+ * `committed` last. A reader copies and looks at the tag again: the cell that it took is written next only after
+ * another commit, and the first thing written then is the tag. So the copy is whole, or it is thrown away.
  *
  *   writer: tag (relaxed), release fence, bytes …, committed (release)
  *   reader: committed (acquire), tag (acquire), bytes …, acquire fence, tag (relaxed)
@@ -45,7 +45,8 @@ static inline void cell_begin(struct tags *t, int k, uint64_t tag)
 	atomic_thread_fence(memory_order_release);
 }
 
-/* Coordinator, at recovery: blank what was not committed (the model fails without this). Returns the current cell or -1. */
+/* Coordinator, at recovery: blank what was not committed (the model fails without this).
+ * Returns the current cell or -1. */
 static inline int cell_recover(struct tags *t, uint64_t committed)
 {
 	uint64_t tag;

@@ -2,8 +2,8 @@
  * flag.h: write flags and the read barrier.
  *
  * A flag holds the newest ticket that will change its attribute, plus one. It is raised before the command is put into
- * the ring, and never cleared: `committed` passing it lowers it. So a reader waits for all commands to its attribute that
- * are in the ring when it looks, and for nothing that is queued later.
+ * the ring, and never cleared: `committed` passing it lowers it. So a reader waits for all commands to its attribute
+ * that are in the ring when it looks, and for nothing that is queued later.
  *
  * Raising it behind the publication, before the writing call returns, would do for one attribute and not for several:
  * between the two, another command that returns can have used the new value, when reads do not yet wait for it.
@@ -44,7 +44,8 @@ static inline uint64_t flag_pending(const struct space *s, const _Atomic uint64_
 		return 0;
 	if (value <= committed + s->geometry.queue && ring_holds(s, value - 1))
 		return value;
-	/* Somebody is about to publish, died before he did, came too late, or lies: what he has overwritten may be queued. */
+	/* Somebody is about to publish, died before he did, came too late, or lies:
+	 * what he has overwritten may be queued. */
 	uint64_t end = ring_end(s);
 	return end > committed ? end : 0;
 }

@@ -76,7 +76,7 @@ struct life {
 /* The heartbeat: what the coordinator does, and since when. */
 struct pulse {
 	_Atomic int64_t beat_ns;  /* CLOCK_MONOTONIC of the last turn or idle beat */
-	_Atomic uint64_t running; /* ticket + 1 of the command that runs; 0: none; PULSE_LOADING: a hook, but for no command */
+	_Atomic uint64_t running; /* ticket + 1 of the command that runs; 0: none; PULSE_LOADING: a hook alone */
 	_Atomic int64_t since_ns, deadline_ns; /* CLOCK_MONOTONIC start, and when the guardian ends it */
 	_Atomic uint32_t object, row;          /* of it; UINT32_MAX: none */
 	_Atomic uint32_t asleep;               /* parked: no beat is due before the idle beat */
@@ -116,7 +116,7 @@ struct state_head {
 	_Atomic uint64_t heap_end;                       /* offset: blocks lie without gaps below it */
 	_Atomic uint64_t next_incarnation;
 	_Atomic uint32_t n_objects, n_classes;           /* entries ever used */
-	_Atomic uint32_t flags_end;                      /* flags ever given out; a body keeps its own for its successors */
+	_Atomic uint32_t flags_end;                      /* flags ever given out; a body's go to its successors */
 	alignas(LAYOUT_LINE) struct turn turn;
 };
 _Static_assert(sizeof(struct state_head) <= LAYOUT_PAGE, "the head of the state is one page");
@@ -178,7 +178,7 @@ struct body {
 	_Atomic uint64_t died;        /* tag; 0: alive */
 	uint64_t origin;              /* incarnation under which the object was created: a changed class keeps it */
 	uint32_t object, class_id;    /* its entry, its class's entry */
-	uint32_t flags_at, n_flags;   /* room for its flags: one for "all writable", then one per attribute; 0: none yet */
+	uint32_t flags_at, n_flags;   /* its flags: one for "all writable", then one per attribute; 0: none yet */
 	uint32_t n_parts, unused;
 	uint64_t unused2[2];
 	struct part parts[];
@@ -214,9 +214,9 @@ _Static_assert(sizeof(struct stamp) == 32, "a stamp is four words");
 struct ingress_head {
 	struct segment_head head;
 	alignas(LAYOUT_LINE) _Atomic uint64_t tail;     /* a hint: the slots themselves say what is filled */
-	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* bit 0: the coordinator sleeps: ring its eventfd; above: which sleep */
+	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* bit 0: it sleeps, ring its eventfd; above: which sleep */
 	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot */
-	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose event loop watches objects */
+	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose loop watches objects */
 };
 _Static_assert(sizeof(struct ingress_head) <= LAYOUT_PAGE, "the head of the ingress is one page");
 
@@ -278,7 +278,8 @@ _Static_assert(sizeof(struct create_args) == 2 * LAYOUT_NAME + 8, "its arguments
 /* Fill in the computed fields. -EINVAL: a count is out of range (text names the option and the range). */
 int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX]);
 
-/* What there is to reach by offset: the state and ingress segments as mapped here, with their geometry kept privately. */
+/* What there is to reach by offset: the state and ingress segments as mapped here,
+ * with their geometry kept privately. */
 struct space {
 	struct geometry geometry;
 	struct state_head *state; /* read-only in clients */

@@ -16,7 +16,7 @@ enum message_kind {
 	MESSAGE_HELLO = 1, /* flags; fd: pidfd of the sender. Answer: epoch in a; fds: state, ingress, doorbell */
 	MESSAGE_LANE,      /* a: tid; fd: AF_UNIX datagram socket. Answer: a lane, b seq; fd: lane */
 	MESSAGE_LANE_FREE, /* a: lane. No answer */
-	MESSAGE_INHERIT,   /* from a forked child over its parent's connection; fd: its own connection. No answer here */
+	MESSAGE_INHERIT,   /* from a forked child over its parent's connection; fd: its own. No answer here */
 	MESSAGE_STOP,      /* a: enum stoa_stop. Answer: 0, then end of file when it is done */
 	MESSAGE_ANNOUNCE,  /* a: object: set the waiting bit of its park word for a read-only client. No answer */
 	MESSAGE_BYE,       /* the sender is done with the namespace, though its children may hold the connection */

@@ -124,9 +124,7 @@ int names_find(const char *name, char ret_dir[PATH_MAX], uid_t *ret_owner)
 	uid_t owner = chosen_dir() ? NAMES_ANYONE : geteuid();
 	int r = slash ? find_user(name, (size_t)(slash - name), &owner) : 0;
 	r = r ? r : names_check("namespace", slash ? slash + 1 : name);
-	r = r	    ? r
-	    : slash ? make_paths_of(owner, slash + 1, above, ret_dir)
-		    : names_dir(name, above, ret_dir);
+	r = r ? r : slash ? make_paths_of(owner, slash + 1, above, ret_dir) : names_dir(name, above, ret_dir);
 	if (r == 0)
 		*ret_owner = owner;
 	return r;

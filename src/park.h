@@ -4,8 +4,8 @@
  * A park word is bit 0 (someone sleeps in a futex), bit 1 (an event loop sleeps on its descriptor) and an epoch of 30
  * bits above. Sleeper: announce (set the bit, remember the word), look again at what it waits for, sleep if the word is
  * still the same. Waker: make it true, full fence, and if a bit is set clear the bits, add one to the epoch, wake. The
- * epoch is what keeps a sleeper whose bit was cleared for somebody else from sleeping on (tests/model/park.pml: without it a wake
- * is lost). The bits are cleared, so a dead sleeper costs one idle wake and not one per commit.
+ * epoch is what keeps a sleeper whose bit was cleared for somebody else from sleeping on (tests/model/park.pml: without
+ * it a wake is lost). The bits are cleared, so a dead sleeper costs one idle wake and not one per commit.
  */
 #ifndef STOA_PARK_H
 #define STOA_PARK_H

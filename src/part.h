@@ -1,8 +1,8 @@
 /*
  * part.h: how the state of a class is cut into parts. Both sides compute it from the class alone.
  *
- * Fixed attributes are gathered, in order, up to 1 KiB or 64 of them; a bigger one is a part of its own, as is each text
- * or blob and each part of the class's hooks. What a commit writes is the parts that changed.
+ * Fixed attributes are gathered, in order, up to 1 KiB or 64 of them; a bigger one is a part of its own, as is each
+ * text or blob and each part of the class's hooks. What a commit writes is the parts that changed.
  */
 #ifndef STOA_PART_H
 #define STOA_PART_H

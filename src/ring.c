@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-/* A liar may move the tail under us for ever; after so many rounds without progress the caller waits like on a full ring. */
+/* A liar may move the tail under us for ever; after so many rounds without progress the
+ * caller waits like on a full ring. */
 #define ROUNDS 1000
 
 static uint64_t first_empty(const struct space *s, uint64_t from)
@@ -35,8 +36,8 @@ static bool tail_plausible(const struct space *s, uint64_t tail, uint64_t commit
 }
 
 /*
- * A tail within the ring may still lie: a command in front of a hole would come out of order, or behind the closing word.
- * The slot before it tells, which an honest tail has passed filled. Puts the tail right.
+ * A tail within the ring may still lie: a command in front of a hole would come out of order, or behind the closing
+ * word. The slot before it tells, which an honest tail has passed filled. Puts the tail right.
  */
 static int check_predecessor(const struct space *s, uint64_t tail, uint64_t committed)
 {
@@ -122,7 +123,8 @@ bool ring_mend(const struct space *s, uint64_t head, bool thorough)
 	uint64_t tail = atomic_load_explicit(&s->ingress->tail, memory_order_relaxed);
 	if (tail <= head && !thorough)
 		return ring_filled(s, head);
-	/* The tail passes only filled slots, so it lies, or did. Who was misled by it has filled a slot behind a hole. */
+	/* The tail passes only filled slots, so it lies, or did.
+	 * Who was misled by it has filled a slot behind a hole. */
 	uint64_t filled = head + s->geometry.queue - 1;
 	while (filled > head && !ring_filled(s, filled))
 		filled--;

@@ -77,9 +77,10 @@ int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_read
 int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word);
 
 /*
- * Consumer, about to sleep with nothing at head: undo what a lying client did to slot or tail. Holes in front of a filled
- * slot (its producer was misled by a forged tail) are filled with voids. Looks behind head only if the tail is there;
- * thorough: always, for the tail may have been forged back since. Returns true if there is something to take now.
+ * Consumer, about to sleep with nothing at head: undo what a lying client did to slot or tail. Holes in front of a
+ * filled slot (its producer was misled by a forged tail) are filled with voids. Looks behind head only if the tail is
+ * there; thorough: always, for the tail may have been forged back since. Returns true if there is something to take
+ * now.
  */
 bool ring_mend(const struct space *s, uint64_t head, bool thorough);
 

@@ -54,8 +54,8 @@ static void check_spawned(const char *file, int line)
 {
 	for (int i = 0; i < n_spawned; i++) {
 		siginfo_t info = { 0 };
-		if (waitid(P_PID, (id_t)spawned[i], &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == spawned[i] &&
-		    info.si_code == CLD_KILLED && info.si_status == SIGABRT)
+		if (waitid(P_PID, (id_t)spawned[i], &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    info.si_pid == spawned[i] && info.si_code == CLD_KILLED && info.si_status == SIGABRT)
 			_fail(file, line);
 	}
 }
@@ -149,7 +149,8 @@ static int kill_children(bool say)
 	char name[64], state;
 	DIR *dir = opendir("/proc");
 	for (struct dirent *e; dir && (e = readdir(dir));) {
-		if (!isdigit((unsigned char)e->d_name[0]) || !is_child(e->d_name, name, sizeof(name), &state) || state == 'Z')
+		if (!isdigit((unsigned char)e->d_name[0]) || !is_child(e->d_name, name, sizeof(name), &state) ||
+		    state == 'Z')
 			continue;
 		if (say)
 			print_error("left over: process %s \"%s\", state %c\n", e->d_name, name, state);
@@ -234,13 +235,15 @@ void harness_run(void **state)
 	pid_t pid = fork();
 	if (pid == 0)
 		run_here(c);
-	int status = wait_until(pid, clock_deadline(STOA_MS((c->seconds ? c->seconds : TEST_SECONDS) * 1000 * HARNESS_SLOW)));
+	int status = wait_until(
+		pid, clock_deadline(STOA_MS((c->seconds ? c->seconds : TEST_SECONDS) * 1000 * HARNESS_SLOW)));
 	bool good = status == 0 || status == SKIPPED;
 	bool reaped = reap_all(good ? clock_deadline(END_NS) : 0), empty = remove_dir(dir), silent = no_reports(dir);
 	if (status == -1000)
 		fail_msg("it took too long");
 	else if (!good)
-		fail_msg("its process ended with %s %d", status < 0 ? "signal" : "status", status < 0 ? -status : status);
+		fail_msg("its process ended with %s %d", status < 0 ? "signal" : "status",
+			 status < 0 ? -status : status);
 	else if (!reaped || !empty)
 		fail_msg("something was left over");
 	else if (!silent)

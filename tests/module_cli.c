@@ -58,10 +58,10 @@ struct pause {
 };
 
 #define ROW(...) STOA_ATTR(struct every, __VA_ARGS__, .writable = true)
-STOA_STRUCT(every, ROW(i8, .doc = "the smallest"), ROW(i16, .unit = "mm"), ROW(i32), ROW(i64), ROW(u8), ROW(u16), ROW(u32),
-	    ROW(u64), ROW(f32), ROW(f64, .unit = "m/s", .doc = "how \"fast\""), ROW(ok), ROW(name), ROW(row), ROW(grid),
-	    ROW(cube), ROW(words), ROW(timer.total, .unit = "ms"), ROW(timer.at.x), ROW(note), ROW(data), ROW(notes),
-	    ROW(parts), STOA_ATTR(struct every, fixed));
+STOA_STRUCT(every, ROW(i8, .doc = "the smallest"), ROW(i16, .unit = "mm"), ROW(i32), ROW(i64), ROW(u8), ROW(u16),
+	    ROW(u32), ROW(u64), ROW(f32), ROW(f64, .unit = "m/s", .doc = "how \"fast\""), ROW(ok), ROW(name), ROW(row),
+	    ROW(grid), ROW(cube), ROW(words), ROW(timer.total, .unit = "ms"), ROW(timer.at.x), ROW(note), ROW(data),
+	    ROW(notes), ROW(parts), STOA_ATTR(struct every, fixed));
 STOA_STRUCT(mixed, STOA_ATTR(struct mixed, n), STOA_ATTR(struct mixed, x), STOA_ATTR(struct mixed, up),
 	    STOA_ATTR(struct mixed, who), STOA_ATTR(struct mixed, row), STOA_ATTR(struct mixed, say),
 	    STOA_ATTR(struct mixed, raw));

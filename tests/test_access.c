@@ -636,7 +636,8 @@ static off_t size_of(int fd)
 static int handed(const char *file)
 {
 	struct message in, m = { .kind = MESSAGE_HELLO, .id = MESSAGE_HELLO_ID, .n_fds = 1 };
-	int fds[MESSAGE_FDS], lane[MESSAGE_FDS], fd = connect_raw(), self = (int)syscall(SYS_pidfd_open, getpid(), 0), r;
+	int fds[MESSAGE_FDS], lane[MESSAGE_FDS], fd = connect_raw(), r;
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	ok(message_send(fd, &m, &self));
 	until((r = message_receive(fd, &in, fds)) != -EAGAIN);
 	ok(r);
@@ -677,7 +678,8 @@ static void truncates_the_ingress(int other)
 		assert_int_equal(ftruncate(fd, i * 100), 0);
 		until(size_of(fd) == whole);
 	}
-	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s)); /* its queue is begun anew: what comes now is kept */
+	/* its queue is begun anew: what comes now is kept */
+	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
 	stoa_detach(s);
 	close(state);
 	close(fd);

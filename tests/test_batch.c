@@ -278,11 +278,13 @@ static void scribble(int i)
 	uint64_t *words = (uint64_t *)((char *)lane->head + LANE_ARENA);
 	for (int n = 0; n < 2000; n++) {
 		for (int k = 0; k < 64; k++)
-			words[(unsigned)rand_r(&seed) % 2048] = (uint64_t)rand_r(&seed) << (unsigned)(rand_r(&seed) % 40);
+			words[(unsigned)rand_r(&seed) % 2048] = (uint64_t)rand_r(&seed)
+								<< (unsigned)(rand_r(&seed) % 40);
 		uint64_t ticket;
 		ring_publish(&s->space, lane->id, 32 + (unsigned)rand_r(&seed) % 64, NULL, NULL, &ticket);
 		if (n % 16 == 0)
-			atomic_store(&s->space.ingress->tail, atomic_load(&s->space.state->committed) + (unsigned)rand_r(&seed) % 9000);
+			atomic_store(&s->space.ingress->tail,
+				     atomic_load(&s->space.state->committed) + (unsigned)rand_r(&seed) % 9000);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * test_blame.c: what the coordinator ran when it died is tried once more, and rejected if it was its own doing; what only
- * stood near is applied once, however often the coordinator is killed.
+ * test_blame.c: what the coordinator ran when it died is tried once more, and rejected if it was its own doing; what
+ * only stood near is applied once, however often the coordinator is killed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -184,7 +184,8 @@ static void command_is_rejected_when_the_coordinator_was_killed_eight_times(void
 	assert_int_equal(count(), 1);
 	ok(stoa_rejected(s, 0, keep_rejection, &r));
 	assert_int_equal(r.code, -EFAULT);
-	assert_string_equal(r.text, "the coordinator was killed 8 times, and stopped 0 times, while method act of object d ran");
+	assert_string_equal(
+		r.text, "the coordinator was killed 8 times, and stopped 0 times, while method act of object d ran");
 }
 
 /* Kills from outside do not add up with crashes of its own making, nor those of one command with those of the next. */

@@ -224,7 +224,8 @@ static void class_check_tells_when_names_meet(void **state)
 {
 	(void)state;
 	WRONG(b.attrs[4].name = "requests", "class hits: two attributes are named \"requests\"");
-	WRONG(b.arg_attrs[1].name = "bytes", "class hits, method record, arguments: two attributes are named \"bytes\"");
+	WRONG(b.arg_attrs[1].name = "bytes",
+	      "class hits, method record, arguments: two attributes are named \"bytes\"");
 	WRONG(b.total.name = "record", "class hits: two methods are named \"record\"");
 	WRONG(b.total.class_name = "misses", "class hits, method total: the row is of class misses");
 	WRONG(b.total.class_name = NULL, "class hits, method total: the row is of class (unnamed)");

@@ -1,6 +1,6 @@
 /*
- * test_clients.c: which clients live. None counts as alive when it is dead, though its pid, its connection or its memory
- * is still somewhere, and none as dead when it is stopped, far away, or without its first thread.
+ * test_clients.c: which clients live. None counts as alive when it is dead, though its pid, its connection or its
+ * memory is still somewhere, and none as dead when it is stopped, far away, or without its first thread.
  */
 #include <errno.h>
 #include <linux/sched.h>

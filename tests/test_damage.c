@@ -1,7 +1,7 @@
 /*
  * test_damage.c: a namespace is left by guardian and coordinator that were killed, and damaged: attaching says what is
- * wrong, at once; the next start goes on with what is whole, sets aside what is not, or refuses, and never crashes; a start
- * that was killed at any system call is replaced by the next.
+ * wrong, at once; the next start goes on with what is whole, sets aside what is not, or refuses, and never crashes; a
+ * start that was killed at any system call is replaced by the next.
  */
 #include <errno.h>
 #include <fcntl.h>

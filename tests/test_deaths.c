@@ -18,7 +18,7 @@
 enum kind { CALLER, CASTER, READER, WAITER, LOOPER, ATTACHER, KINDS };
 
 static struct {
-	_Atomic uint64_t turns;    /* that went well */
+	_Atomic uint64_t turns;	   /* that went well */
 	_Atomic uint64_t applied;  /* as it was told: answered, or accepted */
 	_Atomic uint64_t doubtful; /* as it was told: may still apply, and cannot be awaited */
 	_Atomic uint64_t losses;   /* times that it was told that nobody serves */
@@ -140,7 +140,7 @@ static void attach_and_leave(void)
 static void be_client(int kind)
 {
 	static void (*const roles[])(void) = {
-		[CALLER] = call,   [CASTER] = cast, [READER] = read_on,
+		[CALLER] = call,    [CASTER] = cast, [READER] = read_on,
 		[WAITER] = wait_on, [LOOPER] = loop, [ATTACHER] = attach_and_leave,
 	};
 	roles[kind]();

@@ -135,8 +135,8 @@ static void ten_thousand_answers_in_flight_all_come(void)
 	start();
 	while (told < 10000) {
 		struct stoa_event e;
-		if (sent < 10000 &&
-		    stoa_submit(p, &counter_add_row, &(struct counter_args){ 1 }, &v[sent], &v[sent], SOON, NULL) == 0) {
+		if (sent < 10000 && stoa_submit(p, &counter_add_row, &(struct counter_args){ 1 }, &v[sent], &v[sent],
+						SOON, NULL) == 0) {
 			sent++;
 			continue;
 		}

@@ -85,8 +85,8 @@ static void child_lives_on_when_its_parent_ends(void)
 #define OTHERS 30
 
 /*
- * As daemons do: gone from the terminal and the parent, every descriptor closed, and others opened in their places, which
- * stay open.
+ * As daemons do: gone from the terminal and the parent, every descriptor closed, and others opened in their places,
+ * which stay open.
  */
 static void program_that_daemonizes_goes_on(void)
 {

@@ -1,6 +1,6 @@
 /*
- * test_grow.c: a class that grew: the namespace is kept and served again by a program with a newer class; state is found
- * by name, old clients go on, and a row that differs is refused, by name, to who uses it. And classes with hooks.
+ * test_grow.c: a class that grew: the namespace is kept and served again by a program with a newer class; state is
+ * found by name, old clients go on, and a row that differs is refused, by name, to who uses it. And classes with hooks.
  */
 #include <errno.h>
 #include <signal.h>
@@ -35,7 +35,8 @@ struct wide {
 STOA_STRUCT(sum, STOA_ATTR(struct sum, sum));
 STOA_STRUCT(wide, STOA_ATTR(struct wide, sum));
 STOA_STRUCT(old, STOA_ATTR(struct old, a, .writable = true), STOA_ATTR(struct old, b, .writable = true));
-STOA_STRUCT(new, STOA_ATTR(struct new, extra, .writable = true), STOA_ATTR(struct new, b, .writable = true, .unit = "m"),
+STOA_STRUCT(new, STOA_ATTR(struct new, extra, .writable = true),
+	    STOA_ATTR(struct new, b, .writable = true, .unit = "m"),
 	    STOA_ATTR(struct new, a, .writable = true, .doc = "first"), STOA_ATTR(struct new, note, .writable = true));
 STOA_STRUCT(changed, STOA_ATTR(struct changed, a, .writable = true), STOA_ATTR(struct changed, b, .writable = true));
 
@@ -119,7 +120,8 @@ static pid_t serve(const struct stoa_class *cls)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
-		ok(stoa_serve("test", STOA_CLASSES(cls), STOA_OPTIONS(.flags = STOA_VERIFY | STOA_KEEP, .max_queue = QUEUE)));
+		ok(stoa_serve("test", STOA_CLASSES(cls),
+			      STOA_OPTIONS(.flags = STOA_VERIFY | STOA_KEEP, .max_queue = QUEUE)));
 		_exit(0);
 	}
 	return pid;

@@ -1,6 +1,6 @@
 /*
- * test_heirs.c: what a coordinator leaves to the next must be what was committed: parts that a refused command packed, the
- * blocks of class descriptions, and the one process that a method forked from.
+ * test_heirs.c: what a coordinator leaves to the next must be what was committed: parts that a refused command packed,
+ * the blocks of class descriptions, and the one process that a method forked from.
  */
 #include <errno.h>
 #include <stdlib.h>

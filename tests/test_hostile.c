@@ -1,6 +1,6 @@
 /*
- * test_hostile.c: what a client does with the memory and the connection that it was given: it cannot write the state, it
- * cannot make the coordinator wait, or deaf to others, and what it destroys of others' is made good or told.
+ * test_hostile.c: what a client does with the memory and the connection that it was given: it cannot write the state,
+ * it cannot make the coordinator wait, or deaf to others, and what it destroys of others' is made good or told.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -531,7 +531,8 @@ static void image_check_refuses_a_bool_of_2_and_text_without_nul(void **state)
 
 static void image_check_refuses_lengths_that_lie(void **state)
 {
-	static const uint32_t lies[] = { 0, 1, 11, 18, 19, 100, 0x7fffffff, 0x80000000, 0xfffffff8, 0xfffffffc, 0xffffffff };
+	static const uint32_t lies[] = { 0,	     1,		 11,	     18,	 19,	    100,
+					 0x7fffffff, 0x80000000, 0xfffffff8, 0xfffffffc, 0xffffffff };
 	struct image_layout *layout = layout_of(&loose_struct);
 	size_t size;
 	unsigned char *image = packed(layout, &loose_value, &size);

@@ -25,11 +25,17 @@ static void a_class_may_have_4096_attributes(void)
 	static struct stoa_attr attrs[ATTRS];
 	static char names[ATTRS][16];
 	static int64_t first[ATTRS], got[ATTRS];
-	const struct stoa_struct state = { .name = "broad", .size = sizeof(first), .align = 8, .attrs = attrs, .n_attrs = ATTRS };
+	const struct stoa_struct state = {
+		.name = "broad", .size = sizeof(first), .align = 8, .attrs = attrs, .n_attrs = ATTRS
+	};
 	const struct stoa_class broad = { .name = "broad", .version = 1, .state = &state };
 	for (uint32_t i = 0; i < ATTRS; i++) {
 		snprintf(names[i], sizeof(names[i]), "a%u", i);
-		attrs[i] = (struct stoa_attr){ .name = names[i], .offset = i * 8, .size = 8, .dims = { 1, 1, 1 }, .kind = STOA_I64,
+		attrs[i] = (struct stoa_attr){ .name = names[i],
+					       .offset = i * 8,
+					       .size = 8,
+					       .dims = { 1, 1, 1 },
+					       .kind = STOA_I64,
 					       .writable = true };
 		first[i] = i * 3;
 	}
@@ -342,8 +348,10 @@ static void options_that_make_no_sense_are_refused(void)
 	says("flags");
 	refused(-EINVAL, stoa_start("test", NULL, &(struct stoa_options){ 0 }, &s));
 	says("STOA_OPTIONS");
-	refused(-EINVAL, stoa_start("test", STOA_CLASSES(&big_class, &(struct stoa_class){ .name = "big", .state = &big_struct }),
-				    NULL, &s));
+	refused(-EINVAL,
+		stoa_start("test",
+			   STOA_CLASSES(&big_class, &(struct stoa_class){ .name = "big", .state = &big_struct }), NULL,
+			   &s));
 	says("\"big\" is given twice");
 }
 

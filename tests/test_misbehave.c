@@ -82,7 +82,7 @@ STOA_STUB(evil, linger, struct what, stoa_none);
 
 static struct shared {
 	_Atomic int runs[ACTS];
-	_Atomic int64_t left_ns; /* when a method last left the straight and narrow */
+	_Atomic int64_t left_ns;      /* when a method last left the straight and narrow */
 	_Atomic int n_stay, stay[16]; /* children that methods forked */
 } *shared;
 
@@ -445,7 +445,8 @@ static void check_runs(const struct kind *k)
 static void end_children(void)
 {
 	while (atomic_load(&shared->n_stay) > 0)
-		assert_int_equal(kill(atomic_load(&shared->stay[atomic_fetch_sub(&shared->n_stay, 1) - 1]), SIGKILL), 0);
+		assert_int_equal(kill(atomic_load(&shared->stay[atomic_fetch_sub(&shared->n_stay, 1) - 1]), SIGKILL),
+				 0);
 }
 
 static void check_all(const struct kind *k)
@@ -708,7 +709,8 @@ static void tool_lists_the_last_rejections(void)
 	}
 	assert_int_equal(first, REJECTIONS - KEPT + 1);
 	assert_int_equal(n, KEPT);
-	snprintf(wanted, sizeof(wanted), "\"code\":%d,\"from_method\":false,\"pid\":%d,\"object\":\"e\",\"class\":\"evil\",\"row\":\"act\",",
+	snprintf(wanted, sizeof(wanted),
+		 "\"code\":%d,\"from_method\":false,\"pid\":%d,\"object\":\"e\",\"class\":\"evil\",\"row\":\"act\",",
 		 -EFAULT, (int)getpid());
 	assert_non_null(strstr(strrchr(run_tool("rejected --json"), '{'), wanted));
 }

@@ -100,7 +100,8 @@ static void open_is_refused_when_it_never_comes(void)
 static void bad_names_are_refused(void)
 {
 	char long_name[201];
-	static const char *const bad[] = { "", ".", "..", "a/b", "a.b", "a b", "a\tb", "\033[2J", "-a", "\x7f", "ä", NULL };
+	static const char *const bad[] = { "",	   ".",	      "..", "a/b",  "a.b", "a b",
+					   "a\tb", "\033[2J", "-a", "\x7f", "ä",   NULL };
 	memset(long_name, 'x', 200);
 	long_name[200] = '\0';
 	start();
@@ -174,7 +175,8 @@ static void list_names_what_matches_in_order(void)
 
 static _Atomic int *step;
 
-/* Two processes that have their lanes before the coordinator freezes; the second one's command is behind the first's. */
+/* Two processes that have their lanes before the coordinator freezes;
+ * the second one's command is behind the first's. */
 static void remove_hits(int i)
 {
 	struct stoa_proxy *again;

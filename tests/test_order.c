@@ -20,7 +20,8 @@ struct journal {
 struct word {
 	uint64_t word;
 };
-STOA_STRUCT(journal, STOA_ATTR(struct journal, last), STOA_ATTR(struct journal, taken), STOA_ATTR(struct journal, wrong));
+STOA_STRUCT(journal, STOA_ATTR(struct journal, last), STOA_ATTR(struct journal, taken),
+	    STOA_ATTR(struct journal, wrong));
 STOA_STRUCT(word, STOA_ATTR(struct word, word));
 STOA_STUB(journal, push, struct word, stoa_none);
 
@@ -170,7 +171,8 @@ static void read_sheet(int i)
 			ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
 		for (size_t k = 1; k < sizeof(now.n) / sizeof(now.n[0]); k++)
 			if (now.n[k] != now.n[0])
-				fail_msg("element %zu is %ju, the first %ju", k, (uintmax_t)now.n[k], (uintmax_t)now.n[0]);
+				fail_msg("element %zu is %ju, the first %ju", k, (uintmax_t)now.n[k],
+					 (uintmax_t)now.n[0]);
 	}
 }
 

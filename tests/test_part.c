@@ -80,7 +80,9 @@ static void many_attributes_are_cut_at_64(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < MANY; i++) {
 		snprintf(names[i], sizeof(names[i]), "a%u", i);
-		attrs[i] = (struct stoa_attr){ .name = names[i], .offset = i, .size = 1, .dims = { 1, 1, 1 }, .kind = STOA_U8 };
+		attrs[i] = (struct stoa_attr){
+			.name = names[i], .offset = i, .size = 1, .dims = { 1, 1, 1 }, .kind = STOA_U8
+		};
 	}
 	assert_int_equal(class_check(&cls, text), 0);
 	assert_int_equal(part_plan_new(&cls, &plan), 0);

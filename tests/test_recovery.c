@@ -247,7 +247,8 @@ static void *call_from_a_thread(void *unused)
 	return NULL;
 }
 
-/* A process that is known, so that a thread's question is for its lane; the next one's finds what is left of the first. */
+/* A process that is known, so that a thread's question is for its lane;
+ * the next one's finds what is left of the first. */
 static void call_from_threads(int i)
 {
 	pthread_t threads[2];

@@ -1,6 +1,6 @@
 /*
- * test_reentry.c: a method that calls stoa on its own namespace would wait for itself. Every call that sends or waits is
- * refused there with EDEADLK: in the coordinator, and in the client where a read-only method runs.
+ * test_reentry.c: a method that calls stoa on its own namespace would wait for itself. Every call that sends or waits
+ * is refused there with EDEADLK: in the coordinator, and in the client where a read-only method runs.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * test_ring.c: the ring, the write flags, park words and cells: in order, full, wrapped, closed, opened again, and mended
- * after lies; with several producers at once.
+ * test_ring.c: the ring, the write flags, park words and cells: in order, full, wrapped, closed, opened again, and
+ * mended after lies; with several producers at once.
  */
 #include "src/ring.h"
 
@@ -27,7 +27,8 @@ static const struct space *const s = &space;
 static int setup_at(uint64_t committed)
 {
 	char text[STOA_ERROR_MAX];
-	space.geometry = (struct geometry){ .queue = N, .lanes = 4, .objects = 4, .flags = 16, .state = UINT64_C(64) << 20 };
+	space.geometry =
+		(struct geometry){ .queue = N, .lanes = 4, .objects = 4, .flags = 16, .state = UINT64_C(64) << 20 };
 	if (layout_geometry(&space.geometry, text) < 0)
 		return -1;
 	space.state = aligned_alloc(LAYOUT_PAGE, LAYOUT_PAGE);
@@ -236,7 +237,9 @@ static void full_ring_is_closed_once_there_is_room(void **state)
 
 static void ring_survives_any_tail(void **state)
 {
-	const uint64_t tails[] = { 0, 1, N, N + 1, 1000, UINT64_MAX, UINT64_MAX - N, UINT64_C(1) << 32, UINT64_C(1) << 63 };
+	const uint64_t tails[] = {
+		0, 1, N, N + 1, 1000, UINT64_MAX, UINT64_MAX - N, UINT64_C(1) << 32, UINT64_C(1) << 63
+	};
 	(void)state;
 	teardown(NULL);
 	assert_int_equal(setup_at(1000), 0);

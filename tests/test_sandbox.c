@@ -1,6 +1,6 @@
 /*
- * test_sandbox.c: where there is no pidfd_open(2), as under valgrind and in some containers: for the client, or for all.
- * A seccomp filter takes it away.
+ * test_sandbox.c: where there is no pidfd_open(2), as under valgrind and in some containers: for the client, or for
+ * all. A seccomp filter takes it away.
  */
 #include <errno.h>
 #include <linux/filter.h>

@@ -327,7 +327,9 @@ static void guardian_ends_when_the_program_dies_at_once(void)
 static void namespaces_with_bad_names_are_refused(void)
 {
 	char long_name[201];
-	static const char *const bad[] = { "", ".", "..", "a/b", "a.b", "a b", "a\nb", "\001", "-a", "\xff", "ä", NULL };
+	static const char *const bad[] = {
+		"", ".", "..", "a/b", "a.b", "a b", "a\nb", "\001", "-a", "\xff", "ä", NULL
+	};
 	memset(long_name, 'x', 200);
 	long_name[200] = '\0';
 	for (int i = 0; bad[i]; i++) {

@@ -43,11 +43,12 @@ struct given {
 };
 #define ALL(m) STOA_ATTR(struct all, m, .writable = true)
 #define GIVEN(m) STOA_ATTR(struct given, m)
-STOA_STRUCT(all, ALL(i8), ALL(i16), ALL(i32), ALL(i64), ALL(u8), ALL(u16), ALL(u32), ALL(u64), ALL(f32), ALL(f64), ALL(yes),
-	    ALL(name), ALL(text), ALL(blob), ALL(one), ALL(many), ALL(grid), ALL(lines), ALL(at.x), ALL(at.y));
-STOA_STRUCT(given, GIVEN(i8), GIVEN(i16), GIVEN(i32), GIVEN(i64), GIVEN(u8), GIVEN(u16), GIVEN(u32), GIVEN(u64), GIVEN(f32),
-	    GIVEN(f64), GIVEN(yes), GIVEN(name), GIVEN(text), GIVEN(blob), GIVEN(one), GIVEN(many), GIVEN(grid), GIVEN(lines),
-	    GIVEN(at.x), GIVEN(at.y));
+STOA_STRUCT(all, ALL(i8), ALL(i16), ALL(i32), ALL(i64), ALL(u8), ALL(u16), ALL(u32), ALL(u64), ALL(f32), ALL(f64),
+	    ALL(yes), ALL(name), ALL(text), ALL(blob), ALL(one), ALL(many), ALL(grid), ALL(lines), ALL(at.x),
+	    ALL(at.y));
+STOA_STRUCT(given, GIVEN(i8), GIVEN(i16), GIVEN(i32), GIVEN(i64), GIVEN(u8), GIVEN(u16), GIVEN(u32), GIVEN(u64),
+	    GIVEN(f32), GIVEN(f64), GIVEN(yes), GIVEN(name), GIVEN(text), GIVEN(blob), GIVEN(one), GIVEN(many),
+	    GIVEN(grid), GIVEN(lines), GIVEN(at.x), GIVEN(at.y));
 
 static void copy(struct all *to, const struct all *from)
 {
@@ -102,9 +103,18 @@ static void make_values(void)
 		bytes[i] = (char)(i * 31 + i / 256);
 	lowest = (struct all){ .i8 = INT8_MIN, .i16 = INT16_MIN, .i32 = INT32_MIN, .i64 = INT64_MIN, .f32 = -INFINITY,
 			       .f64 = -INFINITY };
-	highest = (struct all){ .i8 = INT8_MAX, .i16 = INT16_MAX, .i32 = INT32_MAX, .i64 = INT64_MAX, .u8 = UINT8_MAX,
-				.u16 = UINT16_MAX, .u32 = UINT32_MAX, .u64 = UINT64_MAX, .f32 = INFINITY, .f64 = INFINITY,
-				.yes = true, .name = "a name of thirty-one characters" };
+	highest = (struct all){ .i8 = INT8_MAX,
+				.i16 = INT16_MAX,
+				.i32 = INT32_MAX,
+				.i64 = INT64_MAX,
+				.u8 = UINT8_MAX,
+				.u16 = UINT16_MAX,
+				.u32 = UINT32_MAX,
+				.u64 = UINT64_MAX,
+				.f32 = INFINITY,
+				.f64 = INFINITY,
+				.yes = true,
+				.name = "a name of thirty-one characters" };
 	highest.text = (stoa_text){ (char *)"日本語 🎉", strlen("日本語 🎉") };
 	highest.blob = (stoa_blob){ bytes, sizeof(bytes) };
 	highest.one[0] = 1e308;

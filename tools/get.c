@@ -48,7 +48,8 @@ static int get_one(const struct tool *tool, const struct wanted *w)
 	return status;
 }
 
-static int get_many(const struct tool *tool, const struct wanted *w, size_t n, struct stoa_proxy **proxies, void **states)
+static int get_many(const struct tool *tool, const struct wanted *w, size_t n, struct stoa_proxy **proxies,
+		    void **states)
 {
 	bool good = true;
 	for (size_t i = 0; i < n && good; i++) {

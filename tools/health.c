@@ -12,7 +12,10 @@ enum { HEALTHY, SUSPECT, GONE, UNKNOWN };
 static const char *const words[] = { "healthy", "suspect", "gone", "unknown" };
 
 static double seconds(int64_t ns) { return (double)ns / 1e9; }
-static double mebibytes(uint64_t bytes) { return (double)bytes / (1 << 20); }
+static double mebibytes(uint64_t bytes)
+{
+	return (double)bytes / (1 << 20);
+}
 
 /* A method that leaks shows in the growth. */
 static double growth(const struct stoa_health *h)

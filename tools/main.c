@@ -15,8 +15,8 @@
 #define PACKAGE_VERSION "unknown"
 #endif
 
-#define VALUES_TEXT                                                                                                    \
-	"Values are read by their type in the class: numbers, whole ones decimal or 0x...; true or false; text as it is;\n"     \
+#define VALUES_TEXT                                                                                                         \
+	"Values are read by their type in the class: numbers, whole ones decimal or 0x...; true or false; text as it is;\n" \
 	"bytes as 0x... or @FILE; arrays as 1,2,3 or [[1, 2], [3, 4]].\n"
 
 static const struct verb verbs[] = {

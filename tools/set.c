@@ -22,7 +22,8 @@ static int read_value(const char *object, const char *text, struct assignment *a
 		return tool_refuse("out of memory");
 	if (value_parse(a->attr, text, a->value, why))
 		return TOOL_DONE;
-	return tool_refuse("attribute %s of object %s is %s; %s", a->attr->name, object, value_type(a->attr, type), why);
+	return tool_refuse("attribute %s of object %s is %s; %s", a->attr->name, object, value_type(a->attr, type),
+			   why);
 }
 
 static int read_one(const struct tool *tool, const char *text, struct assignment *a)

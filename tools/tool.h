@@ -69,7 +69,8 @@ const struct stoa_method *tool_find_method(const struct stoa_class *cls, const c
 
 /*
  * Arguments as typed, into a struct of the library's: by position or NAME=VALUE. whose is for messages ("method add of
- * class counter"). Free ret with tool_free_struct. NULL: they are not right, and it was said. all: none may be left out.
+ * class counter"). Free ret with tool_free_struct. NULL: they are not right, and it was said. all: none may be left
+ * out.
  */
 void *tool_read_arguments(const struct stoa_struct *s, const char *whose, bool all, int argc, char **argv);
 void *tool_new_struct(const struct stoa_struct *s); /* zeroed; NULL: no memory, and it was said */

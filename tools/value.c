@@ -213,7 +213,8 @@ static void print_element(FILE *to, const struct stoa_attr *a, const void *p, en
 	}
 }
 
-static const char *print_level(FILE *to, const struct stoa_attr *a, const char *p, uint32_t level, enum value_style style)
+static const char *print_level(FILE *to, const struct stoa_attr *a, const char *p, uint32_t level,
+			       enum value_style style)
 {
 	if (level == n_dims(a)) {
 		print_element(to, a, p, style, level > 0);

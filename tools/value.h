@@ -16,7 +16,7 @@
 enum value_style {
 	VALUE_BARE, /* text as it is; [1, 2]; blobs 0x… */
 	VALUE_SHOWN, /* the same, but text is quoted: one line */
-	VALUE_JSON, /* NaN and infinities are strings: "nan", "inf", "-inf"; blobs "0x…"; bytes that are no UTF-8 U+FFFD */
+	VALUE_JSON, /* NaN and infinities are "nan", "inf", "-inf"; blobs "0x…"; bytes that are no UTF-8 U+FFFD */
 };
 
 /* "f64[2][3]"; "text[32]" is a char[32], of at most 31 bytes. Returns text. */

@@ -30,7 +30,7 @@
 
 #define STEPS 24
 #define CONNS 4
-#define FDS_MAX 6	/* more than a message may have */
+#define FDS_MAX 6    /* more than a message may have */
 #define POLLS_MAX 64 /* for what one input leaves to do */
 
 static int conns[CONNS];
@@ -130,7 +130,10 @@ static int descriptor(uint8_t kind)
 
 /* ---- what the client does ---- */
 
-static int *conn_of(struct input *in) { return &conns[input_u8(in) % CONNS]; }
+static int *conn_of(struct input *in)
+{
+	return &conns[input_u8(in) % CONNS];
+}
 
 static void come(int *conn)
 {
@@ -232,8 +235,8 @@ static struct stat own[8];
 
 static void own_descriptors(struct stat st[8])
 {
-	const int fds[8] = { world_ns.dir_fd,	   world_ns.lock_fd,	world_ns.state_fd, world_ns.ingress_fd,
-			     world_ns.listen_fd,   world_ns.doorbell_fd, world->epoll_fd,  world->state_ro_fd };
+	const int fds[8] = { world_ns.dir_fd,	 world_ns.lock_fd,     world_ns.state_fd, world_ns.ingress_fd,
+			     world_ns.listen_fd, world_ns.doorbell_fd, world->epoll_fd,	  world->state_ro_fd };
 	memset(st, 0, 8 * sizeof(*st));
 	for (int i = 0; i < 8; i++)
 		fuzz_check(fstat(fds[i], &st[i]) == 0, "the coordinator's descriptor %d is closed", i);
@@ -318,7 +321,8 @@ static void end(int n_before)
 		fuzz_check(!world_ns.roster.clients[i].used, "client %u is not forgotten", i);
 	for (uint32_t i = 0; i < world_ns.roster.n_lanes; i++)
 		fuzz_check(!world_ns.roster.lanes[i].used, "lane %u is not taken back", i);
-	fuzz_check(world->n_users == 0 && world->n_ending == 0, "%u users, %u ending lanes", world->n_users, world->n_ending);
+	fuzz_check(world->n_users == 0 && world->n_ending == 0, "%u users, %u ending lanes", world->n_users,
+		   world->n_ending);
 	fuzz_check(torture_count_fds(0) == n_before, "descriptors: %d, before %d", torture_count_fds(0), n_before);
 }
 

@@ -22,7 +22,8 @@ static void use_texts(const struct stoa_class *cls)
 	for (uint32_t i = 0; i < cls->state->n_attrs; i++) {
 		char *text = class_attr_text(&cls->state->attrs[i]);
 		fuzz_check(text && text[0], "an attribute has no text");
-		fuzz_check(class_find_attr(cls->state, cls->state->attrs[i].name) == (int)i, "an attribute is not found");
+		fuzz_check(class_find_attr(cls->state, cls->state->attrs[i].name) == (int)i,
+			   "an attribute is not found");
 		free(text);
 	}
 	for (uint32_t i = 0; i < class_n_methods(cls); i++) {
@@ -30,7 +31,8 @@ static void use_texts(const struct stoa_class *cls)
 		uint32_t *select, n;
 		char *text = class_method_text(cls, cls->methods[i]);
 		fuzz_check(text && text[0], "a method has no text");
-		fuzz_check(class_select(cls->state, cls->methods[i]->writes, &select, &n, &bad) == 0, "writes is refused");
+		fuzz_check(class_select(cls->state, cls->methods[i]->writes, &select, &n, &bad) == 0,
+			   "writes is refused");
 		free(select);
 		free(text);
 	}
@@ -188,9 +190,18 @@ struct table {
 	struct stoa_hooks hooks;
 };
 
-static int run(void *self, const void *args, void *ret) { return self && args && ret ? 0 : -EINVAL; }
-static int init(void *self, const void *args) { return self && args ? 0 : -EINVAL; }
-static int pack(const void *self, uint32_t part, stoa_blob *ret) { return self ? stoa_blob_set(ret, &part, 4) : 0; }
+static int run(void *self, const void *args, void *ret)
+{
+	return self && args && ret ? 0 : -EINVAL;
+}
+static int init(void *self, const void *args)
+{
+	return self && args ? 0 : -EINVAL;
+}
+static int pack(const void *self, uint32_t part, stoa_blob *ret)
+{
+	return self ? stoa_blob_set(ret, &part, 4) : 0;
+}
 static int unpack(void *self, uint32_t part, const void *data, size_t size)
 {
 	return self && data && size ? -(int)part : 0;
@@ -231,7 +242,9 @@ static void table(struct input *in)
 	char why[STOA_ERROR_MAX] = "";
 	uint8_t how = input_u8(in);
 	n_texts = 0;
-	t.cls = (struct stoa_class){ .name = text(in), .abi = input_u8(in) % 3, .version = number(in), .doc = text(in) };
+	t.cls = (struct stoa_class){
+		.name = text(in), .abi = input_u8(in) % 3, .version = number(in), .doc = text(in)
+	};
 	t.cls.methods = how & 8 ? NULL : t.rows;
 	t.cls.state = structure(in, &t.state, t.attrs[0]);
 	for (uint32_t i = 0; i < how % (METHODS_MAX + 1); i++)

@@ -1,6 +1,6 @@
 /*
- * fuzz_command.c: commands as a hostile client can write them. Input: records with their arguments, each right or wrong in
- * any field, then bytes put anywhere into the lane, and words put into the ring; then turns.
+ * fuzz_command.c: commands as a hostile client can write them. Input: records with their arguments, each right or wrong
+ * in any field, then bytes put anywhere into the lane, and words put into the ring; then turns.
  *
  * Each word is one command: applied, rejected or abandoned, and counted once; what must hold holds after each turn.
  */
@@ -26,8 +26,8 @@ static size_t arguments(struct input *in, const struct record *r, const struct o
 	const struct image_layout *l = NULL;
 	size_t n = input_u8(in);
 	if (o && o->cls && headless) {
-		const struct server_method *m = r->kind == RECORD_CALL ? classes_method(world, o->cls, r->class_id, r->row)
-								       : NULL;
+		const struct server_method *m =
+			r->kind == RECORD_CALL ? classes_method(world, o->cls, r->class_id, r->row) : NULL;
 		int32_t attr = r->kind == RECORD_ASSIGN ? classes_attr(world, o->cls, r->class_id, r->row) : -1;
 		l = m ? m->args : attr >= 0 ? classes_attr_image(o->cls, (uint32_t)attr) : o->cls->writable;
 	}
@@ -134,8 +134,8 @@ static size_t many(struct input *in, struct record *main, uint8_t *to)
 
 static void command(struct input *in)
 {
-	static const uint16_t kinds[] = { RECORD_CALL,   RECORD_ASSIGN, RECORD_ASSIGN_ALL, RECORD_CREATE,
-					  RECORD_REMOVE, RECORD_MANY,   RECORD_CALL,       0 };
+	static const uint16_t kinds[] = { RECORD_CALL,	 RECORD_ASSIGN, RECORD_ASSIGN_ALL, RECORD_CREATE,
+					  RECORD_REMOVE, RECORD_MANY,	RECORD_CALL,	   0 };
 	uint8_t how = input_u8(in);
 	const struct object *o;
 	struct record r = head(in, kinds[how & 7], &o);
@@ -171,15 +171,20 @@ static void scribble(struct input *in)
 		memcpy((char *)world_ns.space.ingress + at % (world_ns.space.geometry.ingress - 8), &value, 8);
 }
 
-static uint64_t counted(void) { return world->totals.applied + world->totals.rejected + world->totals.abandoned; }
+static uint64_t counted(void)
+{
+	return world->totals.applied + world->totals.rejected + world->totals.abandoned;
+}
 
 static void turns(void)
 {
 	for (uint32_t i = 0; i < 4 * world_ns.space.geometry.queue; i++) {
 		uint64_t head = world->head, before = counted();
 		uint32_t n = commit_turn(world);
-		fuzz_check(world->head == head + n, "%u commands moved the head by %ju", n, (uintmax_t)(world->head - head));
-		fuzz_check(counted() - before == n, "%u commands are %ju in the counts", n, (uintmax_t)(counted() - before));
+		fuzz_check(world->head == head + n, "%u commands moved the head by %ju", n,
+			   (uintmax_t)(world->head - head));
+		fuzz_check(counted() - before == n, "%u commands are %ju in the counts", n,
+			   (uintmax_t)(counted() - before));
 		world_check();
 		if (n == 0 && !ring_mend(&world_ns.space, world->head, true))
 			return;

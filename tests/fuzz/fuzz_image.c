@@ -67,8 +67,8 @@ static void same_fixed(void *image, size_t size, const struct fixed *ours)
 {
 	struct fixed f = { 0 };
 	tpl_node *map = tpl_map((char *)"ccjiIcvuUuffc#c#f#j#c#", &f.i8, &f.flag, &f.i16, &f.i32, &f.i64, &f.u8, &f.u16,
-				&f.u32, &f.u64, &f.f32, &f.f64, &f.nested.inner.x, f.nested.name, 8, f.lines, 15, f.m, 6,
-				f.cube, 4, f.flags, 3);
+				&f.u32, &f.u64, &f.f32, &f.f64, &f.nested.inner.x, f.nested.name, 8, f.lines, 15, f.m,
+				6, f.cube, 4, f.flags, 3);
 	fuzz_check(tpl_load(map, TPL_MEM, image, size) == 0 && tpl_unpack(map, 0) == 1, "libtpl does not load it");
 	tpl_free(map);
 	for (uint32_t i = 0; i < fixed_struct.n_attrs; i++) {
@@ -80,8 +80,8 @@ static void same_fixed(void *image, size_t size, const struct fixed *ours)
 
 static void same_bytes(const char *what, tpl_bin *theirs, const void *data, size_t size)
 {
-	fuzz_check(theirs->sz == size && (size == 0 || memcmp(theirs->addr, data, size) == 0), "libtpl loads another %s",
-		   what);
+	fuzz_check(theirs->sz == size && (size == 0 || memcmp(theirs->addr, data, size) == 0),
+		   "libtpl loads another %s", what);
 	free(theirs->addr);
 }
 

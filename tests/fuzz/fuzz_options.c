@@ -1,6 +1,6 @@
 /*
- * fuzz_options.c: the command lines of stoa and stoad, and names. Input: which of them, and words, one a line. Nobody is
- * attached to: the verbs end there, as without a coordinator.
+ * fuzz_options.c: the command lines of stoa and stoad, and names. Input: which of them, and words, one a line. Nobody
+ * is attached to: the verbs end there, as without a coordinator.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -58,7 +58,8 @@ static void name(const char *text)
 	for (int i = 0; i < 2; i++) {
 		if (names_check(i ? "object" : "namespace", text) < 0)
 			continue;
-		fuzz_check(text[0] && strlen(text) <= STOA_NAME_MAX && !strpbrk(text, "/.\n "), "\"%s\" is a name", text);
+		fuzz_check(text[0] && strlen(text) <= STOA_NAME_MAX && !strpbrk(text, "/.\n "), "\"%s\" is a name",
+			   text);
 		if (names_dir(text, above, dir) == 0)
 			fuzz_check(strncmp(dir, above, strlen(above)) == 0 && strrchr(dir, '/') == dir + strlen(above),
 				   "%s is not in %s", dir, above);

@@ -1,6 +1,6 @@
 /*
- * fuzz_state.c: a state that was damaged, and a coordinator that begins on it. Input: changes to the state and the ingress
- * of a namespace with several classes, one of which has changed since, objects, text, blobs and hooks.
+ * fuzz_state.c: a state that was damaged, and a coordinator that begins on it. Input: changes to the state and the
+ * ingress of a namespace with several classes, one of which has changed since, objects, text, blobs and hooks.
  *
  * The coordinator fails with an error, or serves: it creates, calls, assigns and removes, and what must hold holds.
  */

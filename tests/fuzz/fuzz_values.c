@@ -1,6 +1,6 @@
 /*
- * fuzz_values.c: the values on the command line. Input: a struct, and arguments for it, one a line, as typed after a method
- * or a class; or one value for one of its attributes.
+ * fuzz_values.c: the values on the command line. Input: a struct, and arguments for it, one a line, as typed after a
+ * method or a class; or one value for one of its attributes.
  *
  * What is accepted is printed in each style, on one line but for bare text; what is printed bare is read back to what
  * prints the same. Values from files (@FILE) are left out.
@@ -81,7 +81,8 @@ static void check_again(const struct stoa_attr *a, const void *value)
 	char *text_again = printed(a, again, VALUE_BARE);
 	fuzz_check(strcmp(text, text_again) == 0, "attribute %s: \"%s\" is read as \"%s\"", a->name, text, text_again);
 	bool exact = a->kind != STOA_TEXT && a->kind != STOA_BLOB && !strstr(text, "nan");
-	fuzz_check(!exact || memcmp(value, again, a->size) == 0, "attribute %s: \"%s\" is another number", a->name, text);
+	fuzz_check(!exact || memcmp(value, again, a->size) == 0, "attribute %s: \"%s\" is another number", a->name,
+		   text);
 	value_fini(a, again);
 	free(again);
 	free(text);

@@ -1,6 +1,7 @@
 /*
- * fuzz_welcome.c: what a hostile server can answer to a client that attaches. Input: its answers, one for each message of
- * the client: any fields, and descriptors of any kind and size, among them segments that are whole but for their heads.
+ * fuzz_welcome.c: what a hostile server can answer to a client that attaches. Input: its answers, one for each message
+ * of the client: any fields, and descriptors of any kind and size, among them segments that are whole but for their
+ * heads.
  *
  * The client gets an error or a handle, in time, and uses that; afterwards it holds no descriptor.
  */
@@ -53,7 +54,8 @@ static int changed(struct input *in, int from, bool head_only)
 {
 	unsigned char page[LAYOUT_PAGE];
 	struct stat st;
-	fuzz_check(fstat(from, &st) == 0 && pread(from, page, sizeof(page), 0) == sizeof(page), "cannot read a segment");
+	fuzz_check(fstat(from, &st) == 0 && pread(from, page, sizeof(page), 0) == sizeof(page),
+		   "cannot read a segment");
 	size_t span = head_only ? sizeof(struct segment_head) : offsetof(struct state_head, name);
 	for (int i = input_u8(in) % 4; i > 0; i--) {
 		uint8_t at = input_u8(in);
@@ -216,7 +218,8 @@ static void attach(bool read_only)
 	if (r == 0)
 		use(s);
 	stoa_detach(s);
-	fuzz_check(clock_now() - begun < LATE_NS, "the client waited for %jd ms", (intmax_t)(clock_now() - begun) / 1000000);
+	fuzz_check(clock_now() - begun < LATE_NS, "the client waited for %jd ms",
+		   (intmax_t)(clock_now() - begun) / 1000000);
 }
 
 static void wait_for_server(void)

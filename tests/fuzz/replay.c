@@ -65,7 +65,10 @@ static void take_file(const char *path)
 	fclose(f);
 }
 
-static int is_visible(const struct dirent *e) { return e->d_name[0] != '.'; }
+static int is_visible(const struct dirent *e)
+{
+	return e->d_name[0] != '.';
+}
 
 static void take_corpus(const char *what)
 {

@@ -20,8 +20,8 @@
 #include "src/ring.h"
 #include "src/segment.h"
 
-#define LANE_BYTES (8 * LAYOUT_PAGE)      /* of records: more than any input fills */
-#define BEHIND (UINT64_C(8) << 30) /* more than any 32-bit index leads to */
+#define LANE_BYTES (8 * LAYOUT_PAGE) /* of records: more than any input fills */
+#define BEHIND (UINT64_C(8) << 30)   /* more than any 32-bit index leads to */
 
 struct coordinator *world;
 struct namespace world_ns;
@@ -105,11 +105,17 @@ static int later_add(void *self, const void *args, void *ret)
 	((struct sum *)ret)->n = l->n;
 	return stoa_text_set_n(&l->note, a->note.data, a->note.size);
 }
-static const struct stoa_method later_add_row = {
-	.name = "add", .class_name = "thing", .run = later_add, .args = &add_struct, .ret = &sum_struct, .writes = "n note"
-};
+static const struct stoa_method later_add_row = { .name = "add",
+						  .class_name = "thing",
+						  .run = later_add,
+						  .args = &add_struct,
+						  .ret = &sum_struct,
+						  .writes = "n note" };
 static const struct stoa_class later_class = {
-	.name = "thing", .abi = STOA_ABI, .version = 2, .state = &later_struct,
+	.name = "thing",
+	.abi = STOA_ABI,
+	.version = 2,
+	.state = &later_struct,
 	.methods = (const struct stoa_method *const[]){ &later_add_row, NULL },
 };
 
@@ -171,7 +177,8 @@ static int pile_init(void *self, const void *args)
 {
 	const struct push *p = args;
 	((struct pile *)self)->n = p->heap;
-	return p->heap == 13 ? -EDOM : heap_set(&((struct pile *)self)->heaps[p->heap % 2], p->bytes.data, p->bytes.size);
+	return p->heap == 13 ? -EDOM
+			     : heap_set(&((struct pile *)self)->heaps[p->heap % 2], p->bytes.data, p->bytes.size);
 }
 
 static void pile_fini(void *self)
@@ -204,9 +211,12 @@ static int pile_push(struct pile *self, const struct push *args, stoa_none *ret)
 }
 STOA_METHOD(pile, push, push, stoa_none, .writes = "n");
 
-static const struct stoa_hooks pile_hooks = {
-	.init_args = &push_struct, .init = pile_init, .fini = pile_fini, .parts = 2, .pack = pile_pack, .unpack = pile_unpack
-};
+static const struct stoa_hooks pile_hooks = { .init_args = &push_struct,
+					      .init = pile_init,
+					      .fini = pile_fini,
+					      .parts = 2,
+					      .pack = pile_pack,
+					      .unpack = pile_unpack };
 STOA_CLASS_HOOKS(pile, 1, &pile_hooks, &pile_push_row);
 
 const struct stoa_class *const world_classes[] = { &thing_class, &pile_class, NULL };
@@ -214,7 +224,10 @@ const struct stoa_class *const world_new_classes[] = { &later_class, &pile_class
 
 /* ---- commands ---- */
 
-char *world_lane(void) { return lane; }
+char *world_lane(void)
+{
+	return lane;
+}
 
 bool world_send(uint32_t units, const struct record *r, const void *args, uint64_t *ret_ticket)
 {
@@ -409,7 +422,8 @@ static void check_part(const struct object *o, uint32_t k)
 	stoa_blob packed = { 0 };
 	uint64_t tag;
 	int cur = cell_current(&p->tags, world->head, &tag);
-	fuzz_check(cur == o->current[k], "object %s, part %u: cell %d is current, not %u", o->name, k, cur, o->current[k]);
+	fuzz_check(cur == o->current[k], "object %s, part %u: cell %d is current, not %u", o->name, k, cur,
+		   o->current[k]);
 	if (of_hooks)
 		fuzz_check(pile_pack(o->mirror, k - o->cls->plan->n_attr_parts, &packed) == 0, "no memory");
 	const void *from = of_hooks ? &packed : o->mirror;
@@ -438,7 +452,8 @@ static void check_object(const struct object *o)
 static void check_size(int fd, uint64_t size, const char *file)
 {
 	struct stat st;
-	fuzz_check(fstat(fd, &st) == 0 && (uint64_t)st.st_size == size, "the %s has %jd bytes", file, (intmax_t)st.st_size);
+	fuzz_check(fstat(fd, &st) == 0 && (uint64_t)st.st_size == size, "the %s has %jd bytes", file,
+		   (intmax_t)st.st_size);
 }
 
 void world_check(void)

@@ -1,7 +1,7 @@
 /*
- * world.h: a namespace with its coordinator inside of this process, to be damaged, and restored at once: its segments are
- * private copies of what world_begin made, with nothing mapped behind them. There is no guardian and no other process;
- * the target takes the turns, and is the client whose lane is number 0.
+ * world.h: a namespace with its coordinator inside of this process, to be damaged, and restored at once: its segments
+ * are private copies of what world_begin made, with nothing mapped behind them. There is no guardian and no other
+ * process; the target takes the turns, and is the client whose lane is number 0.
  */
 #ifndef STOA_WORLD_H
 #define STOA_WORLD_H

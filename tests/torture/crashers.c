@@ -22,7 +22,7 @@
 #define SHORT_CRASHES 100
 #define CRASHES 1000
 #define CLIENTS 4
-#define GOOD 100 /* for each that crashes */
+#define GOOD 100  /* for each that crashes */
 #define CALLED 25 /* one good one in so many is called, and the others cast */
 
 struct bad {
@@ -36,7 +36,7 @@ STOA_STRUCT(how, STOA_ATTR(struct how, how));
 STOA_STUB(bad, crash, struct how, stoa_none);
 
 static struct shared {
-	_Atomic uint64_t runs;      /* of the method that crashes */
+	_Atomic uint64_t runs;	    /* of the method that crashes */
 	_Atomic uint64_t good, bad; /* accepted */
 	_Atomic uint64_t failed;    /* calls that ended otherwise than they should */
 	_Atomic uint64_t n_ns;
@@ -77,7 +77,8 @@ static void send_good(int client, int i)
 {
 	const struct counter_args one = { 1 };
 	int64_t before = clock_now();
-	int r = i % CALLED ? counter_add_cast(good[client], &one, SOON) : counter_add_call(good[client], &one, NULL, SOON);
+	int r = i % CALLED ? counter_add_cast(good[client], &one, SOON)
+			   : counter_add_call(good[client], &one, NULL, SOON);
 	if (r < 0)
 		count_failure("a good command", r);
 	else
@@ -118,7 +119,8 @@ static uint64_t sum_good(void)
 	uint64_t sum = 0;
 	for (int i = 0; i < CLIENTS; i++) {
 		int64_t v = 0;
-		torture_check(STOA_GET(good[i], struct counter, value, &v, SOON) == 0, "cannot read: %s", torture_error());
+		torture_check(STOA_GET(good[i], struct counter, value, &v, SOON) == 0, "cannot read: %s",
+			      torture_error());
 		sum += (uint64_t)v;
 	}
 	return sum;
@@ -132,7 +134,8 @@ static void check_counts(uint64_t sent_good, uint64_t sent_bad)
 		      (uintmax_t)atomic_load(&shared->failed));
 	torture_check(sum_good() == sent_good, "%ju good ones accepted, %ju counted", (uintmax_t)sent_good,
 		      (uintmax_t)sum_good());
-	torture_check(STOA_GET(bad, struct bad, n, &n, SOON) == 0 && n == 0, "%ju crashes left something", (uintmax_t)n);
+	torture_check(STOA_GET(bad, struct bad, n, &n, SOON) == 0 && n == 0, "%ju crashes left something",
+		      (uintmax_t)n);
 	torture_check(atomic_load(&shared->runs) == 2 * sent_bad, "%ju commands that crash ran %ju times",
 		      (uintmax_t)sent_bad, (uintmax_t)atomic_load(&shared->runs));
 	torture_check(stoa_health(s, &h) == 0 && h.rejected == sent_bad && h.applied == sent_good + CLIENTS + 1 &&
@@ -158,8 +161,8 @@ static void run(bool with_crashes, const char *what)
 	}
 	double seconds = (double)(clock_now() - begun) / 1e9;
 	uint64_t n_good = atomic_load(&shared->good) - good_before, n_bad = atomic_load(&shared->bad);
-	printf("  %s: %ju good and %ju bad commands in %.2f s, %.0f/s\n", what, (uintmax_t)n_good, (uintmax_t)n_bad, seconds,
-	       (double)(n_good + n_bad) / seconds);
+	printf("  %s: %ju good and %ju bad commands in %.2f s, %.0f/s\n", what, (uintmax_t)n_good, (uintmax_t)n_bad,
+	       seconds, (double)(n_good + n_bad) / seconds);
 	for (uint64_t i = 0; i < atomic_load(&shared->n_ns); i++)
 		times_add(&times, shared->ns[i]);
 	times_print(&times, "a good call");

@@ -1,8 +1,8 @@
 /*
  * crowd.c: a thousand clients attach, call and leave, sixteen at a time; half of them are killed somewhere on the way.
  *
- * Afterwards guardian and coordinator have as many descriptors as before, and as many lanes and files are there; and the
- * count is what the clients were told.
+ * Afterwards guardian and coordinator have as many descriptors as before, and as many lanes and files are there; and
+ * the count is what the clients were told.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -134,8 +134,8 @@ static void check_count(void)
 	uint64_t begun = atomic_load(&told->begun), answered = atomic_load(&told->answered);
 	int r = STOA_GET(hits, struct counter, value, &v, SOON);
 	torture_check(r == 0 && (uint64_t)v >= answered && (uint64_t)v <= begun,
-		      "%ju calls were begun, %ju answered; the count is %jd (%d)", (uintmax_t)begun, (uintmax_t)answered,
-		      (intmax_t)v, r);
+		      "%ju calls were begun, %ju answered; the count is %jd (%d)", (uintmax_t)begun,
+		      (uintmax_t)answered, (intmax_t)v, r);
 	torture_check(atomic_load(&told->failed) == 0, "%ju clients failed", (uintmax_t)atomic_load(&told->failed));
 }
 

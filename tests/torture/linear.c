@@ -2,10 +2,10 @@
  * linear.c: short histories of concurrent commands, reads and snapshots on two objects of two attributes, thousands of
  * them, each judged by linearize.c: is there one order that explains all answers?
  *
- * Five threads of four processes run them; in a share of them the coordinator, the guardian, both or a client is killed,
- * or a client is stopped for a while. Each operation is stamped before its call and behind its return from one shared
- * counter: its increments are ordered like the instructions around them, on all processors, which a clock does not
- * promise. An operation whose outcome nobody knows may take effect late or never. Before a history everything is
+ * Five threads of four processes run them; in a share of them the coordinator, the guardian, both or a client is
+ * killed, or a client is stopped for a while. Each operation is stamped before its call and behind its return from one
+ * shared counter: its increments are ordered like the instructions around them, on all processors, which a clock does
+ * not promise. An operation whose outcome nobody knows may take effect late or never. Before a history everything is
  * assigned anew, and behind it everything is read, so that what was lost or done twice shows. Peeks are not in it: they
  * promise no more than an old value.
  */
@@ -260,7 +260,8 @@ static uint64_t mix(uint64_t z)
 	return z ^ (z >> 31);
 }
 
-/* An assigned value stands above bit 40 and is like no other; each increment of a history has a bit of its own below. */
+/* An assigned value stands above bit 40 and is like no other;
+ * each increment of a history has a bit of its own below. */
 static uint64_t value_of(uint32_t round, uint32_t nth)
 {
 	return ((uint64_t)round * (LINEAR_OPS) + nth + 1) << 40;

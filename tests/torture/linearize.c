@@ -1,8 +1,9 @@
 /*
  * linearize.c: see linearize.h. The search of Wing and Gong ("Testing and verifying concurrent objects", J. Parallel
- * Distrib. Comput. 17, 1993): take as next any operation that began before every open end, if its answers fit, and go on
- * from there; if that leads nowhere, take another. With the memory of Lowe ("Testing for linearizability", Concurrency
- * Computat. Pract. Exper. 29, 2017): the same set of operations that left the same state is not looked at twice.
+ * Distrib. Comput. 17, 1993): take as next any operation that began before every open end, if its answers fit, and go
+ * on from there; if that leads nowhere, take another. With the memory of Lowe ("Testing for linearizability",
+ * Concurrency Computat. Pract. Exper. 29, 2017): the same set of operations that left the same state is not looked at
+ * twice.
  */
 #include "tests/torture/linearize.h"
 

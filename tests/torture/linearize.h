@@ -2,8 +2,8 @@
  * linearize.h: is there one order of a history's operations that explains every answer, and in which none that had
  * ended comes after one that began later?
  *
- * The state is a tuple of numbers: all attributes of all objects together, for an operation may read or write several at
- * one moment, and histories that are right for each alone may be wrong for all. An operation is a few steps that
+ * The state is a tuple of numbers: all attributes of all objects together, for an operation may read or write several
+ * at one moment, and histories that are right for each alone may be wrong for all. An operation is a few steps that
  * nobody comes between. Stamps come from one shared counter, taken before the call and behind the return.
  */
 #ifndef STOA_LINEARIZE_H

@@ -3,10 +3,10 @@
  *
  * It is attached like any other: it has the ring, the flags, the park words, its own lane, its connection and the
  * doorbell. It writes random and crafted bytes there, with a second thread that changes them while they are read; then
- * it is killed, or exits. The coordinator must not die or stand still; no command of another client may be applied twice,
- * nor more of them than it sent; no read may be torn or wait for ever. Once the scribbler is gone, all that the others
- * send is applied, once, and their reads are fresh. What any client may do it does not do: remove the others' object, stop
- * the coordinator, truncate the ingress.
+ * it is killed, or exits. The coordinator must not die or stand still; no command of another client may be applied
+ * twice, nor more of them than it sent; no read may be torn or wait for ever. Once the scribbler is gone, all that the
+ * others send is applied, once, and their reads are fresh. What any client may do it does not do: remove the others'
+ * object, stop the coordinator, truncate the ingress.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -607,8 +607,8 @@ struct rest {
 };
 
 /*
- * Nobody is attached but the honest ones, nothing is queued, and then the coordinator lay down twice anew: it has heard of
- * all that happened before, and has looked at what the scribbler left.
+ * Nobody is attached but the honest ones, nothing is queued, and then the coordinator lay down twice anew: it has heard
+ * of all that happened before, and has looked at what the scribbler left.
  */
 static bool at_rest(struct rest *r)
 {

@@ -2,8 +2,8 @@
  * takeover.c: a client is stopped just before it puts its command into the ring; guardian and coordinator are killed,
  * the next ones take over; then the client goes on. Or the service is stopped meanwhile.
  *
- * Its lane is one of an epoch that is over. Its command is applied once, or the client is told that it was not. Behind a
- * stop nothing is accepted.
+ * Its lane is one of an epoch that is over. Its command is applied once, or the client is told that it was not. Behind
+ * a stop nothing is accepted.
  */
 #include <errno.h>
 #include <signal.h>
@@ -44,8 +44,9 @@ static void serve(unsigned flags)
 	if (server != 0)
 		return;
 	setpgid(0, 0);
-	int r = stoa_serve("takeover", NULL, STOA_OPTIONS(.flags = flags, .max_threads = 8, .max_objects = 4, .max_attrs = 64,
-							  .max_queue = 16));
+	int r = stoa_serve("takeover", NULL,
+			   STOA_OPTIONS(.flags = flags, .max_threads = 8, .max_objects = 4, .max_attrs = 64,
+					.max_queue = 16));
 	if (r < 0)
 		printf("FAILED stoa_serve: %s\n", torture_error());
 	_exit(r < 0);
@@ -128,8 +129,8 @@ static void one_round(const struct trace *t, size_t at, bool call)
 	torture_check(torture_until(is_done()), "it does not go on");
 	torture_check(torture_until(stoa_health(s, &h) == 0 && h.queued == 0), "its command stays in the queue");
 	int64_t got = value() - before;
-	torture_check(got == (shared->status == 0), "its command returned %d and was applied %jd times; %ju rejected", shared->status,
-		      (intmax_t)got, (uintmax_t)h.rejected);
+	torture_check(got == (shared->status == 0), "its command returned %d and was applied %jd times; %ju rejected",
+		      shared->status, (intmax_t)got, (uintmax_t)h.rejected);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

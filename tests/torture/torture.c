@@ -32,7 +32,10 @@ uint64_t torture_random(uint64_t below)
 	return below ? (z ^ (z >> 31)) % below : z ^ (z >> 31);
 }
 
-void torture_seed(uint64_t seed) { state = seed; }
+void torture_seed(uint64_t seed)
+{
+	state = seed;
+}
 
 void torture_shuffle(uint32_t *list, size_t n)
 {
@@ -225,5 +228,6 @@ void times_check(struct times *t, const char *what)
 {
 	times_print(t, what);
 	size_t late = times_above(t, BOUND);
-	torture_check(TORTURE_SLOW || late <= 2 + t->n / 100, "%s: %zu of %zu took longer than 200 ms", what, late, t->n);
+	torture_check(TORTURE_SLOW || late <= 2 + t->n / 100, "%s: %zu of %zu took longer than 200 ms", what, late,
+		      t->n);
 }

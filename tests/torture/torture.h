@@ -62,9 +62,9 @@ const char *torture_error(void); /* the thread's last error */
 void torture_pause(void);
 
 /*
- * SIGKILL to the coordinator, the guardian, or both at once, which must be our children or become them, and in a process
- * group of their own. False: they are still about to recover from the last. A guardian is dead when this returns, and with both the coordinator too: until
- * then they hold their locks.
+ * SIGKILL to the coordinator, the guardian, or both at once, which must be our children or become them, and in a
+ * process group of their own. False: they are still about to recover from the last. A guardian is dead when this
+ * returns, and with both the coordinator too: until then they hold their locks.
  */
 bool torture_kill(struct stoa *s, bool coordinator, bool guardian);
 

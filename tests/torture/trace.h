@@ -47,13 +47,14 @@ bool trace_sleeps(pid_t pid); /* in a system call that waits */
 /* Stop a running process and hold it. False: it is gone. */
 bool trace_hold(pid_t pid);
 
-/* Wait for the next child that a held process forks, once it goes on; the child is held, the parent let go. -1: none. */
+/* Wait for the next child that a held process forks, once it goes on;
+ * the child is held, the parent let go. -1: none. */
 bool trace_forks(pid_t pid);         /* held: report forks, and go on */
 pid_t trace_next_child(pid_t pid);
 
 /*
- * Run it to the end, held all the time, and note each instruction; with coarse, what a library does between its call and
- * its return is one instruction (x86-64 only). It is held when this returns.
+ * Run it to the end, held all the time, and note each instruction; with coarse, what a library does between its call
+ * and its return is one instruction (x86-64 only). It is held when this returns.
  */
 enum trace_end trace_record(pid_t pid, const struct watched *w, bool coarse, struct trace *ret);
 
