@@ -244,6 +244,8 @@ static void play(const struct shape *shape)
 	check_counts(shape);
 	times_print(&recoveries, "from a coordinator's death to the first call");
 	times_print(&floors, "floor: from a child's death to a wake by the next");
+	free(recoveries.ns);
+	free(floors.ns);
 	close_shape(shape);
 }
 
