@@ -124,7 +124,8 @@ static void pulse_threads(struct coordinator *c)
 	atomic_store_explicit(&c->space->state->pulse.threads, n, memory_order_relaxed);
 }
 
-void client_reap(struct coordinator *c)
+/* Take back lanes whose commands are all committed. */
+static void client_reap(struct coordinator *c)
 {
 	struct roster *r = &c->ns->roster;
 	if (c->head >= c->old_until)

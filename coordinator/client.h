@@ -17,7 +17,4 @@ void client_fini(struct coordinator *c);
 /* Wait up to timeout ms for something to happen on the descriptors, and deal with it. -EPIPE: the guardian is gone. */
 int client_poll(struct coordinator *c, int timeout);
 
-/* Take back lanes whose commands are all committed. */
-void client_reap(struct coordinator *c);
-
 #endif

@@ -87,7 +87,7 @@ struct flags send_flags(const struct target *t, const uint32_t *attrs, uint32_t 
 	return (struct flags){ .first = t->flags + 1, .places = attrs, .n = n };
 }
 
-struct flags send_flags_of_writables(const struct target *t)
+static struct flags flags_of_writables(const struct target *t)
 {
 	static const uint32_t place;
 	return (struct flags){ .first = t->flags, .places = &place, .n = 1 };
@@ -290,6 +290,6 @@ int stoa_assign_all(struct stoa_proxy *p, const void *from, size_t size, int64_t
 		return error_set(-EPROTO, "%s", b->whole->bad);
 	if (!b->writable)
 		return many_assign(p, t, from, timeout); /* the coordinator has attributes that we lack */
-	const struct flags flags = send_flags_of_writables(t);
+	const struct flags flags = flags_of_writables(t);
 	return assign_record(p, t, RECORD_ASSIGN_ALL, 0, b->writable, from, &flags, timeout);
 }

@@ -26,7 +26,6 @@ struct flags {
 	uint32_t n;
 };
 struct flags send_flags(const struct target *t, const uint32_t *attrs, uint32_t n);
-struct flags send_flags_of_writables(const struct target *t);
 
 /*
  * Raise n sets of flags and publish it. -EAGAIN: no room in the queue within the timeout; -ESHUTDOWN. The record is

@@ -257,12 +257,3 @@ char *class_method_text(const struct stoa_class *cls, const struct stoa_method *
 	free(text);
 	return NULL;
 }
-
-uint64_t class_fingerprint(const char *text)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-	return hash;
-}

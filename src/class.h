@@ -47,7 +47,6 @@ int class_select(const struct stoa_struct *s, const char *names, uint32_t **ret_
  */
 char *class_attr_text(const struct stoa_attr *attr);
 char *class_method_text(const struct stoa_class *cls, const struct stoa_method *method);
-uint64_t class_fingerprint(const char *text); /* FNV-1a, 64 bits */
 
 /* "f64[2][3]": the type alone, into text. Returns text. */
 const char *class_type_text(const struct stoa_attr *attr, char text[64]);

@@ -68,10 +68,17 @@ static inline int scratch_files(const char *path)
 	return n;
 }
 
-/* Descriptors open in this process: to be compared, for some entries are none. */
+/* Descriptors open in a process: to be compared, for some entries are none. */
+static inline int scratch_fds_of(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	return scratch_files(path);
+}
+
 static inline int scratch_fds(void)
 {
-	return scratch_files("/proc/self/fd");
+	return scratch_fds_of(getpid());
 }
 
 /* How a child ended: its exit status, or minus the signal. */

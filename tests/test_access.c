@@ -578,13 +578,6 @@ static void namespace_of_another_user_is_found_by_his_name(void)
 
 /* ---- the silent ---------------------------------------------------------------------------------------------- */
 
-static int n_fds_of(pid_t pid)
-{
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	return scratch_files(path);
-}
-
 #define SILENT (3 * NEWCOMERS)
 
 static bool oldest_make_room(int fds[SILENT])
@@ -606,10 +599,10 @@ static void silent_connections_are_few_and_are_closed(void)
 	serve(STOA_OPTIONS(0));
 	add(1);
 	pid_t coordinator = harness_coordinator(s);
-	int before = n_fds_of(coordinator), tries = 3;
+	int before = scratch_fds_of(coordinator), tries = 3;
 	while (!oldest_make_room(fds)) /* where this process was slow, their time was over */
 		assert_true(--tries > 0);
-	assert_true(n_fds_of(coordinator) <= before + NEWCOMERS);
+	assert_true(scratch_fds_of(coordinator) <= before + NEWCOMERS);
 	struct stoa *reader;
 	ok(stoa_attach("test", STOA_OPTIONS(.flags = STOA_READ_ONLY), &reader));
 	stoa_detach(reader);
@@ -617,7 +610,7 @@ static void silent_connections_are_few_and_are_closed(void)
 		until(is_cut_off(fds[i]));
 		close(fds[i]);
 	}
-	until(n_fds_of(coordinator) == before);
+	until(scratch_fds_of(coordinator) == before);
 	assert_int_equal(harness_coordinator(s), coordinator);
 	add(1);
 	stop();

@@ -445,14 +445,6 @@ static void class_method_text_tells_arguments_result_and_names(void **state)
 	method_text_is(&bare, "reader bare() -> () reads=*");
 }
 
-static void class_fingerprint_is_fnv1a(void **state)
-{
-	(void)state;
-	assert_true(class_fingerprint("") == 0xcbf29ce484222325u);
-	assert_true(class_fingerprint("a") == 0xaf63dc4c8601ec8cu);
-	assert_true(class_fingerprint("foobar") == 0x85944171f73967e8u);
-}
-
 /* ---- descriptions ----------------------------------------------------------------------------------------- */
 
 static void same_text(const char *a, const char *b)
@@ -794,7 +786,6 @@ int main(void)
 		cmocka_unit_test(class_attr_text_tells_name_type_and_writable),
 		cmocka_unit_test(class_type_text_fits_when_longest),
 		cmocka_unit_test(class_method_text_tells_arguments_result_and_names),
-		cmocka_unit_test(class_fingerprint_is_fnv1a),
 		cmocka_unit_test_setup_teardown(class_unpack_gives_what_was_packed, set_hooks, reset_hooks),
 		cmocka_unit_test(class_unpack_gives_a_record_without_methods),
 		cmocka_unit_test(class_pack_describes_a_description),

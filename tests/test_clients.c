@@ -37,9 +37,7 @@ static void add(void)
 
 static int coordinator_fds(void)
 {
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)harness_coordinator(s));
-	return scratch_files(path);
+	return scratch_fds_of(harness_coordinator(s));
 }
 
 static void until_only_we_are_there(void)

@@ -124,12 +124,10 @@ static int connect_only(void)
 /* A connection that has not said hello is not the guardian's, and must not go on with who becomes it. */
 static void newcomer_is_let_go_when_its_coordinator_becomes_guardian(void)
 {
-	char path[64];
 	begin();
 	pid_t coordinator = harness_coordinator(s);
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)coordinator);
-	int before = scratch_files(path), fd = connect_only();
-	until(scratch_files(path) == before + 1); /* it was accepted */
+	int before = scratch_fds_of(coordinator), fd = connect_only();
+	until(scratch_fds_of(coordinator) == before + 1); /* it was accepted */
 	kill(harness_guardian(s), SIGKILL);
 	until(harness_guardian(s) == coordinator);
 	struct pollfd end = { .fd = fd, .events = POLLIN };
@@ -151,12 +149,12 @@ static void coordinator_becomes_guardian_when_its_method_kills_that(void)
 static void newcomer_is_heard_when_a_method_forked_meanwhile(void)
 {
 	struct message m = { .kind = MESSAGE_HELLO, .id = 1, .n_fds = 1 }, answer;
-	char path[64];
 	int fds[MESSAGE_FDS], r;
 	begin();
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)harness_coordinator(s));
-	int before = scratch_files(path), fd = connect_only(), pid_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	until(scratch_files(path) == before + 1);
+	pid_t coordinator = harness_coordinator(s);
+	int before = scratch_fds_of(coordinator), fd = connect_only();
+	int pid_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	until(scratch_fds_of(coordinator) == before + 1);
 	ok(act(FORK));
 	ok(message_send(fd, &m, &pid_fd));
 	until((r = message_receive(fd, &answer, fds)) != -EAGAIN); /* in the end it would lose patience, and hang up */

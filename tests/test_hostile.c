@@ -2,7 +2,6 @@
  * test_hostile.c: what a client does with the memory and the connection that it was given: it cannot write the state,
  * it cannot make the coordinator wait, or deaf to others, and what it destroys of others' is made good or told.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,6 +23,7 @@
 #include "src/park.h"
 #include "src/ring.h"
 #include "tests/harness.h"
+#include "tests/scratch.h"
 
 static struct stoa *s;
 static struct stoa_proxy *p;
@@ -145,19 +145,6 @@ static int full_eventfd(void)
 	return fd;
 }
 
-static int count_fds(pid_t pid)
-{
-	char path[64];
-	int n = 0;
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	DIR *dir = opendir(path);
-	while (dir && readdir(dir))
-		n++;
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
 /* Ask for a lane that is to be woken through fd. */
 static int ask_lane(int conn, int fd, struct message *ret, int fds[MESSAGE_FDS])
 {
@@ -219,12 +206,12 @@ static void refused_connection_takes_none_with_it(void)
 	cast(1);
 	assert_int_equal(value(), 1);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-	before = count_fds(coordinator);
+	before = scratch_fds_of(coordinator);
 	assert_int_equal(message_send(s->conn_fd, &m, &pair[1]), 0);
-	until(count_fds(coordinator) == before + 1);
+	until(scratch_fds_of(coordinator) == before + 1);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(send(pair[0], "x", 1, 0), 1);
-	until(count_fds(coordinator) == before);
+	until(scratch_fds_of(coordinator) == before);
 	for (int i = 0; i < 3; i++)
 		harness_join(harness_spawn(come_and_go, 0));
 	assert_int_equal(value(), 4);

@@ -347,14 +347,13 @@ static void attach_with_few_descriptors_is_refused_and_leaves_nothing(void)
 {
 	go = harness_shared(sizeof(*go));
 	pid_t client = harness_spawn(attach_with_few, 0), server = harness_serve(NULL, STOA_OPTIONS(0), &s);
-	char path[64];
 	p = harness_create(s, "hits", &counter_class, NULL);
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)harness_coordinator(s));
-	int before = scratch_files(path);
+	pid_t coordinator = harness_coordinator(s);
+	int before = scratch_fds_of(coordinator);
 	atomic_store(go, 1);
 	harness_join(client);
 	until(harness_health(s).threads == 1);
-	until(scratch_files(path) == before);
+	until(scratch_fds_of(coordinator) == before);
 	add();
 	ok(stoa_stop(s, STOA_DRAIN, SOON));
 	harness_join(server);
