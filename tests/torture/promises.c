@@ -29,7 +29,7 @@ static struct pulse *pulse(void)
 }
 static int fds_coordinator(void)
 {
-	return torture_count_fds(atomic_load(&stage_life()->coordinator));
+	return torture_count_fds(stage_coordinator());
 }
 
 static void note_servers(void)
@@ -238,7 +238,7 @@ void check_inherited(pid_t old, int64_t since)
 	there.fds_most = there.fds_most ? there.fds_most : there.fds_guardian + 2;
 	await_guardian(old);
 	check_progress(since, &inheritances);
-	kill(atomic_load(&stage_life()->coordinator), SIGKILL);
+	kill(stage_coordinator(), SIGKILL);
 	check_progress(clock_now(), &recoveries);
 	await_guardian(old);
 	slowest = slow;

@@ -71,6 +71,16 @@ struct life *stage_life(void)
 	return &stage.s->space.state->life;
 }
 
+/* It may serve before the guardian, which has forked it, goes on. */
+pid_t stage_coordinator(void)
+{
+	pid_t pid = 0;
+	if (torture_until((pid = atomic_load(&stage_life()->coordinator)) > 0))
+		return pid;
+	torture_fail("there is no coordinator");
+	exit(torture_end());
+}
+
 bool stage_is_idle(void)
 {
 	const struct space *space = &stage.s->space;

@@ -68,8 +68,9 @@ void stage_open(void); /* ends the program if it cannot */
 void stage_close(void);
 
 struct life *stage_life(void);
-bool stage_is_idle(void); /* the coordinator sleeps */
-bool stage_is_over(void); /* and has done what was asked */
+pid_t stage_coordinator(void); /* waits for one; ends the program if there is none */
+bool stage_is_idle(void);      /* the coordinator sleeps */
+bool stage_is_over(void);      /* and has done what was asked */
 
 /* Three commands on two objects; the first wants its answer, which comes to answer.ret. */
 void stage_batch(void);

@@ -14,6 +14,8 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -476,8 +478,9 @@ static bool run_in_time(const struct scenario *sc, struct pick at)
 		there = sc->run(sc, at);
 		if ((slow = promises_slowest()) <= BOUND)
 			return there;
+		printf("  %s, k = %u: survivors went on after %.0f ms\n", sc->what, at.k, (double)slow / 1e6);
 	}
-	torture_fail("survivors went on after %.0f ms, and so they did %d times", (double)slow / 1e6, SLOW_TIMES);
+	torture_fail("survivors went on after %.0f ms, and were so late %d times", (double)slow / 1e6, SLOW_TIMES);
 	return there;
 }
 
@@ -524,10 +527,19 @@ static size_t neediest(void)
 	return best;
 }
 
+/* ONLY: part of what it is called. */
+static bool is_wanted(const struct scenario *sc)
+{
+	const char *only = getenv("ONLY");
+	return !only || strstr(sc->what, only);
+}
+
 static void play(void)
 {
 	struct pick at;
 	for (size_t i = 0; i < SCENARIOS; i++) {
+		if (!is_wanted(&scenarios[i]))
+			continue;
 		torture_seed(torture.seed + i);
 		points_make(&shares[i].points, scenarios[i].trace, torture.lengthy && scenarios[i].all,
 			    scenarios[i].pairs);
@@ -536,7 +548,8 @@ static void play(void)
 		play_one(i, at);
 	torture_where("at the end");
 	for (size_t i = 0; i < SCENARIOS; i++) {
-		points_print(&shares[i].points, scenarios[i].what);
+		if (is_wanted(&scenarios[i]))
+			points_print(&shares[i].points, scenarios[i].what);
 		points_fini(&shares[i].points);
 	}
 }
@@ -570,8 +583,7 @@ int main(void)
 		torture_skip("no ptrace here");
 	stage_open();
 	warm_up();
-	kill(atomic_load(&stage_life()->coordinator),
-	     SIGKILL); /* the first has one descriptor more: of the program that started it */
+	kill(stage_coordinator(), SIGKILL); /* the first has one descriptor more: of the program that started it */
 	check_alive();
 	promises_note();
 	if (record_all()) {

@@ -168,8 +168,8 @@ const struct watched of_hearing = { .over = has_heard, .blocked = let_client_go,
 void victims_hold_respawn(void)
 {
 	torture_check(torture_until(stage_is_idle()), "the coordinator does not sleep");
+	pid_t pid = stage_coordinator();
 	torture_check(trace_hold(stage.guardian), "the guardian cannot be held");
-	pid_t pid = atomic_load(&stage_life()->coordinator);
 	kill(pid, SIGKILL);
 	torture_check(torture_until(torture_count_fds(pid) <= 0), "the coordinator does not die");
 	forget_sleep();
