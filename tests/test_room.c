@@ -426,7 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HARNESS(attach_with_few_descriptors_is_refused_and_leaves_nothing),
 		HARNESS(coordinator_out_of_descriptors_says_so_and_loses_no_one),
-		HARNESS(file_system_that_fills_up_under_a_coordinator_stops_only_what_needs_room),
+		HARNESS_SECONDS(file_system_that_fills_up_under_a_coordinator_stops_only_what_needs_room, 60),
 		HARNESS(lane_of_a_coordinator_with_small_files_is_refused),
 		HARNESS(lane_without_room_is_refused_and_given_back),
 		HARNESS_SECONDS(start_in_a_full_file_system_is_refused_whole, 60),
