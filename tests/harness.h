@@ -85,7 +85,7 @@ bool harness_has_ended(pid_t pid); /* though the test program may not have reape
 /* SIGKILL to the coordinator; another one serves when this returns. */
 void harness_kill_coordinator(struct stoa *s);
 
-/* SIGKILL to guardian and coordinator of an embedded start at the same moment: neither sees the other die. */
+/* SIGKILL to guardian and coordinator, in a process group of their own, at once: neither sees the other die. */
 void harness_kill_both(struct stoa *s);
 
 /* ---- processes --------------------------------------------------------------------------------------------- */

@@ -61,6 +61,7 @@ static void note_ready(void *data)
 static void serve(int flags)
 {
 	struct stoa_error e;
+	setpgid(0, 0); /* for harness_kill_both */
 	int r = stoa_serve("test", classes,
 			   STOA_OPTIONS(.flags = (unsigned)flags, .log = note, .ready = note_ready, .max_objects = 64,
 					.max_attrs = 1024, .max_threads = 8, .max_queue = 64, .max_state = 1 << 20));
@@ -134,10 +135,7 @@ static void leave(void)
 	told = told ? told : harness_shared(sizeof(*told));
 	assert_true(start(STOA_KEEP, &pid));
 	fill();
-	pid_t coordinator = harness_coordinator(s);
-	harness_stop_process(pid);
-	kill(coordinator, SIGKILL);
-	kill(pid, SIGKILL);
+	harness_kill_both(s);
 	harness_status(pid);
 	s = stoa_detach(s);
 }
