@@ -219,20 +219,35 @@ static bool kill_in_turn(const struct scenario *sc, struct pick at)
 	return end == TRACE_THERE;
 }
 
-/* Run again, the methods do not do what they did: nothing of the first time may be seen. */
+/* From here on the methods do not do what they did: nothing of the first time may be seen. How many were committed. */
+static uint64_t turn_fickle(void)
+{
+	atomic_store(&shared->fickle, 1);
+	return handle_committed(stage.s) - (stage.target - 3);
+}
+
+/* After a death: the batch was done; or, with fickle methods, `done` of it, and the rest was refused. */
+static void check_dead(struct pick at, uint64_t done)
+{
+	int64_t since = clock_now();
+	if (!atomic_load(&shared->fickle)) {
+		check_batch(at.k % 2, since, &recoveries);
+		return;
+	}
+	check_fickle(done);
+	atomic_store(&shared->fickle, 0);
+	check_progress(since, &recoveries);
+	check_all();
+}
+
 static bool kill_in_fickle_turn(const struct scenario *sc, struct pick at)
 {
 	pid_t pid = victims_coordinator();
 	stage_batch();
 	enum trace_end end = trace_run(pid, &of_coordinator, sc->trace, at.k);
-	uint64_t done = handle_committed(stage.s) - (stage.target - 3);
-	atomic_store(&shared->fickle, 1);
+	uint64_t done = turn_fickle();
 	end_victim(pid, end);
-	int64_t since = clock_now();
-	check_fickle(done);
-	atomic_store(&shared->fickle, 0);
-	check_progress(since, &recoveries);
-	check_all();
+	check_dead(at, done);
 	return end == TRACE_THERE;
 }
 
@@ -277,38 +292,42 @@ static bool stop_in_turn(const struct scenario *sc, struct pick at)
 
 /* ---- its successor is, and the successor of that ---- */
 
-/* Killed somewhere in a turn; the next one is held. */
-static pid_t first_death(void)
+/* Killed somewhere in a turn, in which it has committed so many; the next one is held. */
+static pid_t first_death(bool fickle, uint64_t *ret_done)
 {
 	pid_t pid = victims_coordinator();
 	stage_batch();
 	trace_run(pid, &of_coordinator, &turn_trace, (size_t)torture_random(turn_trace.n));
+	*ret_done = fickle ? turn_fickle() : 3;
 	return victims_succeed(pid);
 }
 
 static bool kill_in_recovery(const struct scenario *sc, struct pick at)
 {
-	pid_t pid = first_death();
+	uint64_t done;
+	pid_t pid = first_death(torture_random(4) == 0, &done);
 	enum trace_end end = trace_run(pid, &of_coordinator, sc->trace, at.k);
 	end_victim(pid, end);
-	check_batch(at.k % 2, clock_now(), &recoveries);
+	check_dead(at, done);
 	return end == TRACE_THERE;
 }
 
 static bool kill_in_both_recoveries(const struct scenario *sc, struct pick at)
 {
-	pid_t pid = first_death();
+	uint64_t done;
+	pid_t pid = first_death(torture_random(4) == 0, &done);
 	enum trace_end second = trace_run(pid, &of_coordinator, sc->trace, at.k);
 	pid = victims_succeed(pid);
 	enum trace_end third = trace_run(pid, &of_coordinator, sc->trace, at.next);
 	end_victim(pid, third);
-	check_batch(at.k % 2, clock_now(), &recoveries);
+	check_dead(at, done);
 	return second == TRACE_THERE && third == TRACE_THERE;
 }
 
 static bool stop_in_recovery(const struct scenario *sc, struct pick at)
 {
-	pid_t pid = first_death();
+	uint64_t done;
+	pid_t pid = first_death(false, &done);
 	enum trace_end end = trace_run(pid, &of_coordinator, sc->trace, at.k);
 	if (end != TRACE_DIED)
 		pause_process(pid, NULL);
