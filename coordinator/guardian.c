@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "coordinator/files.h"
+#include "coordinator/orphan.h"
 #include "coordinator/process.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -112,12 +112,13 @@ static int be_coordinator(struct guardian *g, int link_fd, pid_t guardian)
 	g->ns->link_fd = link_fd;
 	process_reset_signals(g->ns->embedded);
 	process_no_core();
-	prctl(PR_SET_PDEATHSIG, SIGCONT); /* or, stopped and with no one to mind, it held the lock for ever */
+	orphan_begin(g->ns, guardian);
 	if (take_state(g->ns, guardian) < 0)
 		_exit(COORDINATOR_FAILED);
 	enum coordinator_exit e = coordinator_run(g->ns);
 	if (e != COORDINATOR_ORPHANED)
 		_exit(e);
+	orphan_end();
 	return inherit(g);
 }
 

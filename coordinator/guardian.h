@@ -52,6 +52,9 @@ void watch_begin(struct watch *w, pid_t child);
 int watch_interval(const struct watch *w, const struct pulse *pulse);
 void watch_look(struct watch *w, const struct namespace *ns);
 
+/* pulse.running, if its deadline has passed; 0: it has not. */
+uint64_t watch_find_late(const struct pulse *pulse, int64_t now);
+
 /*
  * It died with this status: copy what ran then to the suspect record, and whose doing it was. True: the next one will
  * come further, as it leaves an object alone.

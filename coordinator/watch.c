@@ -101,8 +101,8 @@ static void look_at_lost(struct watch *w, const struct pulse *pulse, int64_t now
 	end(w);
 }
 
-/* pulse.running, if its deadline has passed; pairs with the coordinator, which stores the deadline before it. */
-static uint64_t find_late(const struct pulse *pulse, int64_t now)
+/* Pairs with the coordinator, which stores the deadline before `running`. */
+uint64_t watch_find_late(const struct pulse *pulse, int64_t now)
 {
 	uint64_t running = atomic_load_explicit(&pulse->running, memory_order_acquire);
 	if (running == 0)
@@ -122,7 +122,7 @@ void watch_look(struct watch *w, const struct namespace *ns)
 		return look_at_lost(w, pulse, now);
 	if (!is_fair(w, ns, now))
 		return;
-	uint64_t late = find_late(pulse, now);
+	uint64_t late = watch_find_late(pulse, now);
 	if (late && late == w->late) {
 		w->overran = late;
 		namespace_log(ns, LOG_WARNING, "%s %ju overran its deadline; ending coordinator %d",

@@ -19,7 +19,7 @@
 #include "tests/harness.h"
 #include "tests/scratch.h"
 
-enum act { COUNT, CRASH, LOOP, LEAVE, STOP_ONCE, KILL_GUARDIAN, FORK };
+enum act { COUNT, CRASH, LOOP, LEAVE, STOP_ONCE, KILL_GUARDIAN, LOOP_ALONE, FORK };
 
 struct risk {
 	int64_t n;
@@ -39,13 +39,13 @@ static int risk_run(struct risk *self, const struct risk_args *args, stoa_none *
 	self->n++;
 	if (args->act == CRASH)
 		abort();
-	for (volatile int on = 1; args->act == LOOP && on;) {}
+	if (args->act == KILL_GUARDIAN || args->act == LOOP_ALONE)
+		kill(getppid(), SIGKILL);
+	for (volatile int on = 1; (args->act == LOOP || args->act == LOOP_ALONE) && on;) {}
 	if (args->act == LEAVE)
 		exit(0);
 	if (args->act == STOP_ONCE && (*stops)++ == 0)
 		raise(SIGSTOP);
-	if (args->act == KILL_GUARDIAN)
-		kill(getppid(), SIGKILL);
 	if (args->act == FORK && fork() == 0)
 		_exit(0);
 	return 0;
@@ -143,6 +143,17 @@ static void coordinator_becomes_guardian_when_its_method_kills_that(void)
 	until(harness_guardian(s) == coordinator);
 	ok(act(COUNT));
 	assert_int_equal(count(), 2);
+}
+
+/* Nobody else can end it; who starts next goes on without it. */
+static void method_that_runs_on_without_guardian_is_ended_at_its_deadline(void)
+{
+	begin();
+	refused(-ECONNRESET, act(LOOP_ALONE));
+	s = harness_start(STOA_CLASSES(&risk_class));
+	ok(act(COUNT));
+	assert_int_equal(count(), 1);
+	assert_int_equal(harness_health(s).rejected, 1);
 }
 
 /* The child has the same epoll set, and must not take out of it whom the coordinator waits for. */
@@ -278,6 +289,7 @@ int main(void)
 		HARNESS(guardian_rejects_what_ends_the_process),
 		HARNESS(coordinator_becomes_guardian_when_that_is_killed),
 		HARNESS(coordinator_becomes_guardian_when_its_method_kills_that),
+		HARNESS(method_that_runs_on_without_guardian_is_ended_at_its_deadline),
 		HARNESS(newcomer_is_heard_when_a_method_forked_meanwhile),
 		HARNESS(newcomer_is_let_go_when_its_coordinator_becomes_guardian),
 		HARNESS(coordinator_stopped_is_replaced),
