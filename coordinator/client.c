@@ -107,15 +107,6 @@ static void lane_end(struct coordinator *c, uint32_t i)
 	c->n_ending++;
 }
 
-static void forget_old_epoch(struct coordinator *c)
-{
-	uint32_t first = c->ns->roster.first_lane ? 0 : c->space->geometry.lanes;
-	for (uint32_t i = first; i < first + c->space->geometry.lanes; i++)
-		if (atomic_load(&space_lane(c->space, i)->pid))
-			lanes_forget(c, i);
-	c->old_until = UINT64_MAX;
-}
-
 static void pulse_threads(struct coordinator *c)
 {
 	uint32_t n = 0;
@@ -129,7 +120,7 @@ static void client_reap(struct coordinator *c)
 {
 	struct roster *r = &c->ns->roster;
 	if (c->head >= c->old_until)
-		forget_old_epoch(c);
+		lanes_forget_old(c);
 	for (uint32_t i = 0; c->n_ending && i < r->n_lanes; i++)
 		if (r->lanes[i].used && r->lanes[i].ending && c->head >= r->lanes[i].until) {
 			lanes_forget(c, i);
@@ -292,15 +283,21 @@ static int on_hello(struct coordinator *c, int fd, enum rights rights, const str
 	return 1;
 }
 
+/* -EAGAIN: there will be one, when what is queued of an epoch before is done. */
 static int lane_find(struct coordinator *c, uint32_t *ret_lane)
 {
 	const struct roster *r = &c->ns->roster;
+	bool any_old = false;
 	client_reap(c);
-	for (uint32_t i = r->first_lane; i < r->first_lane + c->space->geometry.lanes; i++)
-		if (!r->lanes[i].used) {
+	for (uint32_t i = r->first_lane; i < r->first_lane + c->space->geometry.lanes; i++) {
+		if (!r->lanes[i].used && !c->lanes[i].old) {
 			*ret_lane = i;
 			return 0;
 		}
+		any_old = any_old || c->lanes[i].old;
+	}
+	if (any_old)
+		return -EAGAIN;
 	return error_set(-EMFILE, "all %u threads of namespace %s are attached; start it with a larger max_threads",
 			 c->space->geometry.lanes, c->ns->name);
 }
@@ -320,7 +317,8 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 		error_set(fd, "the coordinator has no descriptor left for another thread");
 	if (fd < 0) {
 		coordinator_check_process(c, fd);
-		refuse_last(conn, m, fd);
+		if (r != -EAGAIN) /* else the client, who hears nothing, asks again */
+			refuse_last(conn, m, fd);
 		if (event_fd >= 0)
 			close(event_fd);
 		return;

@@ -104,7 +104,6 @@ int coordinator_recover(struct coordinator *c)
 	process_read_limits(&c->limits);
 	c->head = atomic_load(&state->committed);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
-	c->old_until = UINT64_MAX;
 	/* the one before us may have died while it stopped */
 	c->stopping = (int)atomic_load(&state->life.stopping) - 1;
 	void *own = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -128,8 +127,7 @@ int coordinator_recover(struct coordinator *c)
 	if (r < 0)
 		return r;
 	ring_open(c->space, c->head);
-	if (atomic_load(&state->life.restarts) == 0)
-		c->old_until = ring_end(c->space);
+	lanes_mark_old(c);
 	return client_init(c);
 }
 

@@ -75,6 +75,7 @@ struct server_lane {
 	uint64_t seq, rejected;
 	uint8_t current; /* cell of its row */
 	bool queued;     /* in the turn's list */
+	bool old;        /* of an epoch before, with commands in the ring: it is not given out */
 };
 
 /* One method, or assignment, run but not settled: what it may have changed. */
@@ -141,7 +142,7 @@ struct coordinator {
 	int64_t deaf_until_ns; /* when to listen again; 0: we do */
 	uint32_t n_ending;     /* lanes whose owner is gone */
 	bool doubtful;	       /* a writer is gone, who may have left lies in the ingress */
-	uint64_t old_until;    /* `committed` here: lanes of the epoch before are done with; UINT64_MAX: they are */
+	uint64_t old_until;    /* `committed` here: lanes of epochs before are done with; UINT64_MAX: they are */
 	int stopping; /* -1: no; else enum stoa_stop */
 	int64_t mended_ns; /* when the whole ring was looked at */
 	uint64_t end; /* of the ring, once closed */

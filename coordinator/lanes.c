@@ -11,6 +11,7 @@
 
 #include "src/cell.h"
 #include "src/error.h"
+#include "src/ring.h"
 #include "src/segment.h"
 
 static void lane_file(uint32_t lane, char name[32])
@@ -96,9 +97,52 @@ struct server_lane *lanes_get(struct coordinator *c, uint32_t lane)
 	return r < 0 ? NULL : &c->lanes[lane];
 }
 
+static bool is_old(const struct coordinator *c, uint32_t lane)
+{
+	const struct roster *r = &c->ns->roster;
+	return atomic_load(&space_lane(c->space, lane)->pid) && !(lane < r->n_lanes && r->lanes[lane].used);
+}
+
+void lanes_mark_old(struct coordinator *c)
+{
+	uint64_t word, end = c->head + c->space->geometry.queue;
+	c->old_until = c->head;
+	for (uint64_t t = c->head; t < end; t++) { /* all of it: there may be holes, from a forged tail */
+		if (!ring_take(c->space, t, &word))
+			continue;
+		uint32_t lane = ring_word_lane(word);
+		if (lane < space_lanes(c->space) && is_old(c, lane))
+			c->lanes[lane].old = true;
+		c->old_until = t + 1;
+	}
+}
+
+void lanes_forget_old(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < space_lanes(c->space); i++) {
+		if (is_old(c, i))
+			lanes_forget(c, i);
+		c->lanes[i].old = false;
+	}
+	c->old_until = UINT64_MAX;
+}
+
+/* Its owner may come to look after the number is another's. */
+static void leave_row(struct coordinator *c, uint32_t i)
+{
+	const struct server_lane *lane = lanes_get(c, i);
+	if (!lane)
+		return;
+	struct lane_head *head = lane->base;
+	head->last = (struct lane_cell){ .seq = lane->seq, .rejected = lane->rejected };
+	atomic_store_explicit(&head->done, 1, memory_order_release); /* pairs with proxy/await.c */
+}
+
 void lanes_forget(struct coordinator *c, uint32_t lane)
 {
 	char name[32];
+	if (atomic_load(&space_lane(c->space, lane)->pid))
+		leave_row(c, lane);
 	if (c->lanes[lane].base) {
 		segment_unguard(c->lanes[lane].base);
 		segment_unmap(c->lanes[lane].base, LANE_LIMIT);

@@ -12,7 +12,17 @@ void lanes_fini(struct coordinator *c);
 /* The lane, mapped, or NULL: nobody has it, or its file is no lane. */
 struct server_lane *lanes_get(struct coordinator *c, uint32_t lane);
 
-/* The lane's owner is gone and its commands are done: unmap it, delete its file. */
+/*
+ * At the start: lanes that are not in the roster are of an epoch before, the last one or an earlier one. Those that the
+ * ring has commands of are kept as they are until these are done, which is at c->old_until.
+ */
+void lanes_mark_old(struct coordinator *c);
+
+/* They are done with. */
+void lanes_forget_old(struct coordinator *c);
+
+/* The lane's owner is gone, or lives in another epoch, and its commands are done: leave it its last row, unmap it,
+ * delete its file. */
 void lanes_forget(struct coordinator *c, uint32_t lane);
 
 /* The end: no lane has a command left. Who still has one mapped can read its answers. */

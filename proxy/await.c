@@ -81,7 +81,7 @@ int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
 }
 
 /* What the coordinator has committed of a lane. */
-static struct lane_cell committed_cell(const struct lane *lane)
+static struct lane_cell row_cell(const struct lane *lane)
 {
 	const struct lane_row *row = space_lane(&lane->stoa->space, lane->id);
 	for (;;) {
@@ -93,6 +93,13 @@ static struct lane_cell committed_cell(const struct lane *lane)
 		if (k >= 0 && cell_still(&row->tags, k, tag))
 			return cell;
 	}
+}
+
+/* The row may be another's by now. Looked at after it: the lane was marked before it was given away. */
+static struct lane_cell committed_cell(const struct lane *lane)
+{
+	struct lane_cell cell = row_cell(lane);
+	return atomic_load_explicit(&lane->head->done, memory_order_acquire) ? lane->head->last : cell;
 }
 
 uint64_t await_rejected(const struct lane *lane)
@@ -124,7 +131,7 @@ int stoa_sync(struct stoa *s, int64_t timeout, uint64_t *ret_rejected)
 		return handle_gone(s, true, lane->last ? lane->last - 1 : 0);
 	if (r < 0)
 		return error_set_command(r, STOA_FROM_LIBRARY, true, lane->last - 1, NULL, 0);
-	uint64_t rejected = 0;
+	uint64_t rejected = lane->rejected_earlier;
 	for (const struct lane *l = lane; l; l = l->before)
 		rejected += await_rejected(l) - l->rejected_before;
 	if (ret_rejected)

@@ -175,3 +175,9 @@ int connection_say(struct stoa *s, enum message_kind kind, uint64_t a)
 	struct message m = { .kind = kind, .a = a };
 	return s->conn_fd < 0 ? -ECONNRESET : message_send(s->conn_fd, &m, NULL);
 }
+
+bool connection_ended(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
+}

@@ -25,6 +25,9 @@ int connection_inherit(int parent_fd, bool read_only, int64_t deadline, struct w
 int connection_ask(struct stoa *s, struct message *m, const int *fds, int64_t deadline, struct message *ret,
 		   int ret_fds[MESSAGE_FDS]);
 
+/* Is the other end gone? */
+bool connection_ended(int fd);
+
 /* Say without expecting an answer. */
 int connection_say(struct stoa *s, enum message_kind kind, uint64_t a);
 

@@ -7,6 +7,7 @@
  * lost.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "proxy/await.h"
+#include "proxy/connection.h"
 #include "proxy/lane.h"
 #include "proxy/read.h"
 #include "proxy/wait.h"
@@ -35,8 +37,8 @@ struct watch {
 
 struct loop {
 	int epoll_fd, timer_fd;
-	int conn_fd, event_fd; /* as added to the epoll */
-	uint64_t epoch;
+	int conn_fd, event_fd; /* in the epoll: our own of the connection, the lane's */
+	uint64_t epoch;	       /* of that connection */
 	bool lost;
 	int64_t retry_ns, next_deadline; /* of a lost coordinator; of the pending answers: none is earlier */
 	struct watch *watches, *cursor;	 /* cursor: where the last event was found */
@@ -61,6 +63,8 @@ static void loop_free(struct loop *l)
 		close(l->epoll_fd);
 	if (l->timer_fd >= 0)
 		close(l->timer_fd);
+	if (l->conn_fd >= 0)
+		close(l->conn_fd);
 	while (l->watches)
 		watch_remove(l, l->watches);
 	free(l);
@@ -80,7 +84,7 @@ void event_free(struct lane *lane)
 void event_forget_fds(struct lane *lane)
 {
 	if (lane->loop)
-		lane->loop->epoll_fd = lane->loop->timer_fd = -1;
+		lane->loop->epoll_fd = lane->loop->timer_fd = lane->loop->conn_fd = -1;
 }
 
 static int add(const struct loop *l, int fd, uint32_t events)
@@ -106,17 +110,40 @@ static int loop_new(struct loop **ret)
 	return 0;
 }
 
-/* Descriptors of the lane and the connection change with the epoch. */
+static void drop(const struct loop *l, int *fd)
+{
+	if (*fd >= 0)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, *fd, NULL);
+	*fd = -1;
+}
+
+/*
+ * Descriptors of the lane and the connection change with the epoch. What is watched of the connection is a descriptor of
+ * our own: the handle's number may mean the next one at any moment, and the old one, which a forked child may still have
+ * open, could not be taken out any more.
+ */
 static void loop_follow(struct loop *l, const struct lane *lane)
 {
 	const struct stoa *s = lane->stoa;
-	uint64_t epoch = atomic_load(&s->epoch);
-	if (l->event_fd != lane->event_fd && add(l, lane->event_fd, EPOLLIN) == 0)
+	if (l->event_fd < 0 && add(l, lane->event_fd, EPOLLIN) == 0)
 		l->event_fd = lane->event_fd;
-	if ((l->conn_fd != s->conn_fd || l->epoch != epoch) && !l->lost && add(l, s->conn_fd, EPOLLRDHUP) == 0) {
-		l->conn_fd = s->conn_fd;
-		l->epoch = epoch;
-	}
+	if (l->conn_fd >= 0 || l->lost)
+		return;
+	l->epoch = atomic_load(&s->epoch);
+	int fd = fcntl(s->conn_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0 && add(l, fd, EPOLLRDHUP) == 0)
+		l->conn_fd = fd;
+	else if (fd >= 0)
+		close(fd);
+}
+
+void event_take_over(struct lane *lane, struct lane *old)
+{
+	if (!old->loop)
+		return;
+	drop(old->loop, &old->loop->event_fd);
+	lane->loop = old->loop;
+	old->loop = NULL;
 }
 
 static int loop_get(struct stoa *s, struct lane **ret_lane, struct loop **ret)
@@ -286,16 +313,25 @@ int stoa_cancel(struct stoa *s, void *data)
 
 /* ---- loss and return ---- */
 
+/* Though another call may have found the next coordinator already. */
+static bool has_lost(const struct stoa *s, const struct loop *l)
+{
+	if (l->conn_fd < 0)
+		return handle_lost(s);
+	return l->epoch != atomic_load(&s->epoch) || connection_ended(l->conn_fd);
+}
+
 static int next_loss(struct stoa *s, struct loop *l, struct stoa_event *e)
 {
 	if (!l->lost) {
-		if (!handle_lost(s))
+		if (!has_lost(s, l))
 			return 0;
+		int fd = l->conn_fd;
+		drop(l, &l->conn_fd); /* at its end it would poll readable for ever */
+		if (fd >= 0)
+			close(fd);
 		l->lost = true;
 		l->retry_ns = 0;
-		if (l->conn_fd >= 0) /* at its end it would poll readable for ever */
-			epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, l->conn_fd, NULL);
-		l->conn_fd = -1;
 		*e = (struct stoa_event){ .what = STOA_LOST };
 		return 1;
 	}
@@ -310,15 +346,6 @@ static int next_loss(struct stoa *s, struct loop *l, struct stoa_event *e)
 }
 
 /* ---- next ---- */
-
-static bool has_old(const struct lane *lane)
-{
-	const char *start = (const char *)lane->head;
-	for (const struct pending *p = lane->pending; p; p = p->next)
-		if (p->event && ((const char *)p->record < start || (const char *)p->record >= start + LANE_LIMIT))
-			return true;
-	return false;
-}
 
 static void arm(struct lane *lane, struct loop *l)
 {
@@ -337,7 +364,7 @@ static void arm(struct lane *lane, struct loop *l)
 	int64_t at = l->next_deadline, now = clock_now();
 	if (l->lost && l->retry_ns < at)
 		at = l->retry_ns;
-	if (has_old(lane) && now + OLD_NS < at)
+	if (lane->before && *first_wanted(lane) && now + OLD_NS < at)
 		at = now + OLD_NS;
 	at = at == INT64_MAX ? 0 : at > now ? at : now + 1;
 	struct itimerspec t = { .it_value = { at / 1000000000, at % 1000000000 } };

@@ -500,8 +500,7 @@ int handle_renew(struct stoa *s, int64_t timeout)
 
 bool handle_lost(const struct stoa *s)
 {
-	struct pollfd p = { .fd = s->conn_fd, .events = POLLRDHUP };
-	return s->conn_fd < 0 || (poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
+	return s->conn_fd < 0 || connection_ended(s->conn_fd);
 }
 
 int handle_follow(struct stoa *s)

@@ -22,7 +22,7 @@ static __thread struct {
 	struct remembered {
 		uint64_t generation;
 		struct lane *lane;
-	} *lanes;
+	} * lanes;
 	uint32_t n;
 	void *scratch;
 	size_t scratch_size;
@@ -34,6 +34,45 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 extern struct stoa *handles; /* handle.c, under handles_lock */
 
+static void lane_free(struct lane *lane)
+{
+	event_free(lane);
+	if (lane->head)
+		segment_unmap(lane->head, LANE_LIMIT);
+	if (lane->fd >= 0)
+		close(lane->fd);
+	if (lane->event_fd >= 0)
+		close(lane->event_fd);
+	*lane->pending_end = lane->spare; /* their records may be unmapped: only the list is freed */
+	lane->spare = lane->pending;
+	while (lane->spare) {
+		struct pending *p = lane->spare;
+		lane->spare = p->next;
+		free(p);
+	}
+	free(lane);
+}
+
+/* Take it off the handle's list; mutex is held. */
+static void unlist(struct lane *lane)
+{
+	struct lane **at = &lane->stoa->lanes;
+	while (*at != lane)
+		at = &(*at)->next;
+	*at = lane->next;
+}
+
+/* Free a lane of an epoch before. */
+static void drop_before(struct lane **at)
+{
+	struct lane *old = *at;
+	*at = old->before;
+	pthread_mutex_lock(&old->stoa->mutex);
+	unlist(old);
+	pthread_mutex_unlock(&old->stoa->mutex);
+	lane_free(old);
+}
+
 /* The thread's answers and watches are wanted by nobody any more. */
 static void retire(struct lane *lane)
 {
@@ -41,6 +80,8 @@ static void retire(struct lane *lane)
 	event_free(lane);
 	while (lane->pending)
 		pending_drop(lane, &lane->pending);
+	while (lane->before)
+		drop_before(&lane->before);
 	pthread_mutex_lock(&s->mutex);
 	lane->next_idle = s->idle_lanes;
 	s->idle_lanes = lane;
@@ -176,33 +217,6 @@ static int lane_ask(struct lane *lane, int bell_fd, int64_t deadline)
 	return r;
 }
 
-/* Give back its mapping and descriptors. */
-static void shut(struct lane *lane)
-{
-	if (lane->head)
-		segment_unmap(lane->head, LANE_LIMIT);
-	if (lane->fd >= 0)
-		close(lane->fd);
-	if (lane->event_fd >= 0)
-		close(lane->event_fd);
-	lane->head = NULL;
-	lane->fd = lane->event_fd = -1;
-}
-
-static void lane_free(struct lane *lane)
-{
-	event_free(lane);
-	shut(lane);
-	*lane->pending_end = lane->spare; /* their records may be unmapped: only the list is freed */
-	lane->spare = lane->pending;
-	while (lane->spare) {
-		struct pending *p = lane->spare;
-		lane->spare = p->next;
-		free(p);
-	}
-	free(lane);
-}
-
 void lanes_free(struct stoa *s)
 {
 	while (s->lanes) {
@@ -246,15 +260,56 @@ static int lane_new(struct stoa *s, int64_t deadline, struct lane **ret)
 	return 0;
 }
 
+/* Those of an epoch before are nobody's. */
 static struct lane *idle_take(struct stoa *s)
 {
 	pthread_mutex_lock(&s->mutex);
 	struct lane *lane = s->idle_lanes;
-	while (lane && !handle_current(s, lane->generation, lane->epoch))
-		lane = lane->next_idle;
+	while (lane && !handle_current(s, lane->generation, lane->epoch)) {
+		struct lane *next = lane->next_idle;
+		unlist(lane);
+		lane_free(lane);
+		lane = next;
+	}
 	s->idle_lanes = lane ? lane->next_idle : NULL;
 	pthread_mutex_unlock(&s->mutex);
 	return lane;
+}
+
+/* Move answers that have come into the memory of an earlier lane. False: there is no room now. */
+static bool bring_answers(struct lane *lane, const struct lane *old)
+{
+	const char *start = (const char *)old->head;
+	for (struct pending *p = lane->pending; p; p = p->next) {
+		const struct record *from = p->record;
+		struct record *to;
+		if ((const char *)from < start || (const char *)from >= start + LANE_LIMIT)
+			continue;
+		uint64_t size = (uint64_t)from->reply_at + from->reply_size;
+		if (lane_record(lane, size, &to) < 0)
+			return false;
+		uint32_t units = to->units;
+		memcpy(to, from, size);
+		to->seq = UINT64_MAX; /* it is no command here */
+		to->units = units;
+		p->record = to;
+	}
+	return true;
+}
+
+/* Free those lanes of epochs before that nothing comes into any more. */
+static void settle(struct lane *lane)
+{
+	uint64_t committed = handle_committed(lane->stoa);
+	for (struct lane **at = &lane->before; *at;) {
+		const struct lane *old = *at;
+		if (committed < old->last || !bring_answers(lane, old)) {
+			at = &(*at)->before;
+			continue;
+		}
+		lane->rejected_earlier += await_rejected(old) - old->rejected_before;
+		drop_before(at);
+	}
 }
 
 /* The thread's lane of an epoch before: its answers are still wanted, and still come into its memory. */
@@ -263,17 +318,13 @@ static void take_over(struct lane *lane, struct lane *old)
 	*lane->pending_end = old->pending;
 	lane->pending_end = old->pending ? old->pending_end : lane->pending_end;
 	lane->n_unwanted += old->n_unwanted;
-	if (!lane->loop)
-		lane->loop = old->loop;
-	old->loop = lane->loop == old->loop ? NULL : old->loop;
-	lane->last = old->last;
-	lane->before = old;
-	bool drained = !old->pending && handle_committed(old->stoa) >= old->last;
 	old->pending = NULL;
 	old->pending_end = &old->pending;
-	old->n_unwanted = 0;
-	if (drained) /* nothing comes into it any more; the struct stays, for stoa_sync */
-		shut(old);
+	event_take_over(lane, old);
+	lane->last = old->last;
+	lane->rejected_earlier = old->rejected_earlier;
+	lane->before = old;
+	settle(lane);
 }
 
 static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struct lane **ret)
@@ -296,6 +347,7 @@ static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struc
 		if (r < 0)
 			return r;
 		lane->rejected_before = await_rejected(lane);
+		lane->rejected_earlier = 0;
 		if (old)
 			take_over(lane, old);
 		*ret = lane;
@@ -318,6 +370,8 @@ int lane_get(struct stoa *s, int64_t timeout, struct lane **ret)
 		if (mine.lanes[i].generation != generation)
 			continue;
 		if (lane->epoch == atomic_load_explicit(&s->space.state->life.epoch, memory_order_relaxed)) {
+			if (lane->before)
+				settle(lane);
 			*ret = lane;
 			return 0;
 		}

@@ -35,10 +35,11 @@ struct lane {
 	uint64_t start, oldest, newest, used; /* newest: where the next record goes */
 	uint64_t last;			      /* newest ticket of this thread, plus one */
 	uint64_t rejected_before;	      /* of the lane's commands, when this thread took it */
+	uint64_t rejected_earlier;	      /* of this thread's, in lanes of epochs before that are freed */
 	struct pending *pending, **pending_end, *spare;
 	uint32_t n_unwanted;	   /* of pending, without an event: the oldest go when there are too many */
 	struct loop *loop;	   /* event.c */
-	const struct lane *before; /* this thread's, of the epoch before: its rejections count too */
+	struct lane *before; /* this thread's, of the epoch before: not all that was sent in it is done */
 	struct lane *next_idle, *next;
 };
 
@@ -68,6 +69,7 @@ void pending_unwant(struct lane *lane, struct pending *p);
 void lanes_free(struct stoa *s);
 void event_free(struct lane *lane);			 /* event.c */
 void event_forget_fds(struct lane *lane);		 /* they are closed, or another's by now */
+void event_take_over(struct lane *lane, struct lane *old); /* the loop of the thread's lane of an epoch before */
 void event_pending(struct lane *lane, int64_t deadline); /* an answer is wanted by then */
 
 /* Does this thread run a read-only method? Then it may not call us: what it reads lies in its scratch. */

@@ -231,6 +231,8 @@ _Static_assert(sizeof(struct ingress_head) <= LAYOUT_PAGE, "the head of the ingr
 struct lane_head {
 	struct segment_head head;
 	alignas(LAYOUT_LINE) _Atomic uint32_t answer; /* park word of its thread */
+	_Atomic uint32_t done; /* the coordinator has taken the lane back: its number may be another's, with its row … */
+	struct lane_cell last; /* … which said this in the end */
 };
 _Static_assert(sizeof(struct lane_head) <= LANE_ARENA, "records begin behind the head of a lane");
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,6 +250,43 @@ static void loss_and_return_are_told_once_each(void)
 	harness_status(other);
 }
 
+static void *call_in_a_thread(void *unused)
+{
+	(void)unused;
+	add(1);
+	return NULL;
+}
+
+/* Another thread's call finds the next coordinator first; a child has the old connection, and keeps its descriptor. */
+static void loss_is_told_though_a_child_holds_the_connection(void)
+{
+	struct stoa *again;
+	pthread_t thread;
+	start();
+	nothing();
+	pid_t holder = fork();
+	if (holder == 0) {
+		pause();
+		_exit(1);
+	}
+	harness_kill_both(s);
+	pid_t other = fork();
+	if (other == 0) {
+		ok(stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_VERIFY), &again));
+		pause();
+	}
+	until(harness_health(s).verdict == STOA_HEALTHY);
+	assert_int_equal(pthread_create(&thread, NULL, call_in_a_thread, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(next().what, STOA_LOST);
+	assert_int_equal(next().what, STOA_BACK);
+	nothing();
+	kill(holder, SIGKILL);
+	harness_status(holder);
+	kill(other, SIGKILL);
+	harness_status(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +299,7 @@ int main(void)
 		HARNESS(change_is_told_with_how_many_were_skipped),
 		HARNESS(killed_coordinator_is_no_loss),
 		HARNESS(loss_and_return_are_told_once_each),
+		HARNESS(loss_is_told_though_a_child_holds_the_connection),
 		HARNESS(removal_is_told_once),
 		HARNESS(ten_thousand_answers_in_flight_all_come),
 	};
