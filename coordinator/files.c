@@ -517,6 +517,8 @@ static pid_t find_listener(const struct namespace *ns)
 	return heard && peer.pid > 0 && peer.pid != getpid() && is_alive(peer.pid) ? peer.pid : 0;
 }
 
+#define DYING_NS 200000000 /* who was killed lets go of the lock, then of the socket */
+
 int files_check_socket(const struct namespace *ns)
 {
 	struct stat st;
@@ -526,7 +528,9 @@ int files_check_socket(const struct namespace *ns)
 	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
 		return error_set(-EACCES, "%s/socket is no socket of user %u: not used; see what it is, then remove it",
 				 ns->dir, (unsigned)geteuid());
-	pid_t pid = find_listener(ns);
+	pid_t pid;
+	for (int64_t end = clock_deadline(DYING_NS); (pid = find_listener(ns)) != 0 && clock_now() < end;)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	if (pid == 0)
 		return 0;
 	return error_set(-EEXIST,
