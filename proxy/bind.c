@@ -142,10 +142,10 @@ static int bind_method(const struct binding *b, uint32_t i, struct bound_method 
 		return r;
 	for (uint32_t f = 0; f < out->args->n_fields; f++)
 		out->has_chars = out->has_chars || out->args->fields[f].kind == STOA_CHARS;
-	uint32_t result = out->ret->size;
+	size_t result = out->ret->size;
 	if (out->ret->variable)
 		result = t->ret_max ? t->ret_max : CLASS_RET_MAX;
-	out->reply_size = (uint32_t)sizeof(struct reply) + (result > STOA_ERROR_MAX ? result : STOA_ERROR_MAX);
+	out->reply_size = sizeof(struct reply) + (result > STOA_ERROR_MAX ? result : STOA_ERROR_MAX);
 	return 0;
 }
 

@@ -35,7 +35,7 @@ struct bound_method {
 	uint32_t *writes, *reads; /* places of flags after the object's first */
 	uint32_t n_writes, n_reads;
 	struct image_layout *args, *ret;
-	uint32_t reply_size; /* of the answer, with its head: a result or an error's text */
+	size_t reply_size; /* of the answer, with its head: a result or an error's text */
 	bool local;	     /* a reader that runs here */
 	bool has_chars;	     /* among its arguments: their NUL is looked for before they are sent */
 	char *bad;

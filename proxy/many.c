@@ -23,12 +23,12 @@ struct item {
 	const void *from;
 };
 
-static uint32_t padded(size_t n)
+static size_t padded(size_t n)
 {
-	return (uint32_t)(n + 7) & ~7u;
+	return (n + 7) & ~(size_t)7;
 }
 
-static uint32_t reply_room(const struct item *i)
+static size_t reply_room(const struct item *i)
 {
 	return i->method ? padded(i->method->reply_size) : 0;
 }
@@ -37,7 +37,7 @@ static uint32_t reply_room(const struct item *i)
 static void write_items(struct sending *w, const struct item *items, size_t n)
 {
 	char *at = w->args;
-	uint32_t reply_at = w->record->reply_at + padded(MAIN_REPLY);
+	uint32_t reply_at = w->record->reply_at + (uint32_t)padded(MAIN_REPLY);
 	for (size_t k = 0; k < n; k++) {
 		struct record *r = (struct record *)at;
 		memset(r, 0, sizeof(*r));
@@ -45,7 +45,7 @@ static void write_items(struct sending *w, const struct item *items, size_t n)
 			     items[k].method ? items[k].method->row : items[k].attr->attr);
 		r->args_size = (uint32_t)image_pack(items[k].layout, items[k].from, r + 1);
 		r->reply_at = reply_at;
-		r->reply_size = reply_room(&items[k]);
+		r->reply_size = (uint32_t)reply_room(&items[k]);
 		reply_at += r->reply_size;
 		at += padded(sizeof(*r) + r->args_size);
 	}
@@ -61,15 +61,15 @@ static int send_items(struct stoa *s, const struct item *items, size_t n, int64_
 {
 	struct flags flags[MANY_MAX];
 	size_t args = 0, replies = padded(MAIN_REPLY);
-	for (size_t k = 0; k < n; k++) {
+	for (size_t k = 0; k < n && args <= LANE_LIMIT; k++) { /* so the sum cannot overflow */
 		args += padded(sizeof(struct record) + image_size(items[k].layout, items[k].from));
 		replies += reply_room(&items[k]);
 		flags[k] = item_flags(&items[k]);
 	}
 	if (args > LANE_LIMIT || replies > LANE_LIMIT)
-		return error_set(-EMSGSIZE, "the commands take %zu bytes together; at most %ju", args + replies,
+		return error_set(-EMSGSIZE, "the commands take %zu bytes or more together; at most %ju", args + replies,
 				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
-	int r = send_begin(s, (uint32_t)args, (uint32_t)replies, timeout, w);
+	int r = send_begin(s, args, replies, timeout, w);
 	if (r < 0)
 		return r;
 	write_items(w, items, n);

@@ -218,8 +218,11 @@ static int pack_init(const struct class_view *view, const struct stoa_class *our
 		free(here);
 		free(there);
 	}
+	*ret_size = r == 0 ? image_size(layout, staged) : 0;
+	if (*ret_size > LANE_FIRST << LANE_LOGS)
+		r = error_set(-EMSGSIZE, "the first state of an object of class %s takes %zu bytes; at most %ju",
+			      ours->name, *ret_size, (uintmax_t)(LANE_FIRST << LANE_LOGS));
 	if (r == 0) {
-		*ret_size = image_size(layout, staged);
 		*ret = malloc(*ret_size + 1);
 		r = *ret ? 0 : -ENOMEM;
 	}
@@ -236,9 +239,7 @@ static int send_create(struct stoa *s, const char *object, const struct class_vi
 	struct create_args args = { .excl = !!(flags & STOA_EXCL), .has_init = image != NULL };
 	snprintf(args.object, sizeof(args.object), "%s", object);
 	snprintf(args.class_name, sizeof(args.class_name), "%s", view->described->name);
-	if (size > LANE_FIRST << LANE_LOGS)
-		return error_set(-EMSGSIZE, "the first state of object %s takes %zu bytes", object, size);
-	int r = send_begin(s, (uint32_t)(sizeof(args) + size), sizeof(struct reply) + STOA_ERROR_MAX, STOA_DEFAULT, w);
+	int r = send_begin(s, sizeof(args) + size, sizeof(struct reply) + STOA_ERROR_MAX, STOA_DEFAULT, w);
 	if (r < 0)
 		return r;
 	memcpy(w->args, &args, sizeof(args));

@@ -45,16 +45,16 @@ static int wait_for_room(const struct lane *lane, const char *what, uint64_t bef
 	return look_again(lane);
 }
 
-int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t timeout, struct sending *ret)
+int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)
 {
-	uint32_t reply_at = ((uint32_t)sizeof(struct record) + args_size + 7) & ~7u;
+	size_t reply_at = (sizeof(struct record) + args_size + 7) & ~(size_t)7;
 	int64_t deadline = 0;
 	int r = lane_get(s, timeout, &ret->lane);
 	if (r < 0)
 		return r;
 	for (;;) {
 		uint64_t before = handle_committed(s);
-		r = lane_record(ret->lane, (uint64_t)reply_at + reply_size, &ret->record);
+		r = lane_record(ret->lane, reply_at + reply_size, &ret->record);
 		if (r != -EAGAIN)
 			break;
 		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
@@ -65,9 +65,9 @@ int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t 
 	if (r < 0)
 		return r;
 	struct record *rec = ret->record;
-	rec->args_size = args_size;
-	rec->reply_at = reply_at;
-	rec->reply_size = reply_size;
+	rec->args_size = (uint32_t)args_size;
+	rec->reply_at = (uint32_t)reply_at;
+	rec->reply_size = (uint32_t)reply_size;
 	atomic_store_explicit(&rec->cancel, 0, memory_order_relaxed);
 	ret->args = (char *)(rec + 1);
 	return 0;
@@ -172,7 +172,7 @@ static int send_method(struct stoa_proxy *p, const struct stoa_method *method, c
 	if (size > LANE_LIMIT)
 		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", method->name,
 				 size, (uintmax_t)(LANE_FIRST << LANE_LOGS));
-	r = send_begin(p->stoa, (uint32_t)size, answer ? m->reply_size : 0, timeout, w);
+	r = send_begin(p->stoa, size, answer ? m->reply_size : 0, timeout, w);
 	if (r < 0)
 		return r;
 	image_pack(m->args, args ? args : &none, w->args);
@@ -237,7 +237,7 @@ static int assign_record(struct stoa_proxy *p, const struct target *t, enum reco
 			 int64_t timeout)
 {
 	struct sending w;
-	int r = send_begin(p->stoa, (uint32_t)image_size(layout, from), 0, timeout, &w);
+	int r = send_begin(p->stoa, image_size(layout, from), 0, timeout, &w);
 	if (r < 0)
 		return r;
 	image_pack(layout, from, w.args);

@@ -17,7 +17,7 @@ struct sending {
 
 /* Take a record with room for its arguments and an answer of reply_size (0: none).
  * Waits for room until the deadline. */
-int send_begin(struct stoa *s, uint32_t args_size, uint32_t reply_size, int64_t timeout, struct sending *ret);
+int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret);
 
 /* What a command will change: flags of one object, by their places behind the first. */
 struct flags {

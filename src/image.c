@@ -173,7 +173,7 @@ static struct bytes bytes_of(const struct image_field *f, const void *from, uint
 	if (f->kind == STOA_TEXT) {
 		const stoa_text *text = (const stoa_text *)at + i;
 
-		return (struct bytes){ text->data, text->data ? text->size + 1 : 0 };
+		return (struct bytes){ text->data, text->data ? text->size + (text->size < IMAGE_HUGE) : 0 };
 	}
 	const stoa_blob *blob = (const stoa_blob *)at + i;
 
@@ -187,8 +187,10 @@ size_t image_size(const struct image_layout *layout, const void *from)
 	if (!layout->variable)
 		return size;
 	for (const struct image_field *f = layout->fields; f < layout->fields + layout->n_fields; f++)
-		for (uint32_t i = 0; image_is_variable(f->kind) && i < f->count; i++)
-			size += bytes_of(f, from, i).size;
+		for (uint32_t i = 0; image_is_variable(f->kind) && i < f->count; i++) {
+			size_t n = bytes_of(f, from, i).size;
+			size = n < IMAGE_HUGE - size ? size + n : IMAGE_HUGE;
+		}
 	return size;
 }
 

@@ -56,6 +56,8 @@ static inline bool image_is_variable(uint8_t kind)
 	return kind == STOA_TEXT || kind == STOA_BLOB;
 }
 
+#define IMAGE_HUGE (SIZE_MAX / 2) /* what is larger counts as this: sums of sizes do not overflow */
+
 /* Bytes the image of this struct takes. Over UINT32_MAX there is no such image: the caller refuses it. */
 size_t image_size(const struct image_layout *layout, const void *from);
 

@@ -110,6 +110,65 @@ static void state_may_be_64_mib(void)
 
 /* ---- at the limits -------------------------------------------------------------------------------------------- */
 
+struct page {
+	stoa_text text;
+	stoa_blob blob;
+};
+struct page_args {
+	stoa_text text;
+};
+STOA_STRUCT(page, STOA_ATTR(struct page, text, .writable = true), STOA_ATTR(struct page, blob, .writable = true));
+STOA_STRUCT(page_args, STOA_ATTR(struct page_args, text));
+
+static int page_write(struct page *self, const struct page_args *args, stoa_none *ret)
+{
+	(void)ret;
+	return stoa_text_set_n(&self->text, args->text.data, args->text.size);
+}
+STOA_METHOD(page, write, page_args, stoa_none, .writes = "text");
+STOA_CLASS(page, 1, &page_write_row);
+
+static void limit_of_a_command_is_named_for_any_size(void)
+{
+	const size_t sizes[] = { 40u << 20,
+				 65u << 20,
+				 UINT32_MAX - 100u,
+				 UINT32_MAX - 8u,
+				 UINT32_MAX,
+				 (size_t)UINT32_MAX + 1,
+				 (size_t)UINT32_MAX * 2,
+				 SIZE_MAX / 2 - 8,
+				 SIZE_MAX - (1u << 20),
+				 SIZE_MAX - 8,
+				 SIZE_MAX - 1,
+				 SIZE_MAX };
+	static char bytes[8]; /* nobody reads them */
+	s = harness_start(STOA_CLASSES(&page_class));
+	p = harness_create(s, "page", &page_class, NULL);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct page all = { .blob = { bytes, sizes[i] } };
+		struct page_args args = { { bytes, sizes[i] } };
+		struct stoa_command many[2] = {
+			{ .proxy = p,
+			  .attr = offsetof(struct page, blob),
+			  .args = &all.blob,
+			  .size = sizeof(all.blob) },
+			{ .proxy = p, .method = &page_write_row, .args = &args },
+		};
+		struct stoa_proxy *none;
+		refused(-EMSGSIZE, STOA_ASSIGN(p, struct page, blob, &all.blob, SOON));
+		refused(-EMSGSIZE, STOA_ASSIGN(p, struct page, text, &args.text, SOON));
+		refused(-EMSGSIZE, stoa_assign_all(p, &all, sizeof(all), SOON));
+		says("at most");
+		refused(-EMSGSIZE, stoa_call(p, &page_write_row, &args, NULL, SOON));
+		refused(-EMSGSIZE, stoa_call_many(s, 2, many, SOON));
+		says("at most");
+		refused(-EMSGSIZE, stoa_create(s, "large", &page_class, &all, 0, &none));
+		says("at most");
+	}
+	ok(stoa_call(p, &page_write_row, &(struct page_args){ { "x", 1 } }, NULL, SOON));
+}
+
 static void limit_of_objects_is_named(void)
 {
 	char name[32];
@@ -361,6 +420,7 @@ int main(void)
 		HARNESS(a_class_may_have_4096_attributes),
 		HARNESS(a_namespace_may_have_4096_objects),
 		HARNESS(a_thousand_threads_may_attach),
+		HARNESS(limit_of_a_command_is_named_for_any_size),
 		HARNESS(limit_of_a_result_is_named),
 		HARNESS(limit_of_attributes_is_named),
 		HARNESS(limit_of_objects_is_named),
