@@ -1,10 +1,12 @@
 /*
- * heap.c: see heap.h. Capacities come in four steps per doubling, so at most a fifth of a block is unused.
+ * heap.c: see heap.h. Capacities come in four steps per doubling, so at most a fifth of a block is unused; only what was
+ * joined or cut may have another.
  */
 #include "coordinator/heap.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uthash.h>
 
 #include "src/error.h"
@@ -13,11 +15,13 @@
 #define ALIGN 64u
 #define HEAD sizeof(struct block)
 #define RESERVE (UINT64_C(64) << 10)
+#define BODIES_SHARE 16 /* at most one in so many bytes that are left goes to a row of bodies */
 
 struct heap_free {
 	uint64_t capacity;
 	uint64_t *at;
 	size_t n, room;
+	uint64_t made; /* by this coordinator */
 	UT_hash_handle hh;
 };
 
@@ -40,27 +44,32 @@ static struct heap_free **list_of(struct heap *h, uint64_t use)
 	return use == BLOCK_BODY ? &h->bodies : &h->cells;
 }
 
-static int push(struct heap_free **lists, uint64_t capacity, uint64_t at)
+static struct heap_free *list_get(struct heap_free **lists, uint64_t capacity)
 {
 	struct heap_free *f;
 	HASH_FIND(hh, *lists, &capacity, sizeof(capacity), f);
-	if (!f) {
-		f = calloc(1, sizeof(*f));
-		if (!f)
-			return -ENOMEM;
+	if (!f && (f = calloc(1, sizeof(*f)))) {
 		f->capacity = capacity;
 		HASH_ADD(hh, *lists, capacity, sizeof(f->capacity), f);
 	}
+	return f;
+}
+
+/* Out of memory: the block is lost until the next start. */
+static void push(struct heap_free **lists, uint64_t capacity, uint64_t at)
+{
+	struct heap_free *f = list_get(lists, capacity);
+	if (!f)
+		return;
 	if (f->n == f->room) {
 		size_t room = f->room ? 2 * f->room : 8;
 		uint64_t *more = realloc(f->at, room * sizeof(*more));
 		if (!more)
-			return -ENOMEM;
+			return;
 		f->at = more;
 		f->room = room;
 	}
 	f->at[f->n++] = at;
-	return 0;
 }
 
 static uint64_t pop(struct heap_free *lists, uint64_t capacity)
@@ -68,6 +77,16 @@ static uint64_t pop(struct heap_free *lists, uint64_t capacity)
 	struct heap_free *f;
 	HASH_FIND(hh, lists, &capacity, sizeof(capacity), f);
 	return f && f->n ? f->at[--f->n] : 0;
+}
+
+/* The smallest that is large enough. */
+static uint64_t pop_best(struct heap_free *lists, uint64_t capacity)
+{
+	struct heap_free *best = NULL;
+	for (struct heap_free *f = lists; f; f = f->hh.next)
+		if (f->n && f->capacity >= capacity && (!best || f->capacity < best->capacity))
+			best = f;
+	return best ? best->at[--best->n] : 0;
 }
 
 static uint64_t end_of(const struct heap *h)
@@ -177,20 +196,133 @@ static int grow(struct heap *h, uint64_t end)
 	return r;
 }
 
+/* A row has as many bodies as there are already: so the cells between two rows get more and more. */
+static uint64_t row_of(struct heap *h, uint64_t capacity)
+{
+	struct heap_free *f = list_get(&h->bodies, capacity);
+	uint64_t n = f && f->made ? f->made : 1;
+	uint64_t most = (h->space->geometry.state - end_of(h)) / BODIES_SHARE / (HEAD + capacity);
+	n = n < most ? n : most ? most : 1;
+	if (f)
+		f->made += n;
+	return n;
+}
+
+static int extend(struct heap *h, enum block_use use, uint64_t capacity, uint64_t *ret_at)
+{
+	uint64_t start = end_of(h), step = HEAD + capacity, n = use == BLOCK_BODY ? row_of(h, capacity) : 1;
+	int r = grow(h, start + n * step);
+	if (r < 0 && n > 1) {
+		n = 1;
+		r = grow(h, start + step);
+	}
+	if (r < 0)
+		return r;
+	for (uint64_t i = 0, at = start + HEAD; i < n; i++, at += step)
+		*block_of(h, at) = (struct block){ .capacity = capacity, .self = at, .use = use };
+	/* The heads before the end: whoever walks the heap finds whole blocks only. */
+	atomic_store_explicit(&h->space->state->heap_end, start + n * step, memory_order_release);
+	for (uint64_t i = n, at = start + HEAD + (n - 1) * step; i > 1; i--, at -= step) {
+		block_of(h, at)->claimed = h->generation;
+		push(list_of(h, use), capacity, at);
+	}
+	*ret_at = start + HEAD;
+	return 0;
+}
+
+/* ---- joining and cutting ---- */
+
+/*
+ * Each is one store of a capacity: a coordinator that dies before or after it leaves whole blocks. Who still copies
+ * from a freed cell sees that by its tag, as when the block is simply taken again.
+ */
+static void set_capacity(struct block *b, uint64_t capacity)
+{
+	atomic_thread_fence(memory_order_release);
+	*(volatile uint64_t *)&b->capacity = capacity;
+	atomic_thread_fence(memory_order_release);
+}
+
+static void cut(struct heap *h, uint64_t at, uint64_t capacity)
+{
+	uint64_t rest = block_of(h, at)->capacity - capacity, rest_at = at + capacity + HEAD;
+	if (rest < HEAD + ALIGN)
+		return;
+	*block_of(h, rest_at) =
+		(struct block){ .capacity = rest - HEAD, .self = rest_at, .use = BLOCK_CELL, .claimed = h->generation };
+	set_capacity(block_of(h, at), capacity);
+	push(&h->cells, rest - HEAD, rest_at);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* All free cells by their place; NULL: none, or no memory. */
+static uint64_t *cells_sorted(const struct heap *h, size_t *ret_n)
+{
+	size_t n = 0, k = 0;
+	for (const struct heap_free *f = h->cells; f; f = f->hh.next)
+		n += f->n;
+	uint64_t *all = n ? malloc(n * sizeof(*all)) : NULL;
+	if (!all)
+		return NULL;
+	for (const struct heap_free *f = h->cells; f; f = f->hh.next)
+		for (size_t i = 0; i < f->n; i++)
+			all[k++] = f->at[i];
+	qsort(all, n, sizeof(*all), by_place);
+	*ret_n = n;
+	return all;
+}
+
+static void join(struct heap *h)
+{
+	size_t n;
+	uint64_t *all = cells_sorted(h, &n);
+	if (!all)
+		return;
+	fini_lists(&h->cells);
+	for (size_t i = 0; i < n;) {
+		uint64_t at = all[i++];
+		struct block *first = block_of(h, at);
+		for (; i < n && all[i] == at + first->capacity + HEAD; i++) {
+			struct block *next = block_of(h, all[i]);
+			set_capacity(first, first->capacity + HEAD + next->capacity);
+			next->self = 0;
+		}
+		push(&h->cells, first->capacity, at);
+	}
+	free(all);
+}
+
+/* There is none of this capacity, and no room for one more: one made of what is free, or 0. */
+static uint64_t make_do(struct heap *h, enum block_use use, uint64_t capacity)
+{
+	uint64_t at = use == BLOCK_BODY ? pop_best(h->bodies, capacity) : 0;
+	if (at)
+		return at;
+	at = pop_best(h->cells, capacity);
+	if (!at && heap_is_swept(h)) { /* the sweep goes from block to block */
+		join(h);
+		at = pop_best(h->cells, capacity);
+	}
+	if (at)
+		cut(h, at, capacity);
+	if (at && use == BLOCK_BODY) /* it must not seem to have flags */
+		memset(space_state(h->space, at), 0, block_of(h, at)->capacity);
+	return at;
+}
+
 int heap_new(struct heap *h, enum block_use use, uint64_t size, uint64_t *ret_at)
 {
-	uint64_t capacity = round_up(size);
-	uint64_t at = pop(*list_of(h, use), capacity);
-	if (!at) {
-		uint64_t start = end_of(h);
-		int r = grow(h, start + HEAD + capacity);
-		if (r < 0)
-			return r;
-		at = start + HEAD;
-		/* The head before the end: whoever walks the heap finds whole blocks only. */
-		*block_of(h, at) = (struct block){ .capacity = capacity, .self = at, .use = use };
-		atomic_store_explicit(&h->space->state->heap_end, at + capacity, memory_order_release);
-	}
+	uint64_t capacity = round_up(size), at = pop(*list_of(h, use), capacity);
+	int r = at ? 0 : extend(h, use, capacity, &at);
+	if (r == -ENOSPC)
+		at = make_do(h, use, capacity);
+	if (!at)
+		return r;
 	block_of(h, at)->use = use;
 	block_of(h, at)->claimed = h->generation;
 	*ret_at = at;
@@ -200,7 +332,20 @@ int heap_new(struct heap *h, enum block_use use, uint64_t size, uint64_t *ret_at
 void heap_free(struct heap *h, uint64_t at)
 {
 	const struct block *b = block_of(h, at);
-	push(list_of(h, b->use), b->capacity, at); /* out of memory: the block is lost until the next start */
+	push(list_of(h, b->use), b->capacity, at);
+}
+
+bool heap_choose(struct heap *h, uint64_t size, bool (*fits)(const void *data, const struct body *), const void *data,
+		 uint64_t *ret_at)
+{
+	for (struct heap_free *f = h->bodies; f; f = f->hh.next)
+		for (size_t i = 0; f->capacity >= size && i < f->n; i++)
+			if (fits(data, space_state(h->space, f->at[i]))) {
+				*ret_at = f->at[i];
+				f->at[i] = f->at[--f->n];
+				return true;
+			}
+	return false;
 }
 
 uint64_t heap_capacity(const struct heap *h, uint64_t at)

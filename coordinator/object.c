@@ -288,10 +288,26 @@ bool body_flags_right(const struct coordinator *c, const struct body *b)
 	return b->flags_at && b->flags_at <= end && b->n_flags <= end - b->flags_at;
 }
 
-static int flags_give(struct coordinator *c, struct body *b, uint32_t n_attrs)
+/* Flags of an object of this class: one for "all writable", one for each attribute; whole lines. */
+static uint32_t flags_of(const struct server_class *cls)
 {
-	uint32_t n = (n_attrs + 1 + FLAGS_LINE - 1) / FLAGS_LINE * FLAGS_LINE;
-	if (body_flags_right(c, b) && b->n_flags >= n)
+	return (cls->plan->n_attrs + 1 + FLAGS_LINE - 1) / FLAGS_LINE * FLAGS_LINE;
+}
+
+struct need {
+	const struct coordinator *c;
+	uint32_t flags;
+};
+
+static bool body_has_flags(const void *data, const struct body *b)
+{
+	const struct need *need = data;
+	return body_flags_right(need->c, b) && b->n_flags >= need->flags;
+}
+
+static int flags_give(struct coordinator *c, struct body *b, uint32_t n)
+{
+	if (body_has_flags(&(struct need){ c, n }, b))
 		return 0;
 	uint32_t at = atomic_load_explicit(&c->space->state->flags_end, memory_order_relaxed);
 	at = at ? at : FLAGS_LINE;
@@ -308,19 +324,33 @@ static int flags_give(struct coordinator *c, struct body *b, uint32_t n_attrs)
 	return 0;
 }
 
+/* A block for a body, with flags; if none are left, one that was a body and has enough. */
+static int body_block(struct coordinator *c, const struct server_class *cls, uint64_t size, uint64_t *ret_at)
+{
+	const struct need need = { c, flags_of(cls) };
+	uint64_t at;
+	int r = block_new(c, BLOCK_BODY, size, &at);
+	if (r < 0)
+		return r;
+	r = flags_give(c, space_state(c->space, at), need.flags);
+	if (r < 0) {
+		heap_free(&c->heap, at);
+		objects_tidy(c, UINT32_MAX);
+		r = heap_choose(&c->heap, size, body_has_flags, &need, &at) ? 0 : r;
+	}
+	if (r == 0)
+		*ret_at = at;
+	return r;
+}
+
 int body_new(struct coordinator *c, struct object *o, uint64_t origin)
 {
 	uint32_t n = o->cls->plan->n_parts;
-	uint64_t at;
-	int r = block_new(c, BLOCK_BODY, sizeof(struct body) + n * sizeof(struct part), &at);
+	uint64_t at = 0;
+	int r = body_block(c, o->cls, sizeof(struct body) + n * sizeof(struct part), &at);
 	if (r < 0)
 		return r;
 	struct body *b = space_state(c->space, at);
-	r = flags_give(c, b, o->cls->plan->n_attrs);
-	if (r < 0) {
-		heap_free(&c->heap, at);
-		return r;
-	}
 	o->incarnation = atomic_fetch_add_explicit(&c->space->state->next_incarnation, 1, memory_order_relaxed) + 1;
 	o->body = b;
 	o->body_at = at;

@@ -51,6 +51,99 @@ static void one_of(int a, int b, int r)
 		refused(b, r);
 }
 
+/* ---- a full state --------------------------------------------------------------------------------------------- */
+
+static int fill(const void *init)
+{
+	char name[32];
+	int r = 0, n = 0;
+	for (; r == 0; n += r == 0) {
+		snprintf(name, sizeof(name), "note-%d", n);
+		r = stoa_create(s, name, &note_class, init, STOA_EXCL, &p);
+		stoa_close(r == 0 ? p : NULL);
+	}
+	refused(-ENOSPC, r);
+	says("max_state");
+	return n;
+}
+
+static void clear(int n)
+{
+	char name[32];
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "note-%d", i);
+		ok(stoa_remove(s, name, SOON));
+	}
+}
+
+static void one_large_note(char *bytes, size_t size)
+{
+	struct note got = { 0 };
+	p = harness_create(s, "one", &note_class, NULL);
+	ok(STOA_ASSIGN(p, struct note, text, &((stoa_text){ bytes, size }), SOON));
+	harness_kill_coordinator(s);
+	ok(stoa_snapshot(p, &got, sizeof(got), SOON, NULL));
+	assert_int_equal(got.text.size, size);
+	assert_memory_equal(got.text.data, bytes, size);
+	stoa_text_fini(&got.text);
+	stoa_close(p);
+	ok(stoa_remove(s, "one", SOON));
+}
+
+static void memory_of_removed_objects_serves_others_of_any_size(void)
+{
+	static char bytes[200000];
+	memset(bytes, 'a', sizeof(bytes) - 1);
+	s = harness_start_with(STOA_CLASSES(&note_class), STOA_OPTIONS(.max_state = 16 << 20));
+	const struct note small = { .text = { bytes, 1000 } };
+	int n = fill(&small);
+	clear(n);
+	one_large_note(bytes, sizeof(bytes) - 1);
+	int again = fill(&small); /* what was joined is cut */
+	assert_true(again > n - n / 8);
+	harness_kill_coordinator(s);
+	clear(again);
+	one_large_note(bytes, sizeof(bytes) - 1);
+}
+
+/* ---- flags ---------------------------------------------------------------------------------------------------- */
+
+struct narrow {
+	int64_t a;
+};
+struct wide {
+	int64_t a, b, c, d, e, f, g, h, i;
+};
+#define A(x) STOA_ATTR(struct wide, x)
+STOA_STRUCT(narrow, STOA_ATTR(struct narrow, a));
+STOA_STRUCT(wide, A(a), A(b), A(c), A(d), A(e), A(f), A(g), A(h), A(i));
+STOA_RECORD(narrow, 1);
+STOA_RECORD(wide, 1);
+
+static void flags_of_removed_objects_serve_whoever_they_suffice(void)
+{
+	char name[16];
+	int r = 0;
+	s = harness_start_with(STOA_CLASSES(&narrow_class, &wide_class), STOA_OPTIONS(.max_attrs = 64));
+	harness_create(s, "narrow", &narrow_class, NULL);
+	for (int n = 0; r == 0; n++) {
+		snprintf(name, sizeof(name), "wide-%d", n);
+		r = stoa_create(s, name, &wide_class, NULL, 0, &p);
+	}
+	refused(-ENOSPC, r);
+	says("max_attrs");
+	ok(stoa_remove(s, "wide-0", SOON));
+	ok(stoa_remove(s, "narrow", SOON)); /* its body is the first to be taken again, and has not enough */
+	ok(stoa_create(s, "wide", &wide_class, NULL, 0, &p));
+	refused(-ENOSPC, stoa_create(s, "wider", &wide_class, NULL, 0, &p));
+	ok(stoa_remove(s, "wide", SOON));
+	ok(stoa_remove(s, "wide-1", SOON));
+	harness_kill_coordinator(s);
+	ok(stoa_create(s, "wide", &wide_class, NULL, 0, &p));
+	ok(stoa_create(s, "wider", &wide_class, NULL, 0, &p));
+	ok(stoa_create(s, "narrow", &narrow_class, NULL, 0, &p));
+}
+
 /* ---- a full file system --------------------------------------------------------------------------------------- */
 
 static void write_file(const char *path, const char *text)
@@ -427,8 +520,10 @@ int main(void)
 		HARNESS(attach_with_few_descriptors_is_refused_and_leaves_nothing),
 		HARNESS(coordinator_out_of_descriptors_says_so_and_loses_no_one),
 		HARNESS_SECONDS(file_system_that_fills_up_under_a_coordinator_stops_only_what_needs_room, 60),
+		HARNESS(flags_of_removed_objects_serve_whoever_they_suffice),
 		HARNESS(lane_of_a_coordinator_with_small_files_is_refused),
 		HARNESS(lane_without_room_is_refused_and_given_back),
+		HARNESS_SECONDS(memory_of_removed_objects_serves_others_of_any_size, 60),
 		HARNESS_SECONDS(start_in_a_full_file_system_is_refused_whole, 60),
 		HARNESS_SECONDS(start_with_few_descriptors_is_refused_whole, 60),
 		HARNESS(start_with_small_files_is_refused),
