@@ -17,6 +17,7 @@
 #include "coordinator/namespace.h"
 #include "coordinator/process.h"
 #include "src/attach.h"
+#include "src/cancel.h"
 #include "src/clock.h"
 #include "src/error.h"
 
@@ -120,6 +121,7 @@ static int64_t start_deadline(int64_t timeout)
 static int start(const char *name, const struct stoa_class *const *classes, const struct stoa_options *options,
 		 int64_t deadline)
 {
+	CANCEL_LATER;
 	struct report said;
 	int fds[2];
 	if (pipe2(fds, O_CLOEXEC) < 0)

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "src/cancel.h"
 #include "src/clock.h"
 #include "src/error.h"
 
@@ -172,12 +173,14 @@ int connection_ask(struct stoa *s, struct message *m, const int *fds, int64_t de
 
 int connection_say(struct stoa *s, enum message_kind kind, uint64_t a)
 {
+	CANCEL_LATER;
 	struct message m = { .kind = kind, .a = a };
 	return s->conn_fd < 0 ? -ECONNRESET : message_send(s->conn_fd, &m, NULL);
 }
 
 bool connection_ended(int fd)
 {
+	CANCEL_LATER;
 	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
 	return poll(&p, 1, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
 }

@@ -9,6 +9,8 @@
 #include <urcu-bp.h>
 #include <uthash.h>
 
+#include "src/cancel.h"
+
 struct entry {
 	struct found found;
 	UT_hash_handle hh;
@@ -85,6 +87,7 @@ static struct directory *build(const struct stoa *s)
 
 static int refresh(struct stoa *s)
 {
+	CANCEL_LATER;
 	pthread_mutex_lock(&s->mutex);
 	struct directory *old = s->directory;
 	struct directory *new = is_current(s, old) ? old : build(s);

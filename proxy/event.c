@@ -20,6 +20,7 @@
 #include "proxy/lane.h"
 #include "proxy/read.h"
 #include "proxy/wait.h"
+#include "src/cancel.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/park.h"
@@ -349,6 +350,7 @@ static int next_loss(struct stoa *s, struct loop *l, struct stoa_event *e)
 
 static void arm(struct lane *lane, struct loop *l)
 {
+	CANCEL_LATER;
 	struct stoa *s = lane->stoa;
 	char rung;
 	while (recv(lane->event_fd, &rung, sizeof(rung), MSG_DONTWAIT) >= 0) {

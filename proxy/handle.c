@@ -21,6 +21,7 @@
 #include "proxy/proxy.h"
 #include "proxy/wait.h"
 #include "src/attach.h"
+#include "src/cancel.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/names.h"
@@ -325,6 +326,7 @@ static int take_again(struct stoa *s, int64_t absent, struct stoa **ret)
 
 int attach_within(const char *name, const struct stoa_options *options, int64_t absent, struct stoa **ret)
 {
+	CANCEL_LATER;
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	char dir[PATH_MAX];
 	uid_t owner;
@@ -370,6 +372,7 @@ int stoa_attach_thread(struct stoa *s)
 
 struct stoa *stoa_detach(struct stoa *s)
 {
+	CANCEL_LATER;
 	if (!s)
 		return NULL;
 	pthread_mutex_lock(&handles_lock);
@@ -485,6 +488,7 @@ static int renew_epoch(struct stoa *s, int64_t deadline)
 
 int handle_renew(struct stoa *s, int64_t timeout)
 {
+	CANCEL_LATER;
 	int64_t deadline = handle_deadline(s, timeout == STOA_NOWAIT ? STOA_DEFAULT : timeout);
 	int r = handle_enter(s);
 	if (r < 0)

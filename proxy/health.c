@@ -8,6 +8,7 @@
 
 #include "proxy/bind.h"
 #include "proxy/directory.h"
+#include "src/cancel.h"
 #include "src/cell.h"
 #include "src/clock.h"
 #include "src/ring.h"
@@ -20,6 +21,7 @@
  */
 static pid_t lock_holder(const struct stoa *s, off_t byte, const _Atomic int32_t *noted)
 {
+	CANCEL_LATER;
 	char path[PATH_MAX + 8];
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
 	/* Closing any descriptor of the lock would let go of what this process holds. */

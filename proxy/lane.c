@@ -13,6 +13,7 @@
 #include "proxy/await.h"
 #include "proxy/connection.h"
 #include "proxy/wait.h"
+#include "src/cancel.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/segment.h"
@@ -329,6 +330,7 @@ static void take_over(struct lane *lane, struct lane *old)
 
 static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struct lane **ret)
 {
+	CANCEL_LATER;
 	if (s->read_only)
 		return error_set(-EACCES, "namespace %s is attached read-only", s->name);
 	int64_t deadline = handle_deadline(s, timeout == STOA_NOWAIT ? STOA_DEFAULT : timeout);

@@ -12,6 +12,7 @@
 #include "proxy/await.h"
 #include "proxy/directory.h"
 #include "proxy/wait.h"
+#include "src/cancel.h"
 #include "src/class.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -125,6 +126,7 @@ struct stoa_proxy *stoa_close(struct stoa_proxy *p)
 /* Until something may have been created: any commit wakes us, but not more often than once in a step. */
 static void wait_for_objects(struct stoa *s, uint64_t before, int64_t deadline)
 {
+	CANCEL_LATER;
 	struct timespec step = { .tv_nsec = s->read_only ? READER_STEP_NS : OPEN_STEP_NS };
 	nanosleep(&step, NULL);
 	if (s->read_only)

@@ -6,6 +6,7 @@
 
 #include "proxy/connection.h"
 #include "proxy/wait.h"
+#include "src/cancel.h"
 #include "src/clock.h"
 #include "src/error.h"
 
@@ -24,6 +25,7 @@ static int await_end(const struct stoa *s, int64_t deadline)
 
 int stoa_stop(struct stoa *s, enum stoa_stop how, int64_t timeout)
 {
+	CANCEL_LATER;
 	struct message m = { .kind = MESSAGE_STOP, .a = how }, in;
 	int fds[MESSAGE_FDS];
 	int64_t deadline = handle_deadline(s, timeout);

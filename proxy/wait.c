@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "proxy/connection.h"
+#include "src/cancel.h"
 #include "src/clock.h"
 #include "src/park.h"
 #include "src/ring.h"
@@ -26,6 +27,7 @@ void handle_ring(const struct stoa *s)
 	uint64_t one = 1;
 	if (s->read_only || !(seen & 1) || s->doorbell_fd < 0)
 		return;
+	CANCEL_LATER;
 	if (write(s->doorbell_fd, &one, sizeof(one)) < 0 && errno != EAGAIN) /* EAGAIN: it rings already */
 		return;
 	/* Only now: who is stopped before it has rung leaves that to others. Another sleep has another word. */

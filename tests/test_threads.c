@@ -77,6 +77,53 @@ static void lanes_of_ended_threads_are_used_again(void)
 	assert_true(harness_health(s).threads <= 4);
 }
 
+/* A cancellation is pending: the first cancellation point would be the thread's end. */
+static void *use_all(void *done)
+{
+	struct stoa *again;
+	struct stoa_proxy *made;
+	struct stoa_event event;
+	uint64_t rejected;
+	pthread_cancel(pthread_self());
+	ok(stoa_attach_thread(s));
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+	ok(stoa_create(s, "made", &counter_class, NULL, 0, &made));
+	ok(counter_add_cast(made, &(struct counter_args){ 1 }, SOON));
+	ok(stoa_sync(s, SOON, &rejected));
+	assert_true(stoa_fd(s) >= 0);
+	ok(stoa_next(s, &event));
+	stoa_close(made);
+	ok(stoa_remove(s, "made", SOON));
+	refused(-ENOENT, stoa_open(s, "none", &counter_class, STOA_MS(20), &made));
+	harness_health(s);
+	ok(stoa_attach("test", STOA_OPTIONS(.flags = STOA_READ_ONLY), &again));
+	ok(STOA_GET(p, struct counter, value, &(int64_t){ 0 }, SOON));
+	stoa_detach(again);
+	refused(-ENOENT, stoa_attach("nobody", NULL, &again));
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	harness_kill_coordinator(s);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+	*(bool *)done = true;
+	pthread_testcancel();
+	return NULL;
+}
+
+static void thread_that_is_cancelled_ends_what_it_does(void)
+{
+	bool done = false;
+	void *end;
+	pthread_t t;
+	start();
+	assert_int_equal(pthread_create(&t, NULL, use_all, &done), 0);
+	pthread_join(t, &end);
+	assert_ptr_equal(end, PTHREAD_CANCELED);
+	assert_true(done);
+	assert_int_equal(pthread_create(&t, NULL, count_once, NULL), 0);
+	pthread_join(t, NULL);
+	assert_int_equal(value(), 3);
+}
+
 static void *open_and_close(void *unused)
 {
 	(void)unused;
@@ -258,6 +305,7 @@ int main(void)
 		HARNESS(command_larger_than_a_lane_is_refused),
 		HARNESS(lanes_of_ended_threads_are_used_again),
 		HARNESS(sync_tells_how_many_of_this_thread_were_rejected),
+		HARNESS(thread_that_is_cancelled_ends_what_it_does),
 		HARNESS(threads_open_and_close_at_once),
 		HARNESS(threads_share_a_handle),
 	};
