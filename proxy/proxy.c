@@ -274,7 +274,10 @@ int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls
 	r = r ? r : send_create(s, object, view, image, size, flags, &w);
 	free(image);
 	r = r ? r : await_answer(&w, NULL, NULL, handle_deadline(s, STOA_DEFAULT));
-	return r ? r : stoa_open(s, object, cls == view->described ? NULL : cls, STOA_DEFAULT, ret);
+	if (r < 0)
+		return r;
+	r = stoa_open(s, object, cls == view->described ? NULL : cls, STOA_NOWAIT, ret);
+	return r == -ENOENT ? error_set(-ESTALE, "object %s was there, and was removed at once", object) : r;
 }
 
 int stoa_remove(struct stoa *s, const char *object, int64_t timeout)

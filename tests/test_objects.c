@@ -70,6 +70,32 @@ static void one_object_is_made_when_eight_create_it_at_once(void)
 	assert_int_equal(harness_health(s).objects, 1);
 }
 
+static void remove_always(int i)
+{
+	(void)i;
+	while (atomic_load(created) == 0) {
+		int r = stoa_remove(s, "brief", STOA_DEFAULT);
+		assert_true(r == 0 || r == -ENOENT || r == -ESTALE);
+	}
+}
+
+static void create_tells_when_it_was_removed_at_once(void)
+{
+	start();
+	created = harness_shared(sizeof(*created));
+	pid_t remover = harness_spawn(remove_always, 0);
+	for (int r = 0; r != -ESTALE;) {
+		r = stoa_create(s, "brief", &counter_class, NULL, 0, &p);
+		if (r == 0)
+			stoa_close(p);
+		else
+			refused(-ESTALE, r);
+	}
+	says("brief");
+	atomic_store(created, 1);
+	harness_join(remover);
+}
+
 static void open_and_count(int i)
 {
 	struct stoa_proxy *late;
@@ -307,7 +333,7 @@ static void come_and_go(int i)
 		struct counter_value v;
 		int r = stoa_create(s, name, &counter_class, NULL, 0, &mine);
 		if (r < 0) {
-			refused(-ENOENT, r); /* removed before we could open it */
+			refused(-ESTALE, r); /* removed before we could open it */
 			continue;
 		}
 		r = counter_add_call(mine, &(struct counter_args){ 1 }, &v, STOA_DEFAULT);
@@ -333,6 +359,7 @@ int main(void)
 		HARNESS(command_behind_a_removal_is_rejected_and_later_ones_go_on),
 		HARNESS(create_is_refused_when_the_class_is_not_served),
 		HARNESS(create_opens_what_is_there),
+		HARNESS(create_tells_when_it_was_removed_at_once),
 		HARNESS(list_names_what_matches_in_order),
 		HARNESS(object_is_created_from_the_class_as_described),
 		HARNESS(objects_come_and_go_under_each_other),
