@@ -140,8 +140,6 @@ static int bind_method(const struct binding *b, uint32_t i, struct bound_method 
 	r = r ? r : image_layout_new(m->ret ? m->ret->attrs : NULL, NULL, m->ret ? m->ret->n_attrs : 0, &out->ret);
 	if (r < 0)
 		return r;
-	for (uint32_t f = 0; f < out->args->n_fields; f++)
-		out->has_chars = out->has_chars || out->args->fields[f].kind == STOA_CHARS;
 	size_t result = out->ret->size;
 	if (out->ret->variable)
 		result = t->ret_max ? t->ret_max : CLASS_RET_MAX;

@@ -37,7 +37,6 @@ struct bound_method {
 	struct image_layout *args, *ret;
 	size_t reply_size; /* of the answer, with its head: a result or an error's text */
 	bool local;	     /* a reader that runs here */
-	bool has_chars;	     /* among its arguments: their NUL is looked for before they are sent */
 	char *bad;
 };
 

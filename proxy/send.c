@@ -142,6 +142,18 @@ int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t
 
 /* ---- calls of methods ---- */
 
+/* What is no value of its type is refused before it is sent. */
+static int send_pack(struct sending *w, const struct image_layout *layout, const void *from, const char *what,
+		     const char *name)
+{
+	size_t size = image_pack(layout, from, w->args);
+	if (!layout->choosy || image_check(layout, w->args, size) == 0)
+		return 0;
+	lane_unrecord(w->record);
+	return error_set(-EINVAL, "in %s %s a char[] has no NUL within its size, or a bool is neither 0 nor 1", what,
+			 name);
+}
+
 int send_target(struct stoa_proxy *p, struct target **ret)
 {
 	*ret = proxy_target(p);
@@ -175,12 +187,9 @@ static int send_method(struct stoa_proxy *p, const struct stoa_method *method, c
 	r = send_begin(p->stoa, size, answer ? m->reply_size : 0, timeout, w);
 	if (r < 0)
 		return r;
-	image_pack(m->args, args ? args : &none, w->args);
-	if (m->has_chars && image_check(m->args, w->args, size) < 0) {
-		lane_unrecord(w->record);
-		return error_set(-EINVAL, "a text among the arguments of method %s has no NUL within its size",
-				 method->name);
-	}
+	r = send_pack(w, m->args, args ? args : &none, "the arguments of method", method->name);
+	if (r < 0)
+		return r;
 	send_address(w->record, t, RECORD_CALL, m->row);
 	const struct flags flags = send_flags(t, m->writes, m->n_writes);
 	return send_publish(w, &flags, 1, timeout);
@@ -240,7 +249,9 @@ static int assign_record(struct stoa_proxy *p, const struct target *t, enum reco
 	int r = send_begin(p->stoa, image_size(layout, from), 0, timeout, &w);
 	if (r < 0)
 		return r;
-	image_pack(layout, from, w.args);
+	r = send_pack(&w, layout, from, "the value for object", p->name);
+	if (r < 0)
+		return r;
 	send_address(w.record, t, kind, row);
 	return send_publish(&w, flags, 1, timeout);
 }

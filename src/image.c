@@ -102,6 +102,7 @@ static void place_fields(struct image_layout *l)
 	for (struct image_field *f = l->fields; f < l->fields + l->n_fields; f++) {
 		f->at = l->variable ? 0 : l->size;
 		l->variable |= image_is_variable(f->kind);
+		l->choosy |= f->kind == STOA_CHARS || f->kind == STOA_BOOL;
 		l->size += image_is_variable(f->kind) ? 4 * f->count : f->size;
 	}
 	put32(l->head + LENGTH_AT, l->size);

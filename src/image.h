@@ -37,6 +37,7 @@ struct image_layout {
 	uint32_t head_size; /* magic, length, format, array lengths: the same in every image of this layout */
 	uint32_t size;      /* of the image, if fixed; the smallest, if variable */
 	bool variable;      /* has text or blobs */
+	bool choosy;        /* has char[N] or bool: not any bytes of a struct make an image, so check what was packed */
 	const char *format;
 	unsigned char *head;
 	struct image_run *runs;      /* of a fixed layout */

@@ -290,10 +290,27 @@ static void text_may_grow_and_shrink_many_times(void)
 	stoa_text_fini(&got);
 }
 
+/* Refused where it is given, and not when it is applied. */
+static void value_that_is_none_of_its_type_is_refused(void)
+{
+	static struct all bad;
+	char name[sizeof(bad.name)];
+	start();
+	memset(name, 'x', sizeof(name));
+	refused(-EINVAL, stoa_assign(p, offsetof(struct all, name), name, sizeof(name), STOA_DEFAULT));
+	says("a char[] has no NUL within its size");
+	refused(-EINVAL, stoa_assign(p, offsetof(struct all, yes), "\2", 1, STOA_DEFAULT));
+	memset(bad.name, 'x', sizeof(bad.name));
+	refused(-EINVAL, stoa_assign_all(p, &bad, sizeof(bad), STOA_DEFAULT));
+	refused(-EINVAL, stoa_call(p, &all_replace_row, &bad, NULL, STOA_DEFAULT));
+	assert_int_equal(harness_health(s).rejected, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(text_may_grow_and_shrink_many_times),
+		HARNESS(value_that_is_none_of_its_type_is_refused),
 		HARNESS(values_are_the_same_after_a_crash),
 		HARNESS(values_are_the_same_in_another_process_without_the_class),
 		HARNESS(values_are_the_same_when_assigned_one_by_one),
