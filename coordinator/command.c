@@ -185,14 +185,12 @@ static int job_object(struct coordinator *c, struct job *j)
 		return outcome_set(c, -ESTALE, "the object was removed");
 	if (object_touch(c, o) < 0)
 		return outcome_set(c, -ENOMEM, "no memory");
-	if (o->quarantined)
-		return outcome_set(c, -EFAULT,
-				   "object %s is quarantined: the unpack hook of its class crashed on its state",
-				   o->name);
-	if (!o->cls)
-		return outcome_set(c, -ENOSYS, "the coordinator has no code for the class of object %s", o->name);
 	int woken = object_wake(c, o);
-	return woken < 0 ? outcome_library(c, woken) : 0;
+	if (woken < 0)
+		return outcome_library(c, woken);
+	if (o->quarantined)
+		return outcome_set(c, -EFAULT, "object %s is quarantined: %s", o->name, o->quarantined);
+	return o->cls ? 0 : outcome_set(c, -ENOSYS, "the coordinator has no code for the class of object %s", o->name);
 }
 
 static int job_method(struct coordinator *c, struct job *j)
@@ -521,7 +519,7 @@ static int command_apply(struct coordinator *c, struct command *cmd)
 {
 	int r;
 	if (cmd->record.kind == RECORD_CREATE) {
-		run_note(c, c->ticket + 1, UINT32_MAX, UINT32_MAX, c->ns->options.deadline);
+		run_note(c, c->ticket + 1, UINT32_MAX, UINT32_MAX, 0);
 		r = command_create(c, cmd);
 	} else {
 		r = cmd->record.kind == RECORD_REMOVE ? command_remove(c, cmd) : jobs_run(c, cmd);

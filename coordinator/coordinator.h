@@ -65,7 +65,7 @@ struct object {
 	stoa_blob *packed;    /* hooks: parts as packed by the command in hand */
 	bool queued;          /* in the turn's list of objects to wake or write */
 	bool removed;
-	bool quarantined; /* its state crashed the hook that unpacks it: it can be read, not called */
+	const char *quarantined; /* why: it can be read, not called; NULL: it is not */
 	UT_hash_handle hh; /* by name */
 };
 
@@ -161,6 +161,7 @@ struct coordinator {
 	struct step steps[MANY_MAX];
 	uint32_t n_steps;
 	bool ran; /* a method, in this process */
+	bool hook_timed; /* the hook that runs has a deadline of its own */
 	struct outcome outcome;
 	struct stoa_client caller; /* of the command in hand */
 

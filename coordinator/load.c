@@ -36,6 +36,15 @@ static int cells_claim(struct coordinator *c, struct object *o)
 	return r;
 }
 
+/* One object that cannot be loaded is no reason not to serve the others. */
+static void quarantine(const struct coordinator *c, struct object *o, const char *why, const char *what)
+{
+	o->quarantined = why;
+	o->cls = NULL;
+	namespace_log(c->ns, LOG_ERR, "object %s is quarantined: %s%s%s", o->name, why, what ? ": " : "",
+		      what ? what : "");
+}
+
 int object_know(struct coordinator *c, uint32_t index)
 {
 	const struct object_entry *e = space_object(c->space, index);
@@ -49,15 +58,12 @@ int object_know(struct coordinator *c, uint32_t index)
 	struct body *b = space_state(c->space, at);
 	if (b->class_id >= c->n_descriptions)
 		return error_set(-EPROTO, "object %s is of class number %u, which is not there", name, b->class_id);
-	bool quarantined = atomic_load(&e->crashes) >= CRASHES_MAX;
-	struct server_class *cls = quarantined ? NULL : c->descriptions[b->class_id].current;
+	struct server_class *cls = c->descriptions[b->class_id].current;
 	struct object *o = object_new(cls, index, name);
 	if (!o)
 		return -ENOMEM;
-	o->quarantined = quarantined;
-	if (quarantined)
-		namespace_log(c->ns, LOG_ERR,
-			      "object %s is quarantined: the unpack hook of its class crashed on its state", name);
+	if (atomic_load(&e->crashes) >= CRASHES_MAX)
+		quarantine(c, o, "the unpack hook of its class crashed on its state", NULL);
 	o->body = b;
 	o->body_at = at;
 	o->class_id = b->class_id;
@@ -65,7 +71,7 @@ int object_know(struct coordinator *c, uint32_t index)
 	if (atomic_load(&b->died) > c->head)
 		atomic_store(&b->died, 0); /* its removal was not committed */
 	r = cells_claim(c, o);
-	if (r == 0 && cls && cls->id == o->class_id && b->n_parts != cls->plan->n_parts)
+	if (r == 0 && o->cls && cls->id == o->class_id && b->n_parts != cls->plan->n_parts)
 		r = error_set(-EPROTO, "object %s has %u parts, its class says %u", name, b->n_parts,
 			      cls->plan->n_parts);
 	r = r ? r : objects_list(c, o);
@@ -108,6 +114,24 @@ static void stamps_load(const struct coordinator *c, struct object *o)
 	}
 }
 
+/* What came of loading an object: the next coordinator tries again, whose hook may do better. */
+static int judge_load(const struct coordinator *c, struct object *o, int r)
+{
+	struct stoa_error e;
+	if (r != -EPROTO && r != -EFAULT)
+		return r;
+	stoa_last_error(&e);
+	quarantine(c, o, r == -EPROTO ? "its state is damaged" : "the unpack hook of its class failed on its state",
+		   e.text);
+	return 0;
+}
+
+/* A sign of life, where there is much to do. */
+static void beat(const struct coordinator *c)
+{
+	atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_now(), memory_order_relaxed);
+}
+
 int object_wake(struct coordinator *c, struct object *o)
 {
 	_Atomic uint32_t *crashes = &space_object(c->space, o->index)->crashes;
@@ -116,16 +140,17 @@ int object_wake(struct coordinator *c, struct object *o)
 	int r = object_mirror_alloc(o);
 	if (r < 0)
 		return r;
-	run_note(c, PULSE_LOADING, o->index, UINT32_MAX, c->ns->options.deadline);
+	run_note(c, PULSE_LOADING, o->index, UINT32_MAX, 0);
 	r = object_mirror_load(c, o);
 	run_noted_end(c);
+	beat(c);
 	if (atomic_load_explicit(crashes, memory_order_relaxed))
 		atomic_store(crashes, 0);
 	if (r == 0)
 		stamps_load(c, o);
 	else
 		object_mirror_free(o);
-	return r;
+	return judge_load(c, o, r);
 }
 
 /* One attribute of the old form, if the new one still has it: its value and stamp move over. */
@@ -157,7 +182,9 @@ static int attrs_move(struct coordinator *c, struct object *o, struct server_cla
 		object_settle(o);
 	}
 	object_free(old);
-	return r;
+	if (r == -EPROTO)
+		object_mirror_free(o);
+	return judge_load(c, o, r);
 }
 
 static int check_old(const struct object *o, const struct server_class *was)
@@ -195,11 +222,16 @@ static int object_migrate(struct coordinator *c, struct object *o)
 	int r = part_plan_new(d->described, &was.plan);
 	r = r ? r : check_old(o, &was);
 	r = r ? r : attrs_move(c, o, &was, d->attrs);
-	r = r ? r : body_new(c, o, old_body->origin);
+	if (r < 0 || o->quarantined) {
+		part_plan_free(was.plan);
+		return r;
+	}
+	r = body_new(c, o, old_body->origin);
 	r = r ? r : object_prepare_all(c, o, NULL);
 	if (r == 0) {
 		body_switch(c, o);
 		body_free(c, old_body, old_at);
+		beat(c);
 		namespace_log(c->ns, LOG_NOTICE, "object %s: class %s has changed; state taken over by attribute name",
 			      o->name, d->described->name);
 	}
@@ -221,7 +253,10 @@ static int object_load(struct coordinator *c, uint32_t index)
 		return r;
 	struct object *o = c->objects[index];
 	space_object(c->space, index)->class_id = o->class_id;
-	return needs_migration(o) ? object_mirror_alloc(o) : object_wake(c, o);
+	if (needs_migration(o))
+		return object_mirror_alloc(o);
+	r = object_wake(c, o);
+	return r == -ENOMEM ? 0 : r; /* a command that means it tries again */
 }
 
 /* Hooks may fail on what they find: that is to show at the start, not in the middle of somebody's command. */
@@ -272,8 +307,8 @@ static int all_recover(struct coordinator *c)
 {
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < c->untidy_end; i++) {
-		if (i % 1024 == 0) /* a sign of life, where there are many */
-			atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_now(), memory_order_relaxed);
+		if (i % 1024 == 0)
+			beat(c);
 		if (atomic_load(&c->space->state->life.restarts) == 0)
 			atomic_store(&space_object(c->space, i)->crashes, 0); /* the code may be another now */
 		if (is_born(c, i))

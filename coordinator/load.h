@@ -21,7 +21,8 @@ void objects_know(struct coordinator *c, uint32_t n);
 /* Do some of what objects_load put off: list n more, or then look at n blocks. */
 void objects_tidy(struct coordinator *c, uint32_t n);
 
-/* Make its mirror, if it has none yet: before anything is done with it. -EPROTO: the state is damaged. */
+/* Make its mirror, if it has none yet and can have one: before anything is done with it. A state that is damaged, or
+ * that its unpack hook refuses, quarantines it. */
 int object_wake(struct coordinator *c, struct object *o);
 
 #endif

@@ -47,11 +47,14 @@ void object_free(struct object *o)
 	free(o);
 }
 
-void object_fini(struct object *o)
+void object_fini(struct coordinator *c, struct object *o)
 {
 	const struct stoa_hooks *hooks = o->cls ? o->cls->code->hooks : NULL;
-	if (hooks && hooks->fini && o->mirror)
+	if (hooks && hooks->fini && o->mirror) {
+		run_hook(c);
 		hooks->fini(o->mirror);
+		run_hook_end(c);
+	}
 	object_free(o);
 }
 
@@ -141,9 +144,10 @@ int object_prepare(struct coordinator *c, struct object *o, uint32_t k)
 {
 	const struct class_plan *plan = o->cls->plan;
 	if (k >= plan->n_attr_parts) {
+		run_hook(c);
 		int r = o->cls->code->hooks->pack(o->mirror, k - plan->n_attr_parts,
 						  &o->packed[k - plan->n_attr_parts]);
-		run_check_process(c);
+		run_hook_end(c);
 		if (r < 0)
 			return r;
 	}
@@ -231,14 +235,17 @@ static int part_image(const struct coordinator *c, const struct object *o, uint3
 	return 0;
 }
 
-static int unpack_hook_part(const struct coordinator *c, struct object *o, uint32_t k, const struct part_plan *plan,
+static int unpack_hook_part(struct coordinator *c, struct object *o, uint32_t k, const struct part_plan *plan,
 			    const char *image)
 {
 	stoa_blob bytes = { 0 };
 	image_borrow(plan->image, image, &bytes);
+	run_hook(c);
 	int r = o->cls->code->hooks->unpack(o->mirror, k - o->cls->plan->n_attr_parts, bytes.data, bytes.size);
-	run_check_process(c);
-	return r;
+	run_hook_end(c);
+	return r == 0 || r == -ENOMEM ? r
+				      : error_set(-EFAULT, "the unpack hook of class %s returned %d on part %u",
+						  o->cls->code->name, r, k - o->cls->plan->n_attr_parts);
 }
 
 int object_mirror_load(struct coordinator *c, struct object *o)

@@ -16,7 +16,7 @@ int object_alloc(struct server_class *cls, uint32_t index, const char *name, str
 int object_mirror_alloc(struct object *o); /* -ENOMEM */
 void object_mirror_free(struct object *o);
 void object_free(struct object *o);
-void object_fini(struct object *o); /* with the hook of its class, then free it */
+void object_fini(struct coordinator *c, struct object *o); /* with the hook of its class, then free it */
 
 /* ---- mirror ---- */
 

@@ -132,7 +132,7 @@ static int entry_take(struct coordinator *c, uint32_t *ret_index)
 	return r;
 }
 
-static int first_state(const struct coordinator *c, struct object *o, const void *image)
+static int first_state(struct coordinator *c, struct object *o, const void *image)
 {
 	const struct stoa_hooks *hooks = o->cls->code->hooks;
 	if (!hooks || !hooks->init)
@@ -142,10 +142,15 @@ static int first_state(const struct coordinator *c, struct object *o, const void
 		return -ENOMEM;
 	if (image)
 		image_borrow(o->cls->init, image, args);
+	run_hook(c);
 	int r = hooks->init(o->mirror, args);
-	run_check_process(c);
+	run_hook_end(c);
 	free(args);
-	return r;
+	const struct stoa_struct *state = o->cls->code->state;
+	const struct stoa_attr *bad = r < 0 ? NULL : run_find_unfit(state, NULL, state->n_attrs, o->mirror);
+	return bad ? outcome_set(c, -EINVAL, "the init hook of class %s left %s %s", o->cls->code->name, bad->name,
+				 run_why_unfit(bad))
+		   : r;
 }
 
 int objects_create(struct coordinator *c, const char *name, struct server_class *cls, const void *image,
@@ -174,7 +179,7 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 		if (o->body)
 			body_free(c, o->body, o->body_at);
 		object_unlist(c, o);
-		object_fini(o);
+		object_fini(c, o);
 		return r;
 	}
 	turn_note(c, index);
@@ -199,8 +204,7 @@ void objects_bury(struct coordinator *c, struct object *o)
 	atomic_store_explicit(&space_object(c->space, o->index)->born, 0, memory_order_release);
 	body_free(c, o->body, o->body_at);
 	object_unlist(c, o);
-	run_note(c, PULSE_LOADING, o->index, UINT32_MAX, c->ns->options.deadline);
-	object_fini(o);
-	run_check_process(c);
+	run_note(c, PULSE_LOADING, o->index, UINT32_MAX, 0);
+	object_fini(c, o);
 	run_noted_end(c);
 }

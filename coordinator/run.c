@@ -200,11 +200,26 @@ void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t
 	struct pulse *p = &c->space->state->pulse;
 	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
 	atomic_store_explicit(&p->since_ns, now, memory_order_relaxed);
-	atomic_store_explicit(&p->deadline_ns, now + deadline, memory_order_relaxed);
+	atomic_store_explicit(&p->deadline_ns, deadline ? now + deadline : 0, memory_order_relaxed);
 	atomic_store_explicit(&p->object, object, memory_order_relaxed);
 	atomic_store_explicit(&p->row, row, memory_order_relaxed);
 	atomic_store_explicit(&p->job, c->n_steps ? c->n_steps - 1 : 0, memory_order_relaxed);
 	atomic_store_explicit(&p->running, running, memory_order_release);
+}
+
+void run_hook(struct coordinator *c)
+{
+	_Atomic int64_t *deadline = &c->space->state->pulse.deadline_ns;
+	c->hook_timed = atomic_load_explicit(deadline, memory_order_relaxed) == 0;
+	if (c->hook_timed)
+		atomic_store_explicit(deadline, clock_now() + c->ns->options.deadline, memory_order_release);
+}
+
+void run_hook_end(struct coordinator *c)
+{
+	run_check_process(c);
+	if (c->hook_timed)
+		atomic_store_explicit(&c->space->state->pulse.deadline_ns, 0, memory_order_release);
 }
 
 void run_check_process(const struct coordinator *c)
@@ -228,6 +243,34 @@ static int check_undeclared(struct coordinator *c, const struct object *o, const
 	return outcome_set(c, -EACCES,
 			   "method %s of class %s wrote %s, which its row does not declare; add it to .writes",
 			   m->row->name, o->cls->code->name, o->cls->code->state->attrs[bad].name);
+}
+
+const struct stoa_attr *run_find_unfit(const struct stoa_struct *of, const uint32_t *select, uint32_t n,
+				       const void *values)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct stoa_attr *a = &of->attrs[select ? select[i] : i];
+		if (!image_is_storable(a, values))
+			return a;
+	}
+	return NULL;
+}
+
+const char *run_why_unfit(const struct stoa_attr *a)
+{
+	return a->kind == STOA_CHARS ? "without a NUL within its size; copy one byte less, and end it"
+				     : "neither 0 nor 1, and it is a bool; assign true or false";
+}
+
+/* What is kept must be what a successor takes: it has nothing else to load the object from. */
+static int check_values(struct coordinator *c, const struct object *o, const struct server_method *m, const void *ret)
+{
+	const struct stoa_struct *result = m->row->ret;
+	const struct stoa_attr *own = run_find_unfit(o->cls->code->state, m->writes, m->n_writes, o->mirror);
+	const struct stoa_attr *bad = own || !result ? own : run_find_unfit(result, NULL, result->n_attrs, ret);
+	return !bad ? 0
+		    : outcome_set(c, -EINVAL, "method %s of class %s left %s%s %s", m->row->name, o->cls->code->name,
+				  bad->name, own ? "" : " of its result", run_why_unfit(bad));
 }
 
 static void attr_poison(const struct stoa_attr *a, char *self)
@@ -306,6 +349,8 @@ int run_method(struct coordinator *c, struct object *o, const struct server_meth
 				m->row->name, o->cls->code->name);
 	if (r == 0)
 		r = check_undeclared(c, o, m);
+	if (r == 0)
+		r = check_values(c, o, m, ret);
 	if (r == 0 && c->verify && m->row->reader)
 		r = check_reads(c, o, m, args, r, ret);
 	return r;

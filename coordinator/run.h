@@ -13,14 +13,23 @@
 bool run_needs_commit(const struct object *o);
 
 /*
- * Note that user code runs for this command (or PULSE_LOADING: for none): the guardian ends it at its deadline, and
- * tells the next coordinator at a death. Until run_noted_end.
+ * Note what runs for this command (or PULSE_LOADING: for none), for the next coordinator if we die of it. The guardian
+ * ends it at its deadline; 0: it has none, as code of ours, but for the hooks in it. Until run_noted_end.
  */
 void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t row, int64_t deadline);
 void run_noted_end(struct coordinator *c);
 
+/* Around each hook: where what is noted has no deadline, the hook has one. */
+void run_hook(struct coordinator *c);
+void run_hook_end(struct coordinator *c);
+
 /* User code has returned: in a child that it forked, end here. There is one coordinator. */
 void run_check_process(const struct coordinator *c);
+
+/* The first of these attributes (NULL: the first n) that user code left as no image may have it; NULL: none. And why. */
+const struct stoa_attr *run_find_unfit(const struct stoa_struct *of, const uint32_t *select, uint32_t n,
+				       const void *values);
+const char *run_why_unfit(const struct stoa_attr *a);
 
 /* Run a method on checked, unpacked arguments. The outcome's status and text are set; undeclared writes fail it. */
 int run_method(struct coordinator *c, struct object *o, const struct server_method *m, const void *args, void *ret);

@@ -37,8 +37,8 @@ int watch_interval(const struct watch *w, const struct pulse *pulse)
 		return LATE_INTERVAL;
 	if (atomic_load(&pulse->running) == 0)
 		return atomic_load(&pulse->asleep) ? ASLEEP_INTERVAL : AWAKE_INTERVAL;
-	int64_t left = (atomic_load(&pulse->deadline_ns) - clock_now()) / 1000000 + 1;
-	return left < 1 ? 1 : left < AWAKE_INTERVAL ? (int)left : AWAKE_INTERVAL;
+	int64_t deadline = atomic_load(&pulse->deadline_ns), left = (deadline - clock_now()) / 1000000 + 1;
+	return deadline == 0 ? AWAKE_INTERVAL : left < 1 ? 1 : left < AWAKE_INTERVAL ? (int)left : AWAKE_INTERVAL;
 }
 
 /* A debugger's stop is not seen here: that is another kind. */
@@ -157,7 +157,8 @@ static bool note_loading(const struct watch *w, const struct space *space, bool 
 	if (i >= space->geometry.objects)
 		return false;
 	_Atomic uint32_t *crashes = &space_object(space, i)->crashes;
-	if (w->overran == PULSE_LOADING)
+	/* Not the hook of another object, which has run since. */
+	if (w->overran == PULSE_LOADING && watch_find_late(&space->state->pulse, clock_now()))
 		atomic_store(crashes, CRASHES_MAX);
 	else if (own)
 		atomic_fetch_add(crashes, 1);

@@ -292,6 +292,14 @@ static size_t variable_check(const struct image_field *f, const unsigned char *p
 	return at;
 }
 
+bool image_value_check(const struct stoa_attr *attr, const void *from)
+{
+	struct image_field f;
+
+	field_init(&f, attr);
+	return fixed_check(&f, (const unsigned char *)from + attr->offset, f.size) > 0;
+}
+
 int image_check(const struct image_layout *layout, const void *image, size_t size)
 {
 	const unsigned char *p = image, *end = p + size;

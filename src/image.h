@@ -71,6 +71,13 @@ size_t image_pack(const struct image_layout *layout, const void *from, void *dst
  */
 int image_check(const struct image_layout *layout, const void *image, size_t size);
 
+/* Would image_check take what the struct has there? Only a char[N] without its NUL and a bool can be wrong. */
+bool image_value_check(const struct stoa_attr *attr, const void *from);
+static inline bool image_is_storable(const struct stoa_attr *attr, const void *from)
+{
+	return (attr->kind != STOA_BOOL && attr->kind != STOA_CHARS) || image_value_check(attr, from);
+}
+
 /*
  * Take a checked image apart into the struct; what the layout does not select stays. Text and blobs are set as by the
  * public setters: copied, and what the struct held before is freed unless it is kept (value.h), so it must be zeroed or

@@ -13,16 +13,17 @@
 #include "tests/harness.h"
 
 enum hook { INIT, FINI, PACK, UNPACK, HOOKS };
-enum how { WELL, CRASH, HANG, REFUSE, FORK };
+enum how { WELL, CRASH, HANG, REFUSE, FORK, SPOIL };
 
 struct frail {
 	int64_t n;
+	char name[8];
 	int64_t kept; /* packed by the hooks */
 };
 struct what {
 	int32_t fails;
 };
-STOA_STRUCT(frail, STOA_ATTR(struct frail, n));
+STOA_STRUCT(frail, STOA_ATTR(struct frail, n), STOA_ATTR(struct frail, name));
 STOA_STRUCT(what, STOA_ATTR(struct what, fails));
 STOA_STUB(frail, add, struct what, struct what);
 
@@ -61,6 +62,8 @@ static int frail_init(void *self, const void *args)
 {
 	(void)args;
 	((struct frail *)self)->kept = 1;
+	if (atomic_load(&shared->of[INIT].how) == SPOIL)
+		memset(((struct frail *)self)->name, 'x', sizeof(((struct frail *)self)->name));
 	return act(INIT);
 }
 static void frail_fini(void *self)
@@ -169,6 +172,22 @@ static void init_hook_that_crashes_or_hangs_creates_nothing(void)
 	set(INIT, WELL, 0);
 	refused(-ENOENT, stoa_open(s, "g", NULL, STOA_NOWAIT, &q));
 	ok(stoa_create(s, "g", &frail_class, NULL, STOA_EXCL, &q));
+	check(0);
+}
+
+static void init_hook_that_leaves_a_text_without_its_end_creates_nothing(void)
+{
+	struct stoa_proxy *q;
+	struct stoa_error e;
+	start();
+	set(INIT, SPOIL, 1);
+	refused(-EINVAL, stoa_create(s, "g", &frail_class, NULL, STOA_EXCL, &q));
+	says("the init hook of class frail left name without a NUL");
+	stoa_last_error(&e);
+	assert_int_equal(e.origin, STOA_FROM_LIBRARY);
+	set(INIT, WELL, 0);
+	ok(stoa_create(s, "g", &frail_class, NULL, STOA_EXCL, &q));
+	harness_kill_coordinator(s);
 	check(0);
 }
 
@@ -297,6 +316,35 @@ static void object_is_quarantined_when_its_unpack_hook_hangs(void)
 	assert_int_equal(runs(UNPACK), 1);
 }
 
+static void check_refused(void)
+{
+	int64_t n = -1;
+	refused(-EFAULT, add(false));
+	says("object f is quarantined: the unpack hook of its class failed on its state");
+	ok(STOA_GET(p, struct frail, n, &n, SOON));
+	assert_int_equal(n, 1);
+	ok(STOA_ASSIGN(other, struct plain, n, &n, SOON));
+}
+
+static void object_is_quarantined_while_its_unpack_hook_fails(void)
+{
+	struct stoa *again;
+	start();
+	ok(add(false));
+	set(UNPACK, REFUSE, 99);
+	for (int i = 0; i < 3; i++) {
+		harness_kill_coordinator(s);
+		check_refused();
+	}
+	harness_kill_both(s);
+	ok(stoa_start("test", STOA_CLASSES(&frail_class, &plain_class), STOA_OPTIONS(.deadline = STOA_MS(300)),
+		      &again));
+	check_refused();
+	set(UNPACK, WELL, 0);
+	harness_kill_coordinator(s);
+	check(1);
+}
+
 static void object_is_taken_over_when_its_unpack_hook_crashes_once(void)
 {
 	start();
@@ -349,9 +397,11 @@ int main(void)
 		HARNESS(fini_hook_that_crashes_or_hangs_removes_its_object),
 		HARNESS(hooks_that_fork_make_no_second_coordinator),
 		HARNESS(init_hook_that_crashes_or_hangs_creates_nothing),
+		HARNESS(init_hook_that_leaves_a_text_without_its_end_creates_nothing),
 		HARNESS(namespace_ends_though_the_fini_hook_crashes),
 		HARNESS(object_is_quarantined_when_its_unpack_hook_crashes),
 		HARNESS(object_is_quarantined_when_its_unpack_hook_hangs),
+		HARNESS(object_is_quarantined_while_its_unpack_hook_fails),
 		HARNESS(object_is_taken_over_when_its_unpack_hook_crashes_once),
 		HARNESS(pack_hook_that_crashes_or_hangs_undoes_its_command),
 		HARNESS(quarantined_object_can_be_removed),

@@ -316,6 +316,101 @@ static void method_that_calls_stoa_is_told_of_a_deadlock(void)
 	unchanged();
 }
 
+/* ---- methods that leave what cannot be kept ------------------------------------------------------------------ */
+
+struct label {
+	char name[2][8];
+	bool on;
+	int64_t n;
+};
+struct told {
+	char text[4];
+};
+STOA_STRUCT(label, STOA_ATTR(struct label, name), STOA_ATTR(struct label, on), STOA_ATTR(struct label, n));
+STOA_STRUCT(told, STOA_ATTR(struct told, text));
+STOA_STUB(label, fill, stoa_none, stoa_none);
+STOA_STUB(label, blur, stoa_none, stoa_none);
+STOA_STUB(label, tell, stoa_none, struct told);
+STOA_STUB(label, set, stoa_none, struct told);
+
+static int label_fill(struct label *self, const stoa_none *args, stoa_none *ret)
+{
+	(void)args;
+	(void)ret;
+	memset(self->name[1], 'x', sizeof(self->name[1]));
+	self->n++;
+	return 0;
+}
+
+static int label_blur(struct label *self, const stoa_none *args, stoa_none *ret)
+{
+	(void)args;
+	(void)ret;
+	memset(&self->on, 2, sizeof(self->on));
+	self->n++;
+	return 0;
+}
+
+static int label_tell(struct label *self, const stoa_none *args, struct told *ret)
+{
+	(void)args;
+	memset(ret->text, 'x', sizeof(ret->text));
+	self->n++;
+	return 0;
+}
+
+static int label_set(struct label *self, const stoa_none *args, struct told *ret)
+{
+	(void)args;
+	memset(self->name[1], 'x', sizeof(self->name[1]) - 1);
+	memset(ret->text, 'x', sizeof(ret->text) - 1);
+	self->on = true;
+	self->n++;
+	return 0;
+}
+STOA_METHOD(label, fill, stoa_none, stoa_none, .writes = "name n");
+STOA_METHOD(label, blur, stoa_none, stoa_none, .writes = "on n");
+STOA_METHOD(label, tell, stoa_none, told, .writes = "n");
+STOA_METHOD(label, set, stoa_none, told, .writes = "*");
+STOA_CLASS(label, 1, &label_fill_row, &label_blur_row, &label_tell_row, &label_set_row);
+
+static void value_that_no_successor_would_take_fails_its_method(void)
+{
+	const struct {
+		const struct stoa_method *row;
+		const char *says;
+	} unfit[] = {
+		{ &label_fill_row, "method fill of class label left name without a NUL within its size" },
+		{ &label_blur_row, "method blur of class label left on neither 0 nor 1" },
+		{ &label_tell_row, "method tell of class label left text of its result without a NUL" },
+	};
+	struct label now;
+	struct told told;
+	s = harness_start(STOA_CLASSES(&label_class));
+	p = harness_create(s, "label", &label_class, NULL);
+	for (int i = 0; i < 3; i++) {
+		struct stoa_command many[] = {
+			{ .proxy = p, .method = &label_set_row, .ret = &told },
+			{ .proxy = p, .method = unfit[i].row, .ret = &told },
+		};
+		refused(-EINVAL, stoa_call(p, unfit[i].row, NULL, &told, SOON));
+		says(unfit[i].says);
+		assert_int_equal(origin(), STOA_FROM_LIBRARY);
+		refused(-EINVAL, stoa_call_many(s, 2, many, SOON));
+		says(unfit[i].says);
+		assert_int_equal(many[1].status, -EINVAL);
+		ok(stoa_cast(p, unfit[i].row, NULL, SOON));
+		harness_kill_coordinator(s);
+		ok(label_set_call(p, NULL, &told, SOON));
+		assert_string_equal(told.text, "xxx");
+	}
+	ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
+	assert_int_equal(now.n, 3);
+	assert_string_equal(now.name[1], "xxxxxxx");
+	assert_true(now.on);
+	assert_int_equal(harness_health(s).rejected, 9);
+}
+
 /* ---- methods that take the coordinator with them ------------------------------------------------------------ */
 
 static void crashing_method_is_rejected_after_its_second_crash(void)
@@ -478,6 +573,7 @@ int main(void)
 		HARNESS(undeclared_read_is_caught_by_name_in_verify_mode),
 		HARNESS(undeclared_write_is_caught_by_name_and_undone),
 		HARNESS(undeclared_write_to_a_large_object_is_caught_in_verify_mode),
+		HARNESS(value_that_no_successor_would_take_fails_its_method),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,10 +8,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
+#include "proxy/handle.h"
 #include "tests/harness.h"
 
 #define QUEUED 300
@@ -402,6 +404,105 @@ static void memory_of_what_was_removed_is_found_again_after_a_death(void)
 	refused(-ENOSPC, create_sheet(most));
 }
 
+/* ---- one object that is not like the others ---------------------------------------------------------------------- */
+
+/* So large that outside of verify mode nobody sees what its method writes beside what its row declares. */
+struct sign {
+	int32_t n;
+	char filler[6000];
+	char text[8];
+};
+STOA_STRUCT(sign, STOA_ATTR(struct sign, n), STOA_ATTR(struct sign, filler), STOA_ATTR(struct sign, text));
+STOA_STUB(sign, spoil, stoa_none, stoa_none);
+
+static int sign_spoil(struct sign *self, const stoa_none *args, stoa_none *ret)
+{
+	(void)args;
+	(void)ret;
+	self->n++;
+	memset(self->text, 'x', sizeof(self->text));
+	return 0;
+}
+STOA_METHOD(sign, spoil, stoa_none, stoa_none, .writes = "n");
+STOA_CLASS(sign, 1, &sign_spoil_row);
+
+static void check_others(struct stoa_proxy *sign, int64_t v)
+{
+	refused(-EFAULT, sign_spoil_call(sign, NULL, NULL, SOON));
+	says("object sign is quarantined: its state is damaged");
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+	assert_int_equal(value(), v);
+}
+
+static void damaged_object_is_quarantined_and_the_others_are_served(void)
+{
+	struct stoa_proxy *sign;
+	struct stoa *again;
+	ok(stoa_start("test", STOA_CLASSES(&sign_class), NULL, &s));
+	p = harness_create(s, "hits", &counter_class, NULL);
+	sign = harness_create(s, "sign", &sign_class, NULL);
+	ok(sign_spoil_call(sign, NULL, NULL, SOON));
+	harness_kill_coordinator(s);
+	check_others(sign, 1);
+	harness_kill_both(s);
+	ok(stoa_start("test", STOA_CLASSES(&sign_class), NULL, &again));
+	check_others(sign, 2);
+	ok(stoa_remove(s, "sign", SOON));
+	sign = harness_create(s, "sign", &sign_class, NULL);
+	ok(sign_spoil_call(sign, NULL, NULL, SOON));
+}
+
+/* ---- what takes us long is no method's fault --------------------------------------------------------------------- */
+
+#define LONG_BLOB (UINT32_C(30) << 20)
+#define MANY_OBJECTS 2000
+
+struct bulk {
+	stoa_blob bytes;
+	int64_t n;
+};
+STOA_STRUCT(bulk, STOA_ATTR(struct bulk, bytes, .writable = true), STOA_ATTR(struct bulk, n, .writable = true));
+STOA_CLASS(bulk, 1, NULL);
+
+static void start_hasty(void)
+{
+	s = harness_start_with(STOA_CLASSES(&bulk_class), STOA_OPTIONS(.deadline = STOA_MS(1)));
+	p = harness_create(s, "bulk", &bulk_class, NULL);
+}
+
+static void object_that_takes_long_to_load_is_not_quarantined(void)
+{
+	stoa_blob b = { calloc(1, LONG_BLOB), LONG_BLOB };
+	start_hasty();
+	ok(STOA_ASSIGN(p, struct bulk, bytes, &b, SOON));
+	free(b.data);
+	ok(stoa_sync(s, SOON, NULL));
+	for (int64_t i = 0; i < 3; i++) {
+		harness_kill_coordinator(s);
+		ok(STOA_ASSIGN(p, struct bulk, n, &i, SOON));
+		ok(stoa_sync(s, SOON, NULL));
+	}
+	assert_int_equal(harness_health(s).rejected, 0);
+	assert_int_equal(harness_health(s).restarts, 3);
+}
+
+/* What is in the pulse: how long listing takes is another matter. */
+static void creating_has_no_deadline_but_for_its_hooks(void)
+{
+	char name[32];
+	struct stoa_proxy *q;
+	start_hasty();
+	for (int i = 0; i < MANY_OBJECTS; i++) {
+		snprintf(name, sizeof(name), "bulk-%d", i);
+		ok(stoa_create(s, name, &bulk_class, NULL, 0, &q));
+		stoa_close(q);
+	}
+	harness_kill_coordinator(s);
+	ok(stoa_create(s, "another", &bulk_class, NULL, STOA_EXCL, &q));
+	assert_int_equal(atomic_load(&s->space.state->pulse.deadline_ns), 0);
+	assert_int_equal(harness_health(s).restarts, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,10 +511,13 @@ int main(void)
 		HARNESS(calls_are_answered_once_when_the_coordinator_is_killed_again_and_again),
 		HARNESS(casts_are_applied_once_when_the_coordinator_is_killed_again_and_again),
 		HARNESS(clients_killed_anywhere_leave_the_others_alone),
+		HARNESS_SECONDS(creating_has_no_deadline_but_for_its_hooks, 60),
+		HARNESS(damaged_object_is_quarantined_and_the_others_are_served),
 		HARNESS(heir_waits_for_the_clients_of_the_dead),
 		HARNESS(lane_asked_for_twice_is_given_once),
 		HARNESS(lanes_are_given_while_coordinators_die),
 		HARNESS(memory_of_what_was_removed_is_found_again_after_a_death),
+		HARNESS_SECONDS(object_that_takes_long_to_load_is_not_quarantined, 60),
 		HARNESS(objects_that_nobody_uses_outlive_many_coordinators),
 		HARNESS(queued_commands_are_applied_when_both_were_killed),
 		HARNESS(queued_commands_are_applied_when_the_coordinator_was_stopped),
