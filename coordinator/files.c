@@ -556,9 +556,33 @@ static int bind_socket(struct namespace *ns)
 	return listen(ns->listen_fd, 511) < 0 ? -errno : 0;
 }
 
+static bool is_shut_to_others(const char *dir, const void *data)
+{
+	const struct opening *o = data;
+	struct stat st;
+	if (stat(dir, &st) < 0)
+		return false;
+	return !(st.st_mode & 0001) && !(o->group && st.st_gid == o->group && st.st_mode & 0010);
+}
+
+/* Directories that are not ours to open: $STOA_DIR, and what is above it. */
+static void warn_shut(const struct namespace *ns)
+{
+	struct opening o = opening_of(&ns->options);
+	char shut[PATH_MAX];
+	struct stat st;
+	if ((o.all || o.group) && names_find_shut(ns->dir, is_shut_to_others, &o, shut) && stat(shut, &st) == 0)
+		namespace_log(ns, LOG_WARNING,
+			      "the directory %s has mode %04o: the users and groups that are to be let in "
+			      "may not get through; chmod 0711 opens it",
+			      shut, st.st_mode & 07777);
+}
+
 int files_listen(struct namespace *ns)
 {
 	ns->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r = ns->listen_fd < 0 ? -errno : bind_socket(ns);
+	if (r == 0)
+		warn_shut(ns);
 	return r < 0 ? error_set(r, "cannot listen on %s/socket: %s", ns->dir, strerror(-r)) : 0;
 }

@@ -4,10 +4,13 @@
 #include "proxy/connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,6 +18,7 @@
 #include "src/cancel.h"
 #include "src/clock.h"
 #include "src/error.h"
+#include "src/names.h"
 
 #define ASK_AGAIN_NS 200000000 /* the coordinator that heard the question may have died before it answered */
 
@@ -121,13 +125,33 @@ static int check_owner(int fd, const char *path, uid_t owner)
 					     (unsigned)peer.uid, (unsigned)owner);
 }
 
-static int fail_connect(const char *path, int code)
+static bool is_shut_to_us(const char *dir, const void *unused)
+{
+	(void)unused;
+	return faccessat(AT_FDCWD, dir, X_OK, AT_EACCESS) < 0 && errno == EACCES;
+}
+
+/* What is behind a directory that is shut, if anything, is not known. A coordinator opens all but what $STOA_DIR names. */
+static int fail_access(const char *dir, const char *path, uid_t owner)
+{
+	char shut[PATH_MAX];
+	struct stat st;
+	bool found = names_find_shut(path, is_shut_to_us, NULL, shut);
+	if (found && owner == NAMES_ANYONE && strcmp(shut, dir) != 0 && stat(shut, &st) == 0)
+		return error_set(-EACCES,
+				 "the directory %s, mode %04o, does not let user %u through to %s; "
+				 "its owner can open it: chmod 0711",
+				 shut, st.st_mode & 07777, (unsigned)geteuid(), path);
+	return error_set(-EACCES,
+			 "%s does not let user %u in; its coordinator's options uids, group and "
+			 "read_only_group (stoad --allow, --group, --read-only-group) do",
+			 found ? shut : path, (unsigned)geteuid());
+}
+
+static int fail_connect(const char *dir, const char *path, uid_t owner, int code)
 {
 	if (code == -EACCES)
-		return error_set(code,
-				 "%s does not let user %u in; its coordinator's options uids, group and "
-				 "read_only_group (stoad --allow, --group, --read-only-group) do",
-				 path, (unsigned)geteuid());
+		return fail_access(dir, path, owner);
 	return error_set(code, "cannot connect to %s: %s", path, strerror(-code));
 }
 
@@ -139,7 +163,7 @@ int connection_open(const char *dir, uid_t owner, bool read_only, int64_t deadli
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set(-errno, "cannot make a socket: %s", strerror(errno));
-	int r = connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? fail_connect(to.sun_path, -errno)
+	int r = connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? fail_connect(dir, to.sun_path, owner, -errno)
 								    : check_owner(fd, to.sun_path, owner);
 	r = r ? r : hello(fd, read_only, deadline, ret);
 	if (r < 0)

@@ -129,3 +129,17 @@ int names_find(const char *name, char ret_dir[PATH_MAX], uid_t *ret_owner)
 		*ret_owner = owner;
 	return r;
 }
+
+bool names_find_shut(const char *path, bool (*is_shut)(const char *dir, const void *data), const void *data,
+		     char ret_dir[PATH_MAX])
+{
+	char dir[PATH_MAX];
+	for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
+		snprintf(dir, sizeof(dir), "%.*s", (int)(end - path), path);
+		if (is_shut(dir, data)) {
+			strcpy(ret_dir, dir);
+			return true;
+		}
+	}
+	return false;
+}

@@ -31,6 +31,10 @@ int names_find(const char *name, char ret_dir[PATH_MAX], uid_t *ret_owner);
 #define NAMES_ANYONE ((uid_t)-1)	    /* as an owner: $STOA_DIR tells a place, and not whose it is */
 #define NAMES_BOTH_MAX (2 * STOA_NAME_MAX + 1) /* bytes of USER/NAME */
 
+/* The first directory on the way to what lies at path, from the root on, that is shut; false: none. */
+bool names_find_shut(const char *path, bool (*is_shut)(const char *dir, const void *data), const void *data,
+		     char ret_dir[PATH_MAX]);
+
 bool names_dir_is_chosen(void); /* by $STOA_DIR: the directory above is the user's then, not ours to judge or remove */
 
 #endif

@@ -108,13 +108,13 @@ as() {
 none=--clear-groups writer=--groups=4300 reader=--groups=7,4301
 
 serve
-expect 1 'stoa: */socket does not let user 65534 in*' as $none get hits.value
-expect 1 'stoa: */socket does not let user 65534 in*' as $writer get hits.value
-expect 3 'unknown: */socket does not let user 65534 in*' as $writer health
+expect 1 'stoa: */stoa-0* does not let user 65534 in*' as $none get hits.value
+expect 1 'stoa: */stoa-0* does not let user 65534 in*' as $writer get hits.value
+expect 3 'unknown: */stoa-0* does not let user 65534 in*' as $writer health
 stop
 
 serve --group=4300
-expect 1 'stoa: */socket does not let user 65534 in*' as $none get hits.value
+expect 1 'stoa: */stoa-0* does not let user 65534 in*' as $none get hits.value
 expect 0 42 as $writer get hits.value
 expect 0 44 as $writer call hits add 2
 expect 0 'healthy: *' as $writer health
@@ -138,5 +138,25 @@ kill -KILL "$(field coordinator)"
 expect 0 46 as $reader -t 20 get hits.value
 stop
 expect 3 'stoa: nobody serves namespace root/'$name' *; start stoad -n '$name',*' as $reader -t 0.1 get hits.value
+
+# ---- a directory that the user chose: stoad leaves it as it is, and says so ----
+
+export STOA_DIR="$tmp/dir"
+mkdir -m 0700 "$STOA_DIR"
+chosen() {
+	setpriv --reuid=65534 --regid=65534 $writer env LD_LIBRARY_PATH="$tmp/bin" "$tmp/bin/stoa" -t 0.1 -n $name "$@"
+}
+serve --group=4300 --volatile
+grep -q "^stoad: the directory $STOA_DIR has mode 0700: .* chmod 0711 opens it\$" "$tmp/log" ||
+	fail "stoad does not tell that $STOA_DIR is shut"
+expect 1 "stoa: the directory $STOA_DIR, mode 0700, does not let user 65534 through to $STOA_DIR/$name/socket; *" \
+	chosen get hits.value
+chmod 0711 "$STOA_DIR"
+expect 0 42 chosen get hits.value
+stop
+: >"$tmp/log"
+serve --group=4300 --volatile
+grep -q mode "$tmp/log" && fail "stoad takes $STOA_DIR for shut: $(cat "$tmp/log")"
+stop
 [ $bad = 0 ] || cat "$tmp/log"
 exit $bad
