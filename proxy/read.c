@@ -39,7 +39,7 @@ static int barrier_wait(struct stoa_proxy *p, const struct target *t, uint64_t n
 	if (r == -ETIMEDOUT)
 		return error_set(timeout == STOA_NOWAIT ? -EAGAIN : r,
 				 "a write to object %s is pending and was not committed in "
-				 "time; stoa_peek reads the value before it",
+				 "time; stoa_peek (stoa get --peek) reads the value before it",
 				 p->name);
 	return r;
 }

@@ -313,6 +313,24 @@ until_health 1 'suspect: no heartbeat for *'
 expect_like 0 '*suspect*9' get hits.value
 kill -CONT "$guardian" "$child"
 until_health 0 'healthy: *'
+
+# ---- without waiting for a write ----
+
+before=$(stoa get e.fixed)
+expect 1 'stoa: timed out; a command may still apply' -t 1 call e pause 2000
+until_health 0 'healthy: waiting for commands*'
+stoa cast e pause 3000
+until_health 0 'healthy: running a method*'
+kill -STOP "$guardian" "$child"
+expect_like 1 '*stoa: a write to object e is pending *stoa get --peek*' -t 0.1 get e.fixed
+expect_like 1 '*stoa: a write to object e is pending *' -t 0.1 show e
+expect_like 0 "*$((before + 1))" get --peek e.fixed
+expect_like 0 "*9
+$((before + 1))" get --peek hits.value e.fixed
+expect_like 0 "*e: every, version*fixed *  $((before + 1))*" show --peek e
+kill -CONT "$guardian" "$child"
+until_health 0 'healthy: waiting for commands*'
+expect 0 $((before + 2)) get e.fixed
 end_all
 wait "$daemon" 2>/dev/null
 until_health 2 'gone: nobody serves namespace default*'

@@ -39,7 +39,9 @@ static int get_one(const struct tool *tool, const struct wanted *w)
 	void *value = calloc(1, w->attr->size + 1u);
 	if (!value)
 		return tool_refuse("out of memory");
-	int r = stoa_get(w->proxy, w->attr->offset, value, w->attr->size, tool->timeout, NULL);
+	int r = tool->flags & TOOL_PEEK
+			? stoa_peek(w->proxy, w->attr->offset, value, w->attr->size, NULL)
+			: stoa_get(w->proxy, w->attr->offset, value, w->attr->size, tool->timeout, NULL);
 	int status = r < 0 ? tool_fail(r) : TOOL_DONE;
 	if (r == 0)
 		print(tool, w, value);
@@ -66,15 +68,23 @@ static int get_many(const struct tool *tool, const struct wanted *w, size_t n, s
 	return r < 0 ? tool_fail(r) : good ? TOOL_DONE : TOOL_REFUSED;
 }
 
-static int get(const struct tool *tool, const struct wanted *w, size_t n)
+static int get_together(const struct tool *tool, const struct wanted *w, size_t n)
 {
-	if (n == 1)
-		return get_one(tool, w);
 	struct stoa_proxy **proxies = calloc(n, sizeof(*proxies));
 	void **states = calloc(n, sizeof(*states));
 	int status = proxies && states ? get_many(tool, w, n, proxies, states) : tool_refuse("out of memory");
 	free(proxies);
 	free(states);
+	return status;
+}
+
+static int get(const struct tool *tool, const struct wanted *w, size_t n)
+{
+	int status = TOOL_DONE;
+	if (n > 1 && !(tool->flags & TOOL_PEEK))
+		return get_together(tool, w, n);
+	for (size_t i = 0; status == TOOL_DONE && i < n; i++)
+		status = get_one(tool, &w[i]);
 	return status;
 }
 

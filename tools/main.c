@@ -15,6 +15,7 @@
 #define PACKAGE_VERSION "unknown"
 #endif
 
+#define PEEK_TEXT "With --peek, the last committed values, each by itself, without waiting for pending writes.\n"
 #define VALUES_TEXT                                                                                                         \
 	"Values are read by their type in the class: numbers, whole ones decimal or 0x...; true or false; text as it is;\n" \
 	"bytes as 0x... or @FILE; arrays as 1,2,3 or [[1, 2], [3, 4]].\n"
@@ -36,8 +37,8 @@ static const struct verb verbs[] = {
 		.operands = "OBJECT",
 		.example = "show hits",
 		.doc = "all attributes of an object, at one moment",
-		.more = "With --json, one line; nan and inf are strings there, and bytes are \"0x...\".\n",
-		.flags = TOOL_READS | TOOL_JSON,
+		.more = "With --json, one line; nan and inf are strings there, and bytes are \"0x...\".\n" PEEK_TEXT,
+		.flags = TOOL_READS | TOOL_JSON | TOOL_PEEK,
 		.least = 1,
 		.most = 1,
 	},
@@ -47,8 +48,8 @@ static const struct verb verbs[] = {
 		.operands = "OBJECT.ATTRIBUTE...",
 		.example = "get hits.value",
 		.doc = "the bare value of attributes",
-		.more = "After all writes that were accepted before. Several are read at one moment, and printed a line each.\n",
-		.flags = TOOL_READS | TOOL_JSON,
+		.more = "After all writes that were accepted before. Several are read at one moment, and printed a line each.\n" PEEK_TEXT,
+		.flags = TOOL_READS | TOOL_JSON | TOOL_PEEK,
 		.least = 1,
 		.most = INT_MAX,
 	},
@@ -145,6 +146,7 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, TOOL_JSON },
 	{ "now", no_argument, NULL, TOOL_NOW },
 	{ "open", no_argument, NULL, TOOL_OPEN },
+	{ "peek", no_argument, NULL, TOOL_PEEK },
 	{ 0 },
 };
 
@@ -171,7 +173,8 @@ static void print_help(const struct verb *v)
 		print_verbs();
 		return;
 	}
-	printf("Usage: stoa [-n NAMESPACE] [-t SECONDS] %s%s%s%s%s%s\n", v->name, v->flags & TOOL_JSON ? " [--json]" : "",
+	printf("Usage: stoa [-n NAMESPACE] [-t SECONDS] %s%s%s%s%s%s%s\n", v->name,
+	       v->flags & TOOL_JSON ? " [--json]" : "", v->flags & TOOL_PEEK ? " [--peek]" : "",
 	       v->flags & TOOL_NOW ? " [--now]" : "", v->flags & TOOL_OPEN ? " [--open]" : "", *v->operands ? " " : "",
 	       v->operands);
 	printf("%c%s.\n%s\nExample: stoa %s\n", v->doc[0] - 'a' + 'A', v->doc + 1, v->more ? v->more : "", v->example);
@@ -219,6 +222,7 @@ static int set_option(struct tool *tool, int c, const char *word)
 	case TOOL_JSON:
 	case TOOL_NOW:
 	case TOOL_OPEN:
+	case TOOL_PEEK:
 		tool->flags |= (unsigned)c;
 		if (tool->verb && tool->verb->flags & (unsigned)c)
 			return TOOL_DONE;

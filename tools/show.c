@@ -133,11 +133,28 @@ static void print_json(const char *object, const struct stoa_class *cls, const c
 	printf("}}\n");
 }
 
+/* Attribute by attribute; the stamp is that of the newest. */
+static int peek(struct stoa_proxy *proxy, char *state, struct stoa_stamp *ret_at)
+{
+	const struct stoa_struct *s = stoa_class_of(proxy)->state;
+	struct stoa_stamp at = { 0 }, one;
+	for (uint32_t i = 0; i < s->n_attrs; i++) {
+		const struct stoa_attr *a = &s->attrs[i];
+		int r = stoa_peek(proxy, a->offset, state + a->offset, a->size, &one);
+		if (r < 0)
+			return r;
+		at = one.version > at.version ? one : at;
+	}
+	*ret_at = at;
+	return 0;
+}
+
 static int show(const struct tool *tool, const char *object, struct stoa_proxy *proxy, void *state)
 {
 	const struct stoa_class *cls = stoa_class_of(proxy);
 	struct stoa_stamp at;
-	int r = stoa_snapshot(proxy, state, cls->state->size, tool->timeout, &at);
+	int r = tool->flags & TOOL_PEEK ? peek(proxy, state, &at)
+					: stoa_snapshot(proxy, state, cls->state->size, tool->timeout, &at);
 	if (r < 0)
 		return tool_fail(r);
 	if (tool->flags & TOOL_JSON) {

@@ -19,8 +19,9 @@ int tool_fail(int code)
 	struct stoa_error e = { 0 };
 	stoa_last_error(&e);
 	bool told = e.code == code && e.text[0];
+	bool doubt = told && e.may_apply && code == -ETIMEDOUT && strcmp(e.text, stoa_strerror(code)) != 0;
 	fprintf(stderr, "stoa: %s%s\n", told ? e.text : stoa_strerror(code),
-		told && e.may_apply && code == -ETIMEDOUT ? " (it may still be applied)" : "");
+		doubt ? " (it may still be applied)" : "");
 	return code == -ECONNRESET || code == -ENOTCONN || code == -ESHUTDOWN ? TOOL_GONE : TOOL_REFUSED;
 }
 

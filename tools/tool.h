@@ -20,6 +20,7 @@ enum {
 	TOOL_JSON = 1 << 0,  /* --json */
 	TOOL_NOW = 1 << 1,   /* --now */
 	TOOL_OPEN = 1 << 2,  /* --open */
+	TOOL_PEEK = 1 << 3,  /* --peek */
 	TOOL_READS = 1 << 8, /* of a row: attach read-only, and do not wait long for somebody to serve */
 	TOOL_BRIEF = 1 << 9, /* of a row: do not wait long for somebody to serve */
 	TOOL_MONITOR = 1 << 10, /* of a row: it attaches itself, and has a monitor's exit status: wrong usage is 3 */
