@@ -65,7 +65,8 @@ enum stoa_kind {
 /*
  * Text and bytes of any length. In arguments: yours, borrowed. In the state and in results: the library's; set them
  * with the functions below only. A result that you receive must be zeroed (or an earlier result) before the call, and
- * is freed with stoa_text_fini() or stoa_blob_fini(). data == NULL is "no text", which differs from "".
+ * is freed with stoa_text_fini() or stoa_blob_fini(). data == NULL is "no text", which differs from "". An argument has
+ * its size: write STOA_TEXT_OF("tea"), since (stoa_text){ "tea" } has size 0 and is "".
  */
 typedef struct stoa_text {
 	char *data;  /* size bytes and a NUL */
@@ -76,6 +77,14 @@ typedef struct stoa_blob {
 	void *data;
 	size_t size;
 } stoa_blob;
+
+/* A string as an argument: borrowed, not copied, and not changed. NULL: no text. */
+#define STOA_TEXT_OF(string) stoa__text_of(string)
+static inline stoa_text stoa__text_of(const char *string)
+{
+	stoa_text text = { (char *)string, string ? __builtin_strlen(string) : 0 };
+	return text;
+}
 
 STOA_PUBLIC int stoa_text_set(stoa_text *text, const char *from);                    /* copies; NULL: none; -ENOMEM */
 STOA_PUBLIC int stoa_text_set_n(stoa_text *text, const char *from, size_t n);

@@ -115,19 +115,19 @@ static void make_values(void)
 				.f64 = INFINITY,
 				.yes = true,
 				.name = "a name of thirty-one characters" };
-	highest.text = (stoa_text){ (char *)"日本語 🎉", strlen("日本語 🎉") };
+	highest.text = STOA_TEXT_OF("日本語 🎉");
 	highest.blob = (stoa_blob){ bytes, sizeof(bytes) };
 	highest.one[0] = 1e308;
 	for (int i = 0; i < MANY; i++)
 		highest.many[i] = i / 7.0;
 	for (int i = 0; i < 12; i++)
 		highest.grid[i / 4][i % 4] = (int16_t)(i - 6);
-	highest.lines[0] = (stoa_text){ (char *)"first", 5 };
-	highest.lines[2] = (stoa_text){ (char *)"", 0 };
+	highest.lines[0] = STOA_TEXT_OF("first");
+	highest.lines[2] = STOA_TEXT_OF("");
 	highest.at.x = -0.0;
 	highest.at.y = 1e-308;
 	odd = (struct all){ .f32 = NAN, .f64 = NAN, .name = "日本語 🎉" };
-	odd.text = (stoa_text){ (char *)"", 0 };
+	odd.text = STOA_TEXT_OF("");
 	odd.blob = (stoa_blob){ (char *)"", 0 };
 	odd.one[0] = -1e-308;
 	odd.many[MANY - 1] = 5e-324;
