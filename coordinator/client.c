@@ -351,7 +351,7 @@ static void on_stop(struct coordinator *c, uint32_t client, const struct message
 {
 	const struct roster_client *from = &c->ns->roster.clients[client];
 	if (from->uid != geteuid() && from->uid != 0) {
-		refuse(from->conn_fd, m, -EACCES, "only the coordinator's own user may stop it");
+		refuse(from->conn_fd, m, -EACCES, "only the coordinator's own user and root may stop it");
 		return;
 	}
 	if (c->stopping < 0 || m->a == STOA_NOW)

@@ -240,8 +240,8 @@ static void begin_serving(struct guardian *g)
 	while (g->ns->classes[n])
 		n++;
 	g->serving = true;
-	namespace_log(g->ns, LOG_INFO, "serving namespace %s, pid %d, %zu class%s", g->ns->name, (int)getpid(), n,
-		      n == 1 ? "" : "es");
+	namespace_log(g->ns, LOG_INFO, "serving namespace %s, pid %d, %zu class%s, in %s", g->ns->name,
+		      (int)getpid(), n, n == 1 ? "" : "es", g->ns->dir);
 	if (g->ready)
 		g->ready(g->data);
 }

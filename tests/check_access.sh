@@ -119,7 +119,7 @@ expect 0 42 as $writer get hits.value
 expect 0 44 as $writer call hits add 2
 expect 0 'healthy: *' as $writer health
 expect 0 '{"namespace":"root/'$name'","verdict":"healthy",*' as $writer health --json
-expect 1 "stoa: only the coordinator's own user may stop it" as $writer stop
+expect 1 "stoa: only the coordinator's own user and root may stop it" as $writer stop
 stop
 
 serve --read-only-group=4301 --group=4300
