@@ -330,7 +330,6 @@ $((before + 1))" get --peek hits.value e.fixed
 expect_like 0 "*e: every, version*fixed *  $((before + 1))*" show --peek e
 kill -CONT "$guardian" "$child"
 until_health 0 'healthy: waiting for commands*'
-expect 0 $((before + 2)) get e.fixed
 end_all
 wait "$daemon" 2>/dev/null
 until_health 2 'gone: nobody serves namespace default*'
