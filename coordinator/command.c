@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "coordinator/classes.h"
@@ -400,7 +401,7 @@ static void command_name(const struct command *cmd, char *what, size_t size)
 }
 
 /* A command at whose hands the coordinator died too often, or that ran past its deadline. */
-static int check_suspect(struct coordinator *c, struct command *cmd)
+static int judge_suspect(struct coordinator *c, struct command *cmd)
 {
 	const struct life *life = &c->space->state->life;
 	char what[2 * LAYOUT_NAME + 32], how[64];
@@ -422,6 +423,16 @@ static int check_suspect(struct coordinator *c, struct command *cmd)
 				   "the coordinator was killed %u times, and stopped %u times, while %s ran", kills,
 				   stops, what);
 	return 0;
+}
+
+/* The log told of the deaths: it tells of their end too. */
+static int check_suspect(struct coordinator *c, struct command *cmd)
+{
+	int r = judge_suspect(c, cmd);
+	if (r < 0)
+		namespace_log(c->ns, LOG_WARNING, "the command with ticket %ju, of pid %d, is rejected: %s",
+			      (uintmax_t)c->ticket, (int)c->caller.pid, c->outcome.text);
+	return r;
 }
 
 static int command_bind(struct coordinator *c, struct command *cmd)

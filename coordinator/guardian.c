@@ -212,6 +212,16 @@ static bool is_again(const struct state_head *state, int status)
 	return WIFEXITED(status) && WEXITSTATUS(status) == COORDINATOR_AGAIN && atomic_load(&state->pulse.running) == 0;
 }
 
+static void log_death(const struct guardian *g, const char *how)
+{
+	char what[WATCH_NAME];
+	uint64_t running = atomic_load(&g->ns->space.state->pulse.running);
+	if (running)
+		watch_name(&g->ns->space, running, what, sizeof(what));
+	namespace_log(g->ns, LOG_WARNING, "coordinator %d died, %s%s%s", (int)g->watch.child, how,
+		      running ? ", in " : "", running ? what : "");
+}
+
 static int judge(struct guardian *g, int status)
 {
 	struct state_head *state = g->ns->space.state;
@@ -226,9 +236,9 @@ static int judge(struct guardian *g, int status)
 	} else if (is_again(state, status)) {
 		snprintf(how, sizeof(how), "to try a command again");
 	} else {
-		g->progress = watch_note(&g->watch, &g->ns->space, status);
 		process_how(status, how, sizeof(how));
-		namespace_log(g->ns, LOG_WARNING, "coordinator %d died, %s", (int)g->watch.child, how);
+		log_death(g, how);
+		g->progress = watch_note(&g->watch, &g->ns->space, status);
 	}
 	atomic_fetch_add(&state->life.restarts, 1);
 	return plan(g, how);

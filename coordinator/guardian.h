@@ -55,6 +55,10 @@ void watch_look(struct watch *w, const struct namespace *ns);
 /* pulse.running, if its deadline has passed; 0: it has not. */
 uint64_t watch_find_late(const struct pulse *pulse, int64_t now);
 
+/* What runs, for the log: running is pulse.running, and not 0. Which method it is the coordinator knows. */
+#define WATCH_NAME (LAYOUT_NAME + 64)
+void watch_name(const struct space *space, uint64_t running, char *text, size_t size);
+
 /*
  * It died with this status: copy what ran then to the suspect record, and whose doing it was. True: the next one will
  * come further, as it leaves an object alone.

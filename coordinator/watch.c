@@ -112,6 +112,17 @@ uint64_t watch_find_late(const struct pulse *pulse, int64_t now)
 	return same && deadline > 0 && now > deadline ? running : 0;
 }
 
+void watch_name(const struct space *space, uint64_t running, char *text, size_t size)
+{
+	uint32_t i = atomic_load(&space->state->pulse.object);
+	const char *object = i < space->geometry.objects ? space_object(space, i)->name : "?";
+	if (running == PULSE_LOADING)
+		snprintf(text, size, "a hook of object %.*s", LAYOUT_NAME - 1, object);
+	else
+		snprintf(text, size, "the command with ticket %ju, of object %.*s", (uintmax_t)(running - 1),
+			 LAYOUT_NAME - 1, object);
+}
+
 void watch_look(struct watch *w, const struct namespace *ns)
 {
 	const struct pulse *pulse = &ns->space.state->pulse;
@@ -124,11 +135,10 @@ void watch_look(struct watch *w, const struct namespace *ns)
 		return;
 	uint64_t late = watch_find_late(pulse, now);
 	if (late && late == w->late) {
+		char what[WATCH_NAME];
 		w->overran = late;
-		namespace_log(ns, LOG_WARNING, "%s %ju overran its deadline; ending coordinator %d",
-			      late == PULSE_LOADING ? "a hook of object" : "command",
-			      late == PULSE_LOADING ? (uintmax_t)atomic_load(&pulse->object) : (uintmax_t)(late - 1),
-			      (int)w->child);
+		watch_name(&ns->space, late, what, sizeof(what));
+		namespace_log(ns, LOG_WARNING, "%s overran its deadline; ending coordinator %d", what, (int)w->child);
 		end(w);
 	}
 	w->late = late;

@@ -4,7 +4,10 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +32,7 @@ STOA_STUB(deed, hang, struct what, stoa_none);
 static struct shared {
 	_Atomic int runs[ACTS];
 	_Atomic int go; /* WAIT returns */
+	char log[4096];
 } *shared;
 
 static struct stoa *s;
@@ -127,6 +131,48 @@ static void each_crashing_command_runs_twice_when_there_are_several(void)
 	assert_int_equal(count(), 4);
 }
 
+static void note(void *data, int priority, const char *text)
+{
+	size_t n = strlen(shared->log);
+	(void)data;
+	snprintf(shared->log + n, sizeof(shared->log) - n, "%d %s\n", priority, text);
+}
+
+static void logs(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void logs(const char *format, ...)
+{
+	char text[STOA_ERROR_MAX];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!strstr(shared->log, text))
+		fail_msg("the log has no \"%s\":\n%s", text, shared->log);
+}
+
+/* Both processes write to it, one after the other: the rejected one is committed after that. */
+static void log_names_the_commands_that_end_a_coordinator(void)
+{
+	static const enum act bad[] = { CRASH, HANG };
+	uint64_t ticket[2], rejected;
+	shared = harness_shared(sizeof(*shared));
+	harness_serve(STOA_CLASSES(&deed_class), STOA_OPTIONS(.log = note), &s);
+	p = harness_create(s, "d", &deed_class, NULL);
+	for (int i = 0; i < 2; i++) {
+		ticket[i] = harness_health(s).pushed;
+		cast(bad[i], 1);
+		ok(stoa_sync(s, SOON, &rejected));
+		assert_int_equal(rejected, i + 1);
+	}
+	logs(" died, by SIGABRT, in the command with ticket %ju, of object d\n", (uintmax_t)ticket[0]);
+	logs("the command with ticket %ju, of pid %d, is rejected: method act of object d crashed the coordinator, 2 times",
+	     (uintmax_t)ticket[0], (int)getpid());
+	logs("the command with ticket %ju, of object d overran its deadline; ending", (uintmax_t)ticket[1]);
+	logs("the command with ticket %ju, of pid %d, is rejected: method hang of object d ran past its deadline",
+	     (uintmax_t)ticket[1], (int)getpid());
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+}
+
 /* What crashes only in a process that another command has spoilt has its second try in a new one. */
 static void innocent_command_is_applied_when_the_one_before_it_spoilt_the_process(void)
 {
@@ -216,6 +262,7 @@ int main(void)
 		HARNESS(each_crashing_command_runs_twice_when_there_are_several),
 		HARNESS(hanging_command_runs_once_when_it_stands_sixth),
 		HARNESS(innocent_command_is_applied_when_the_one_before_it_spoilt_the_process),
+		HARNESS(log_names_the_commands_that_end_a_coordinator),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
