@@ -116,6 +116,7 @@ static void make_values(void)
 				.yes = true,
 				.name = "a name of thirty-one characters" };
 	highest.text = STOA_TEXT_OF("日本語 🎉");
+	assert_int_equal(highest.text.size, strlen("日本語 🎉"));
 	highest.blob = (stoa_blob){ bytes, sizeof(bytes) };
 	highest.one[0] = 1e308;
 	for (int i = 0; i < MANY; i++)
