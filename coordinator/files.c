@@ -528,9 +528,10 @@ int files_check_socket(const struct namespace *ns)
 	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
 		return error_set(-EACCES, "%s/socket is no socket of user %u: not used; see what it is, then remove it",
 				 ns->dir, (unsigned)geteuid());
-	pid_t pid;
-	for (int64_t end = clock_deadline(DYING_NS); (pid = find_listener(ns)) != 0 && clock_now() < end;)
+	pid_t pid = find_listener(ns);
+	for (int64_t end = clock_deadline(DYING_NS); pid > 0 && is_alive(pid) && clock_now() < end;)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	pid = pid > 0 && !is_alive(pid) ? find_listener(ns) : pid;
 	if (pid == 0)
 		return 0;
 	return error_set(-EEXIST,

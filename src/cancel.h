@@ -20,6 +20,6 @@ static inline void cancel_restore(const int *state)
 	pthread_setcancelstate(*state, NULL);
 }
 
-#define CANCEL_LATER int cancel_state_ __attribute__((cleanup(cancel_restore))) = cancel_disable()
+#define CANCEL_LATER int cancel_state_ __attribute__((unused, cleanup(cancel_restore))) = cancel_disable()
 
 #endif

@@ -79,8 +79,9 @@ static void clear(int n)
 static void one_large_note(char *bytes, size_t size)
 {
 	struct note got = { 0 };
+	stoa_text text = { bytes, size };
 	p = harness_create(s, "one", &note_class, NULL);
-	ok(STOA_ASSIGN(p, struct note, text, &((stoa_text){ bytes, size }), SOON));
+	ok(STOA_ASSIGN(p, struct note, text, &text, SOON));
 	harness_kill_coordinator(s);
 	ok(stoa_snapshot(p, &got, sizeof(got), SOON, NULL));
 	assert_int_equal(got.text.size, size);
