@@ -112,7 +112,7 @@ static int be_coordinator(struct guardian *g, int link_fd, pid_t guardian)
 	g->ns->link_fd = link_fd;
 	process_reset_signals(g->ns->embedded);
 	process_no_core();
-	orphan_begin(g->ns, guardian);
+	orphan_begin(g->ns);
 	if (take_state(g->ns, guardian) < 0)
 		_exit(COORDINATOR_FAILED);
 	enum coordinator_exit e = coordinator_run(g->ns);

@@ -1,11 +1,12 @@
 /*
- * orphan.c: see orphan.h. The kernel sends SIGCONT at the guardian's death, which also lets a coordinator go on that
- * somebody had stopped; from then on a timer looks as the guardian would. An overrun is noted for the next start, which
- * rejects the command and goes on with the others.
+ * orphan.c: see orphan.h. The link to the guardian sends SIGIO at its death; from then on a timer looks as the guardian
+ * would. An overrun is noted for the next start, which rejects the command and goes on with the others.
  */
 #include "coordinator/orphan.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
@@ -17,7 +18,6 @@
 #define LOOK_US 50000
 
 static const struct namespace *served;
-static pid_t parent;
 static uint64_t late; /* seen past its deadline once */
 
 static void look(int unused)
@@ -34,35 +34,38 @@ static void look(int unused)
 	errno = error;
 }
 
-static void on_continue(int unused)
+static void on_link(int unused)
 {
 	const struct itimerval often = { .it_interval.tv_usec = LOOK_US, .it_value.tv_usec = LOOK_US };
 	struct sigaction on_alarm = { .sa_handler = look, .sa_flags = SA_RESTART };
+	struct pollfd link = { .fd = served->link_fd };
 	int error = errno;
 	(void)unused;
-	if (getppid() != parent) {
+	if (poll(&link, 1, 0) == 1 && link.revents & POLLHUP) {
 		sigaction(SIGALRM, &on_alarm, NULL);
 		setitimer(ITIMER_REAL, &often, NULL);
 	}
 	errno = error;
 }
 
-void orphan_begin(const struct namespace *ns, pid_t guardian)
+void orphan_begin(const struct namespace *ns)
 {
-	struct sigaction on_cont = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
+	struct sigaction on_io = { .sa_handler = on_link, .sa_flags = SA_RESTART };
 	served = ns;
-	parent = guardian;
 	late = 0;
-	sigaction(SIGCONT, &on_cont, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGCONT);
-	on_continue(SIGCONT); /* it may have died before */
+	prctl(PR_SET_PDEATHSIG, SIGCONT); /* or, stopped and with no one to mind, it held the lock for ever */
+	sigaction(SIGIO, &on_io, NULL);
+	fcntl(ns->link_fd, F_SETOWN, getpid());
+	fcntl(ns->link_fd, F_SETFL, O_NONBLOCK | O_ASYNC);
+	on_link(SIGIO); /* it may have died before */
 }
 
 void orphan_end(void)
 {
 	const struct itimerval never = { .it_value.tv_usec = 0 };
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	fcntl(served->link_fd, F_SETFL, O_NONBLOCK);
 	setitimer(ITIMER_REAL, &never, NULL);
 	sigaction(SIGALRM, &dfl, NULL);
-	sigaction(SIGCONT, &dfl, NULL);
+	sigaction(SIGIO, &dfl, NULL);
 }

@@ -5,12 +5,10 @@
 #ifndef STOA_ORPHAN_H
 #define STOA_ORPHAN_H
 
-#include <sys/types.h>
-
 #include "coordinator/namespace.h"
 
 /* From here on this process, a child of the guardian, ends when a method or hook overruns its deadline without one. */
-void orphan_begin(const struct namespace *ns, pid_t guardian);
+void orphan_begin(const struct namespace *ns);
 
 /* No more: it is the guardian. */
 void orphan_end(void);
