@@ -462,7 +462,7 @@ void world_check(void)
 	fuzz_check(atomic_load(&world->space->state->committed) == world->head, "committed is not where the head is");
 	fuzz_check(memcmp(t, &world->totals, sizeof(*t)) == 0 || world->head == 0, "the totals are not committed");
 	for (const struct object *o = world->by_name; o; o = o->hh.next)
-		if (o->mirror)
+		if (o->mirror && !o->quarantined)
 			check_object(o);
 	check_size(world_ns.state_fd, world_ns.space.geometry.state, "state");
 	check_size(world_ns.ingress_fd, world_ns.space.geometry.ingress, "ingress");

@@ -91,7 +91,7 @@ void check_answer(bool by_event)
 	int r = 0;
 	if (!by_event)
 		r = stoa_await(stage.s, answer.ticket, SOON);
-	else if (!torture_until(stoa_next(stage.s, &e) == 1))
+	else if (!torture_until(stoa_next(stage.s, &e) == 1 && e.what == STOA_ANSWER)) /* LOST and BACK may be due */
 		r = -ETIMEDOUT;
 	else
 		r = e.status;
