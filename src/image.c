@@ -39,17 +39,6 @@ static uint32_t get32(const unsigned char *p)
 	return n;
 }
 
-/* Most runs are one number, and a call of memcpy costs more than the copy. */
-static inline void copy(void *to, const void *from, size_t n)
-{
-	if (n == 8)
-		memcpy(to, from, 8);
-	else if (n == 4)
-		memcpy(to, from, 4);
-	else
-		memcpy(to, from, n);
-}
-
 /* ---- layouts ---------------------------------------------------------------------------------------------- */
 
 static void field_init(struct image_field *f, const struct stoa_attr *attr)
@@ -181,12 +170,10 @@ static struct bytes bytes_of(const struct image_field *f, const void *from, uint
 	return (struct bytes){ blob->data, blob->data ? blob->size : 0 };
 }
 
-size_t image_size(const struct image_layout *layout, const void *from)
+size_t image_size_variable(const struct image_layout *layout, const void *from)
 {
 	size_t size = layout->size;
 
-	if (!layout->variable)
-		return size;
 	for (const struct image_field *f = layout->fields; f < layout->fields + layout->n_fields; f++)
 		for (uint32_t i = 0; image_is_variable(f->kind) && i < f->count; i++) {
 			size_t n = bytes_of(f, from, i).size;
@@ -209,7 +196,7 @@ static unsigned char *put_bytes(unsigned char *p, struct bytes b, bool is_text)
 static unsigned char *field_pack(const struct image_field *f, const void *from, unsigned char *p)
 {
 	if (!image_is_variable(f->kind)) {
-		copy(p, (const char *)from + f->offset, f->size);
+		image_copy(p, (const char *)from + f->offset, f->size);
 		return p + f->size;
 	}
 	for (uint32_t i = 0; i < f->count; i++)
@@ -217,18 +204,11 @@ static unsigned char *field_pack(const struct image_field *f, const void *from, 
 	return p;
 }
 
-size_t image_pack(const struct image_layout *layout, const void *from, void *dst)
+size_t image_pack_variable(const struct image_layout *layout, const void *from, void *dst)
 {
 	unsigned char *p = dst;
 
 	memcpy(p, layout->head, layout->head_size);
-	if (!layout->variable) {
-		const struct image_run *run = layout->runs;
-
-		for (uint32_t i = 0; i < layout->n_runs; i++, run++)
-			copy(p + run->at, (const char *)from + run->offset, run->size);
-		return layout->size;
-	}
 	p += layout->head_size;
 	for (const struct image_field *f = layout->fields; f < layout->fields + layout->n_fields; f++)
 		p = field_pack(f, from, p);
@@ -300,7 +280,7 @@ bool image_value_check(const struct stoa_attr *attr, const void *from)
 	return fixed_check(&f, (const unsigned char *)from + attr->offset, f.size) > 0;
 }
 
-int image_check(const struct image_layout *layout, const void *image, size_t size)
+int image_check_fields(const struct image_layout *layout, const void *image, size_t size)
 {
 	const unsigned char *p = image, *end = p + size;
 
@@ -346,7 +326,7 @@ static int field_take(const struct image_field *f, const unsigned char **at, cha
 	int r = 0;
 
 	if (!image_is_variable(f->kind)) {
-		copy(to, *at, f->size);
+		image_copy(to, *at, f->size);
 		*at += f->size;
 		return 0;
 	}
@@ -362,22 +342,19 @@ static int field_take(const struct image_field *f, const unsigned char **at, cha
 static int take_all(const struct image_layout *l, const unsigned char *image, void *to, take_fn *take)
 {
 	const unsigned char *at = image + l->head_size;
-	const struct image_run *run = l->runs;
 	int r = 0;
 
-	for (uint32_t i = 0; i < l->n_runs; i++, run++)
-		copy((char *)to + run->offset, image + run->at, run->size);
-	for (uint32_t i = 0; l->variable && r == 0 && i < l->n_fields; i++)
+	for (uint32_t i = 0; r == 0 && i < l->n_fields; i++)
 		r = field_take(&l->fields[i], &at, (char *)to + l->fields[i].offset, take);
 	return r;
 }
 
-int image_unpack(const struct image_layout *layout, const void *image, void *to)
+int image_unpack_variable(const struct image_layout *layout, const void *image, void *to)
 {
 	return take_all(layout, image, to, take_copy);
 }
 
-void image_borrow(const struct image_layout *layout, const void *image, void *to)
+void image_borrow_variable(const struct image_layout *layout, const void *image, void *to)
 {
 	take_all(layout, image, to, take_borrowed);
 }
@@ -403,7 +380,7 @@ void image_fini(const struct image_layout *layout, void *of)
 	free_values(layout, of, true);
 }
 
-void image_drop(const struct image_layout *layout, void *of)
+void image_drop_variable(const struct image_layout *layout, void *of)
 {
 	free_values(layout, of, false);
 }

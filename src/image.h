@@ -13,9 +13,11 @@
 #ifndef STOA_IMAGE_H
 #define STOA_IMAGE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "include/stoa.h"
 
@@ -60,22 +62,26 @@ static inline bool image_is_variable(uint8_t kind)
 #define IMAGE_HUGE (SIZE_MAX / 2) /* what is larger counts as this: sums of sizes do not overflow */
 
 /* Bytes the image of this struct takes. Over UINT32_MAX there is no such image: the caller refuses it. */
-size_t image_size(const struct image_layout *layout, const void *from);
+static inline size_t image_size(const struct image_layout *layout, const void *from);
 
 /* Write the image; dst has image_size() bytes. Returns them. Reads no more than N bytes of a char[N], NUL or not. */
-size_t image_pack(const struct image_layout *layout, const void *from, void *dst);
+static inline size_t image_pack(const struct image_layout *layout, const void *from, void *dst);
 
 /*
  * Is this exactly an image of this layout? 0 or -EBADMSG. Also refuses a bool that is neither 0 nor 1, and text without
  * its NUL. Withstands any bytes.
  */
-int image_check(const struct image_layout *layout, const void *image, size_t size);
+static inline int image_check(const struct image_layout *layout, const void *image, size_t size);
 
 /* Would image_check take what the struct has there? Only a char[N] without its NUL and a bool can be wrong. */
 bool image_value_check(const struct stoa_attr *attr, const void *from);
+static inline bool image_is_always_storable(const struct stoa_attr *attr)
+{
+	return attr->kind != STOA_BOOL && attr->kind != STOA_CHARS;
+}
 static inline bool image_is_storable(const struct stoa_attr *attr, const void *from)
 {
-	return (attr->kind != STOA_BOOL && attr->kind != STOA_CHARS) || image_value_check(attr, from);
+	return image_is_always_storable(attr) || image_value_check(attr, from);
 }
 
 /*
@@ -83,18 +89,121 @@ static inline bool image_is_storable(const struct stoa_attr *attr, const void *f
  * public setters: copied, and what the struct held before is freed unless it is kept (value.h), so it must be zeroed or
  * hold library-owned values. -ENOMEM: the values up to there are set.
  */
-int image_unpack(const struct image_layout *layout, const void *image, void *to);
+static inline int image_unpack(const struct image_layout *layout, const void *image, void *to);
 
 /*
  * The same without a copy: text and blobs point into the image, at any alignment; text has its NUL there. For
  * arguments, which are const and short-lived.
  */
-void image_borrow(const struct image_layout *layout, const void *image, void *to);
+static inline void image_borrow(const struct image_layout *layout, const void *image, void *to);
 
 /* The same for a result: what is kept is an object's, which the method has lent. */
-void image_drop(const struct image_layout *layout, void *of);
+static inline void image_drop(const struct image_layout *layout, void *of);
 
 /* Free the text and blobs in the struct, kept or not, and zero them. */
 void image_fini(const struct image_layout *layout, void *of);
+
+/* ---- the same, where no field is variable: inline, for the per-call path ---------------------------------------- */
+
+size_t image_size_variable(const struct image_layout *layout, const void *from);
+size_t image_pack_variable(const struct image_layout *layout, const void *from, void *dst);
+int image_check_fields(const struct image_layout *layout, const void *image, size_t size);
+int image_unpack_variable(const struct image_layout *layout, const void *image, void *to);
+void image_borrow_variable(const struct image_layout *layout, const void *image, void *to);
+void image_drop_variable(const struct image_layout *layout, void *of);
+
+/* Most runs are one number, and a call of memcpy costs more than the copy. */
+static inline void image_copy(void *to, const void *from, size_t n)
+{
+	if (n == 8)
+		memcpy(to, from, 8);
+	else if (n == 4)
+		memcpy(to, from, 4);
+	else
+		memcpy(to, from, n);
+}
+
+/* A head has 9 bytes or more, mostly not many: two copies that overlap. */
+static inline void image_copy_head(void *to, const struct image_layout *layout)
+{
+	size_t n = layout->head_size;
+	if (n <= 16) {
+		memcpy(to, layout->head, 8);
+		memcpy((char *)to + n - 8, layout->head + n - 8, 8);
+	} else if (n <= 32) {
+		memcpy(to, layout->head, 16);
+		memcpy((char *)to + n - 16, layout->head + n - 16, 16);
+	} else {
+		memcpy(to, layout->head, n);
+	}
+}
+
+static inline bool image_same_word(const void *a, const void *b)
+{
+	uint64_t x, y;
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x == y;
+}
+
+static inline bool image_same_head(const char *image, const struct image_layout *layout)
+{
+	size_t n = layout->head_size;
+	return n <= 16 ? image_same_word(image, layout->head) &&
+				 image_same_word(image + n - 8, layout->head + n - 8)
+		       : memcmp(image, layout->head, n) == 0;
+}
+
+static inline void image_take_runs(const struct image_layout *layout, const char *image, char *to)
+{
+	const struct image_run *run = layout->runs;
+	for (uint32_t i = 0; i < layout->n_runs; i++, run++)
+		image_copy(to + run->offset, image + run->at, run->size);
+}
+
+static inline size_t image_size(const struct image_layout *layout, const void *from)
+{
+	return layout->variable ? image_size_variable(layout, from) : layout->size;
+}
+
+static inline size_t image_pack(const struct image_layout *layout, const void *from, void *dst)
+{
+	if (layout->variable)
+		return image_pack_variable(layout, from, dst);
+	image_copy_head(dst, layout);
+	const struct image_run *run = layout->runs;
+	for (uint32_t i = 0; i < layout->n_runs; i++, run++)
+		image_copy((char *)dst + run->at, (const char *)from + run->offset, run->size);
+	return layout->size;
+}
+
+static inline int image_check(const struct image_layout *layout, const void *image, size_t size)
+{
+	if (layout->variable || layout->choosy)
+		return image_check_fields(layout, image, size);
+	return size == layout->size && image_same_head(image, layout) ? 0 : -EBADMSG; /* any bytes are values */
+}
+
+static inline int image_unpack(const struct image_layout *layout, const void *image, void *to)
+{
+	if (layout->variable)
+		return image_unpack_variable(layout, image, to);
+	image_take_runs(layout, image, to);
+	return 0;
+}
+
+static inline void image_borrow(const struct image_layout *layout, const void *image, void *to)
+{
+	if (layout->variable)
+		image_borrow_variable(layout, image, to);
+	else
+		image_take_runs(layout, image, to);
+}
+
+static inline void image_drop(const struct image_layout *layout, void *of)
+{
+	if (layout->variable)
+		image_drop_variable(layout, of);
+}
 
 #endif
