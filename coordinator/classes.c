@@ -21,6 +21,8 @@ static void server_class_free(struct server_class *cls)
 		image_layout_free(cls->methods[i].ret);
 		free(cls->methods[i].writes);
 		free(cls->methods[i].reads);
+		free(cls->methods[i].others);
+		free(cls->methods[i].choosy);
 	}
 	for (uint32_t i = 0; cls->attr_images && i < cls->code->state->n_attrs; i++)
 		image_layout_free(cls->attr_images[i]);
@@ -38,6 +40,31 @@ static int struct_layout(const struct stoa_struct *s, struct image_layout **ret)
 	return image_layout_new(s ? s->attrs : NULL, NULL, s ? s->n_attrs : 0, ret);
 }
 
+/* What is to be looked at after each run: worked out here once. writes is ascending. */
+static int method_checks(const struct stoa_struct *state, struct server_method *m)
+{
+	m->others = calloc(state->n_attrs + 1, sizeof(*m->others));
+	m->choosy = calloc(m->n_writes + 1, sizeof(*m->choosy));
+	if (!m->others || !m->choosy)
+		return -ENOMEM;
+	m->fixed = true;
+	for (uint32_t i = 0, w = 0; i < state->n_attrs; i++) {
+		const struct stoa_attr *a = &state->attrs[i];
+		struct span *last = m->n_others ? &m->others[m->n_others - 1] : NULL;
+		if (w < m->n_writes && m->writes[w] == i) {
+			w++;
+			m->fixed = m->fixed && !image_is_variable(a->kind);
+			if (!image_is_always_storable(a))
+				m->choosy[m->n_choosy++] = i;
+		} else if (last && last->at + last->size == a->offset) {
+			last->size += a->size;
+		} else {
+			m->others[m->n_others++] = (struct span){ a->offset, a->size };
+		}
+	}
+	return 0;
+}
+
 static int method_init(const struct namespace *ns, const struct stoa_class *code, const struct stoa_method *row,
 		       struct server_method *m)
 {
@@ -48,6 +75,7 @@ static int method_init(const struct namespace *ns, const struct stoa_class *code
 	r = r ? r : struct_layout(row->ret, &m->ret);
 	r = r ? r : class_select(code->state, row->writes, &m->writes, &m->n_writes, &bad);
 	r = r ? r : class_select(code->state, row->reads ? row->reads : "*", &m->reads, &m->n_reads, &bad);
+	r = r ? r : method_checks(code->state, m);
 	if (r == 0)
 		m->ret_max = row->ret_max ? row->ret_max : m->ret->variable ? CLASS_RET_MAX : m->ret->size;
 	return r;
@@ -245,8 +273,8 @@ struct server_class *classes_find(const struct coordinator *c, const char *name)
 	return cls;
 }
 
-const struct server_method *classes_method(const struct coordinator *c, const struct server_class *cls,
-					   uint32_t class_id, uint32_t row)
+const struct server_method *classes_method_of(const struct coordinator *c, const struct server_class *cls,
+					      uint32_t class_id, uint32_t row)
 {
 	if (class_id != cls->id) {
 		if (class_id >= c->n_descriptions || c->descriptions[class_id].current != cls ||

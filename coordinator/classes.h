@@ -15,8 +15,14 @@ void classes_fini(struct coordinator *c);
 struct server_class *classes_find(const struct coordinator *c, const char *name); /* NULL: no code for it */
 
 /* The method or attribute that row of a command's class means today. NULL or -1: it is gone, or has changed. */
-const struct server_method *classes_method(const struct coordinator *c, const struct server_class *cls,
-					   uint32_t class_id, uint32_t row);
+const struct server_method *classes_method_of(const struct coordinator *c, const struct server_class *cls,
+					      uint32_t class_id, uint32_t row);
+static inline const struct server_method *classes_method(const struct coordinator *c, const struct server_class *cls,
+							 uint32_t class_id, uint32_t row)
+{
+	return class_id == cls->id && row < cls->n_methods ? &cls->methods[row]
+							   : classes_method_of(c, cls, class_id, row);
+}
 int32_t classes_attr(const struct coordinator *c, const struct server_class *cls, uint32_t class_id, uint32_t attr);
 
 /* The image layout of one attribute's value. NULL when out of memory. */

@@ -19,6 +19,7 @@
 #include "coordinator/run.h"
 #include "src/error.h"
 #include "src/names.h"
+#include "src/prefetch.h"
 #include "src/ring.h"
 
 #define KILLS_MAX 8		     /* from outside, while it ran … */
@@ -43,6 +44,7 @@ struct command {
 	uint32_t lane;
 	struct job jobs[MANY_MAX];
 	uint32_t n_jobs, failed;
+	bool hooked; /* an object's class has hooks */
 };
 
 /* ---- outcomes ---- */
@@ -129,42 +131,65 @@ static enum command_result reject_word(struct coordinator *c, uint32_t lane, con
 
 /* ---- answers ---- */
 
-static struct reply *reply_head(const struct command *cmd, const struct record *r)
+static struct reply *reply_place(const struct command *cmd, const struct record *r)
 {
 	return r->reply_size ? (struct reply *)(cmd->base + r->reply_at) : NULL;
 }
 
-static void reply_write(struct coordinator *c, const struct command *cmd, const struct record *r, int status,
-			size_t size)
+static struct reply reply_head(const struct coordinator *c, const struct command *cmd, int status, size_t size)
 {
-	struct reply *head = reply_head(cmd, r);
-	if (head)
-		*head = (struct reply){ .done = c->ticket + 1,
-					.status = status,
-					.size = (uint32_t)size,
-					.origin = c->outcome.origin,
-					.failed = cmd->failed };
+	return (struct reply){ .done = c->ticket + 1,
+			       .status = status,
+			       .size = (uint32_t)size,
+			       .origin = c->outcome.origin,
+			       .failed = cmd->failed };
+}
+
+/* Begin the command's own answer. Returns where its size bytes are to be put; NULL: nobody wants it. */
+static void *answer_begin(struct coordinator *c, const struct command *cmd, int status, size_t size)
+{
+	struct reply *to = reply_place(cmd, &cmd->record);
+	if (!to)
+		return NULL;
+	struct answer *a = &c->answers[c->n_answers++];
+	a->to = to;
+	a->head = reply_head(c, cmd, status, size);
+	a->staged = size <= sizeof(a->bytes) ? (uint32_t)size : 0;
+	return a->staged ? (void *)a->bytes : to + 1;
 }
 
 static void reply_error(struct coordinator *c, const struct command *cmd)
 {
 	const struct record *r = &cmd->record;
 	size_t room = r->reply_size ? r->reply_size - sizeof(struct reply) : 0, n = strlen(c->outcome.text);
-	if (room)
-		memcpy(reply_head(cmd, r) + 1, c->outcome.text, n < room ? n : room);
-	reply_write(c, cmd, r, c->outcome.status, n < room ? n : room);
+	n = n < room ? n : room;
+	void *to = answer_begin(c, cmd, c->outcome.status, n);
+	if (to)
+		memcpy(to, c->outcome.text, n);
+}
+
+/* The answers of the commands in a RECORD_MANY. */
+static void reply_each(const struct coordinator *c, const struct command *cmd)
+{
+	for (uint32_t i = 0; i < cmd->n_jobs; i++) {
+		const struct job *j = &cmd->jobs[i];
+		struct reply *head = reply_place(cmd, j->record);
+		size_t n = head && j->method ? image_pack(j->method->ret, c->ret + j->ret_at, head + 1) : 0;
+		if (head)
+			*head = reply_head(c, cmd, 0, n);
+	}
 }
 
 static void reply_results(struct coordinator *c, const struct command *cmd)
 {
-	for (uint32_t i = 0; i < cmd->n_jobs; i++) {
-		const struct job *j = &cmd->jobs[i];
-		struct reply *head = reply_head(cmd, j->record);
-		size_t n = head && j->method ? image_pack(j->method->ret, c->ret + j->ret_at, head + 1) : 0;
-		reply_write(c, cmd, j->record, 0, n);
-	}
-	if (cmd->n_jobs != 1 || cmd->jobs[0].record != &cmd->record)
-		reply_write(c, cmd, &cmd->record, 0, 0);
+	const struct job *j = &cmd->jobs[0];
+	bool single = cmd->record.kind != RECORD_MANY;
+	size_t n = single && j->method ? image_size(j->method->ret, c->ret + j->ret_at) : 0;
+	if (!single)
+		reply_each(c, cmd);
+	void *to = answer_begin(c, cmd, 0, n);
+	if (to && n)
+		image_pack(j->method->ret, c->ret + j->ret_at, to);
 }
 
 /* ---- checking what came ---- */
@@ -179,7 +204,7 @@ static bool record_fits(const struct record *r, uint64_t room)
 }
 
 /* The object that is meant, with its mirror. */
-static int job_object(struct coordinator *c, struct job *j)
+static int job_object(struct coordinator *c, struct command *cmd, struct job *j)
 {
 	struct object *o = j->object = objects_get(c, j->record->object, j->record->origin);
 	if (!o)
@@ -191,7 +216,10 @@ static int job_object(struct coordinator *c, struct job *j)
 		return outcome_library(c, woken);
 	if (o->quarantined)
 		return outcome_set(c, -EFAULT, "object %s is quarantined: %s", o->name, o->quarantined);
-	return o->cls ? 0 : outcome_set(c, -ENOSYS, "the coordinator has no code for the class of object %s", o->name);
+	if (!o->cls)
+		return outcome_set(c, -ENOSYS, "the coordinator has no code for the class of object %s", o->name);
+	cmd->hooked = cmd->hooked || o->cls->code->hooks;
+	return 0;
 }
 
 static int job_method(struct coordinator *c, struct job *j)
@@ -232,10 +260,10 @@ static int job_all(struct job *j)
 	return 0;
 }
 
-static int job_bind(struct coordinator *c, struct job *j)
+static int job_bind(struct coordinator *c, struct command *cmd, struct job *j)
 {
 	const struct record *r = j->record;
-	int res = job_object(c, j);
+	int res = job_object(c, cmd, j);
 	if (res == 0)
 		res = r->kind == RECORD_CALL	 ? job_method(c, j)
 		      : r->kind == RECORD_ASSIGN ? job_attr(c, j)
@@ -274,7 +302,7 @@ static int many_bind(struct coordinator *c, struct command *cmd)
 		if (r->reply_size && (r->reply_at < main->reply_at || r->reply_size < sizeof(struct reply) ||
 				      r->reply_at % 8 || (uint64_t)r->reply_at + r->reply_size > room))
 			return outcome_set(c, -EBADMSG, "the command is not well formed");
-		int res = job_bind(c, j);
+		int res = job_bind(c, cmd, j);
 		if (res < 0)
 			return res;
 		at += (sizeof(*r) + r->args_size + 7) & ~UINT64_C(7);
@@ -283,6 +311,18 @@ static int many_bind(struct coordinator *c, struct command *cmd)
 }
 
 /* ---- running ---- */
+
+/* Mostly a few words, and a call of memset costs more. */
+static inline void zero(unsigned char *at, size_t size)
+{
+	uint64_t none = 0;
+	if (size > 64 || size % sizeof(none)) {
+		memset(at, 0, size);
+		return;
+	}
+	for (; size; at += sizeof(none), size -= sizeof(none))
+		memcpy(at, &none, sizeof(none));
+}
 
 static int ret_room(struct coordinator *c, struct command *cmd)
 {
@@ -295,11 +335,11 @@ static int ret_room(struct coordinator *c, struct command *cmd)
 	}
 	int r = scratch(&c->ret, &c->ret_room, size + 1);
 	if (r == 0)
-		memset(c->ret, 0, size);
+		zero(c->ret, size);
 	return r;
 }
 
-static int job_run(struct coordinator *c, const struct command *cmd, const struct job *j)
+static int job_run(struct coordinator *c, const struct job *j)
 {
 	if (!j->method)
 		return run_assign(c, j->object, j->attrs, j->n_attrs, j->layout, j->args);
@@ -307,14 +347,14 @@ static int job_run(struct coordinator *c, const struct command *cmd, const struc
 	int r = scratch(&c->args, &c->args_room, (args ? args->size : 0) + 1);
 	if (r < 0)
 		return outcome_library(c, r);
-	memset(c->args, 0, args ? args->size : 0);
+	zero(c->args, args ? args->size : 0);
 	image_borrow(j->layout, j->args, c->args);
 	r = run_method(c, j->object, j->method, c->args, c->ret + j->ret_at);
 	if (r < 0)
 		return r;
 	size_t n = image_size(j->method->ret, c->ret + j->ret_at);
-	const struct reply *head = reply_head(cmd, j->record);
-	if (n > j->method->ret_max || (head && n > j->record->reply_size - sizeof(*head)))
+	uint32_t room = j->record->reply_size;
+	if (n > j->method->ret_max || (room && n > room - sizeof(struct reply)))
 		return outcome_set(c, -EMSGSIZE,
 				   "the result of method %s has %zu bytes, over its limit of %u (.ret_max)",
 				   j->method->row->name, n, j->method->ret_max);
@@ -328,7 +368,7 @@ static int jobs_run(struct coordinator *c, struct command *cmd)
 		return outcome_library(c, r);
 	for (uint32_t i = 0; r == 0 && i < cmd->n_jobs; i++) {
 		cmd->failed = i;
-		r = job_run(c, cmd, &cmd->jobs[i]);
+		r = job_run(c, &cmd->jobs[i]);
 	}
 	int settled = run_settle(c, r == 0);
 	r = r ? r : settled;
@@ -446,19 +486,19 @@ static int command_bind(struct coordinator *c, struct command *cmd)
 			       : outcome_set(c, -EBADMSG, "the command is of unknown kind %u", r->kind);
 	cmd->jobs[0] = (struct job){ .record = r, .args = (const char *)c->bytes };
 	cmd->n_jobs = 1;
-	return job_bind(c, &cmd->jobs[0]);
+	return job_bind(c, cmd, &cmd->jobs[0]);
 }
 
 /* Must what came before in this turn be committed first?
  * Commands on the directory, and those only undone from cells. */
 static bool needs_first(const struct command *cmd)
 {
-	if (cmd->record.kind == RECORD_CREATE || cmd->record.kind == RECORD_REMOVE)
-		return true;
-	for (uint32_t i = 0; i < cmd->n_jobs; i++)
-		if (cmd->jobs[i].object && cmd->jobs[i].object->cls && run_needs_commit(cmd->jobs[i].object))
-			return true;
-	return false;
+	bool needs = cmd->record.kind == RECORD_CREATE || cmd->record.kind == RECORD_REMOVE;
+	if (!cmd->hooked)
+		return needs;
+	for (const struct job *j = cmd->jobs; !needs && j < cmd->jobs + cmd->n_jobs; j++)
+		needs = j->object && j->object->cls && run_needs_commit(j->object);
+	return needs;
 }
 
 static void command_finish(struct coordinator *c, const struct command *cmd, int status)
@@ -535,11 +575,22 @@ static int command_apply(struct coordinator *c, struct command *cmd)
 	} else {
 		r = cmd->record.kind == RECORD_REMOVE ? command_remove(c, cmd) : jobs_run(c, cmd);
 	}
-	coordinator_check_process(c, r); /* the note stands: a command that lowers them itself must not come for ever */
+	if (r < 0)
+		coordinator_check_process(c, r); /* the note stands: a command that lowers them itself must not come for ever */
 	run_noted_end(c);
 	if (r == 0 && cmd->n_jobs == 0)
-		reply_write(c, cmd, &cmd->record, 0, 0);
+		answer_begin(c, cmd, 0, 0);
 	return r;
+}
+
+void command_prefetch(const struct coordinator *c, uint64_t word)
+{
+	uint32_t lane = ring_word_lane(word);
+	if (lane >= space_lanes(c->space) || !c->lanes[lane].base)
+		return;
+	const char *record = (char *)c->lanes[lane].base + (uint64_t)ring_word_units(word) * LANE_UNIT;
+	prefetch_to_read(record);
+	prefetch_to_read(record + 64); /* its arguments, mostly all */
 }
 
 enum command_result command_run(struct coordinator *c, uint64_t word, bool first)
@@ -558,6 +609,7 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 	c->outcome.status = 0;
 	c->outcome.text[0] = '\0';
 	cmd.n_jobs = cmd.failed = 0;
+	cmd.hooked = false;
 	int r = command_args(c, &cmd, lane, at);
 	r = r ? r : command_bind(c, &cmd);
 	if (!first && needs_first(&cmd))

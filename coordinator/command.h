@@ -14,6 +14,9 @@ enum command_result {
 	COMMAND_LAST,    /* done, and its turn must end here */
 };
 
+/* Have its record come from its client's cache. */
+void command_prefetch(const struct coordinator *c, uint64_t word);
+
 /* c->ticket is the command's. first: nothing has run in this turn yet. */
 enum command_result command_run(struct coordinator *c, uint64_t word, bool first);
 

@@ -4,6 +4,7 @@
 #include "coordinator/commit.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "coordinator/command.h"
@@ -16,8 +17,8 @@
 #include "src/park.h"
 #include "src/ring.h"
 
-#define BATCH 128u	/* bounds how long the first answer of a turn waits for the last … */
-#define TURN_NS 2000000 /* … as this does where methods are slow: no command but the one in hand begins later */
+#define AHEAD 4		/* commands whose records are fetched while others run */
+#define TURN_NS 2000000 /* of a turn where methods are slow: no command but the one in hand begins later */
 
 int commit_load(struct coordinator *c)
 {
@@ -96,19 +97,34 @@ static void directory_changes(struct coordinator *c, uint64_t tag)
 	c->directory_changed = false;
 }
 
+static void answers_write(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < c->n_answers; i++) {
+		const struct answer *a = &c->answers[i];
+		if (a->staged)
+			memcpy(a->to + 1, a->bytes, a->staged);
+		a->to->done = a->head.done;
+		a->to->status = a->head.status;
+		a->to->size = a->head.size;
+		a->to->origin = a->head.origin;
+		a->to->failed = a->head.failed;
+	}
+}
+
 static void write_all(struct coordinator *c, uint64_t tag)
 {
 	for (uint32_t i = 0; i < c->n_touched; i++)
 		object_write(c, c->touched[i], tag);
 	lanes_write(c, tag);
 	totals_write(c, tag);
-	atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_read(CLOCK_MONOTONIC_COARSE),
-			      memory_order_relaxed);
+	answers_write(c);
 }
 
 static void settle_all(struct coordinator *c)
 {
 	wake_touched(c);
+	atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_read(CLOCK_MONOTONIC_COARSE),
+			      memory_order_relaxed);
 	lanes_written(c);
 	for (uint32_t i = 0; i < c->n_touched; i++) {
 		struct object *o = c->touched[i];
@@ -121,11 +137,20 @@ static void settle_all(struct coordinator *c)
 	c->totals_current = !c->totals_current;
 }
 
+/* To those who spin on their answer, and would else have to take two lines from us: `committed`, then the answer. */
+static void answers_validate(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < c->n_answers; i++)
+		atomic_store_explicit(&c->answers[i].to->valid, c->answers[i].head.done, memory_order_release);
+	c->n_answers = 0;
+}
+
 static void commit(struct coordinator *c, uint64_t end)
 {
 	write_all(c, end);
 	/* The commit. Release: pairs with every acquire of `committed`; whoever sees end sees all of the turn. */
 	atomic_store_explicit(&c->space->state->committed, end, memory_order_release);
+	answers_validate(c);
 	/* Pairs with park_announce: either the sleeper sees the new `committed`, or we see its bit. */
 	atomic_thread_fence(memory_order_seq_cst);
 	c->head = end;
@@ -136,12 +161,12 @@ static void commit(struct coordinator *c, uint64_t end)
 static uint32_t batch_limit(const struct coordinator *c)
 {
 	uint64_t suspect = atomic_load_explicit(&c->space->state->life.suspect, memory_order_relaxed);
-	return suspect > c->head ? 1 : BATCH;
+	return suspect > c->head ? 1 : BATCH_MAX;
 }
 
 uint32_t commit_turn(struct coordinator *c)
 {
-	uint64_t words[BATCH], limit = batch_limit(c), n = 0;
+	uint64_t words[BATCH_MAX], limit = batch_limit(c), n = 0;
 	while (n < limit && !(c->closed && c->head + n == c->end) && ring_take(c->space, c->head + n, &words[n]))
 		n++;
 	if (n == 0)
@@ -149,15 +174,20 @@ uint32_t commit_turn(struct coordinator *c)
 	/* Pairs with the owner's cancel, then look at `taken` (proxy/await.c): one of the two is seen by the other. */
 	atomic_store_explicit(&c->space->state->taken, c->head + n, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
-	c->now_ns = clock_real();
+	for (uint32_t i = 0; i < n && i < AHEAD; i++)
+		command_prefetch(c, words[i]);
+	c->now_ns = clock_real(); /* while they come */
 	uint32_t done = 0;
 	enum command_result r = COMMAND_DONE;
 	const struct pulse *pulse = &c->space->state->pulse;
-	int64_t late = clock_read(CLOCK_MONOTONIC_COARSE) + TURN_NS;
+	int64_t first = 0;
 	while (done < n && r == COMMAND_DONE &&
-	       (done == 0 || atomic_load_explicit(&pulse->since_ns, memory_order_relaxed) < late)) {
+	       (done == 0 || atomic_load_explicit(&pulse->since_ns, memory_order_relaxed) < first + TURN_NS)) {
 		c->ticket = c->head + done;
+		if (done + AHEAD < n)
+			command_prefetch(c, words[done + AHEAD]);
 		r = command_run(c, words[done], done == 0);
+		first = first ? first : atomic_load_explicit(&pulse->since_ns, memory_order_relaxed);
 		done += r != COMMAND_ALONE;
 	}
 	if (c->directory_changed)

@@ -18,12 +18,20 @@
 #include "src/image.h"
 #include "src/part.h"
 
+struct span {
+	uint32_t at, size;
+};
+
 /* A method as it is run here. */
 struct server_method {
 	const struct stoa_method *row;
 	struct image_layout *args, *ret;
 	uint32_t *writes, *reads;
 	uint32_t n_writes, n_reads;
+	struct span *others; /* the bytes of the struct that are of attributes which it does not declare to write */
+	uint32_t n_others;
+	uint32_t *choosy, n_choosy; /* of what it writes: attributes that can be left as no image may have them */
+	bool fixed;	      /* it writes no text or blob */
 	int64_t deadline;
 	uint32_t ret_max;
 };
@@ -62,6 +70,7 @@ struct object {
 	uint8_t *current;     /* part → its committed cell */
 	uint8_t *dirty;       /* part → changed in this turn */
 	uint32_t *dirty_parts, n_dirty;
+	bool roomy;	      /* each part of fixed size has both its cells */
 	stoa_blob *packed;    /* hooks: parts as packed by the command in hand */
 	bool queued;          /* in the turn's list of objects to wake or write */
 	bool removed;
@@ -84,6 +93,7 @@ struct step {
 	const uint32_t *attrs; /* declared, ascending */
 	uint32_t n_attrs, one; /* one: of a single assignment */
 	uint32_t touched_from, touched_to; /* in touched_parts */
+	bool fixed;    /* none of them is a text or blob */
 	bool assigned; /* a new version even where the bytes are the same */
 };
 
@@ -96,6 +106,19 @@ struct outcome {
 
 /* What a client may do. */
 enum rights { RIGHTS_NONE, RIGHTS_READ, RIGHTS_WRITE };
+
+#define BATCH_MAX 128 /* commands of a turn: bounds how long the first answer waits for the last */
+
+/*
+ * A command's answer. Its owner may be spinning on its line, and takes that from us at each look: so the head, and the
+ * bytes behind it if they are few, are written in one go with the commit.
+ */
+struct answer {
+	struct reply *to;
+	struct reply head;
+	uint32_t staged; /* of bytes; 0: they are there already */
+	char bytes[64 - sizeof(struct reply)];
+};
 
 #define NEWCOMERS 64
 
@@ -158,6 +181,8 @@ struct coordinator {
 	uint32_t n_touched, room_touched;
 	bool directory_changed;
 	uint32_t *lanes_touched, n_lanes_touched;
+	struct answer answers[BATCH_MAX];
+	uint32_t n_answers;
 	struct step steps[MANY_MAX];
 	uint32_t n_steps;
 	bool ran; /* a method, in this process */

@@ -87,11 +87,11 @@ static int lane_map(struct coordinator *c, uint32_t i)
 	return 0;
 }
 
-struct server_lane *lanes_get(struct coordinator *c, uint32_t lane)
+struct server_lane *lanes_open(struct coordinator *c, uint32_t lane)
 {
 	if (lane >= space_lanes(c->space))
 		return NULL;
-	int r = c->lanes[lane].base ? 0 : lane_map(c, lane);
+	int r = lane_map(c, lane);
 	if (r < 0)
 		coordinator_check_process(c, r);
 	return r < 0 ? NULL : &c->lanes[lane];

@@ -10,7 +10,11 @@ int lanes_load(struct coordinator *c);
 void lanes_fini(struct coordinator *c);
 
 /* The lane, mapped, or NULL: nobody has it, or its file is no lane. */
-struct server_lane *lanes_get(struct coordinator *c, uint32_t lane);
+struct server_lane *lanes_open(struct coordinator *c, uint32_t lane);
+static inline struct server_lane *lanes_get(struct coordinator *c, uint32_t lane)
+{
+	return lane < space_lanes(c->space) && c->lanes[lane].base ? &c->lanes[lane] : lanes_open(c, lane);
+}
 
 /*
  * At the start: lanes that are not in the roster are of an epoch before, the last one or an earlier one. Those that the

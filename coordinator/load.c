@@ -132,11 +132,9 @@ static void beat(const struct coordinator *c)
 	atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_now(), memory_order_relaxed);
 }
 
-int object_wake(struct coordinator *c, struct object *o)
+int object_wake_now(struct coordinator *c, struct object *o)
 {
 	_Atomic uint32_t *crashes = &space_object(c->space, o->index)->crashes;
-	if (o->mirror || !o->cls)
-		return 0;
 	int r = object_mirror_alloc(o);
 	if (r < 0)
 		return r;

@@ -23,6 +23,10 @@ void objects_tidy(struct coordinator *c, uint32_t n);
 
 /* Make its mirror, if it has none yet and can have one: before anything is done with it. A state that is damaged, or
  * that its unpack hook refuses, quarantines it. */
-int object_wake(struct coordinator *c, struct object *o);
+int object_wake_now(struct coordinator *c, struct object *o);
+static inline int object_wake(struct coordinator *c, struct object *o)
+{
+	return o->mirror || !o->cls ? 0 : object_wake_now(c, o);
+}
 
 #endif

@@ -4,6 +4,7 @@
 #include "coordinator/mirror.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,9 +51,19 @@ void mirror_fini(struct mirror *m)
 	*m = (struct mirror){ 0 };
 }
 
+static bool line_is_zero(const char *at)
+{
+	typedef uint64_t pair __attribute__((vector_size(16), aligned(1), may_alias));
+	const pair *p = (const pair *)at;
+	pair any = p[0] | p[1] | p[2] | p[3];
+	return (any[0] | any[1]) == 0;
+}
+
 bool mirror_check(const struct mirror *m, bool all)
 {
 	static const char zero[LOOK];
+	if (!all && m->before >= LOOK && line_is_zero((char *)m->at - LOOK))
+		return true;
 	size_t n = all || m->before < LOOK ? m->before : LOOK;
 	for (char *at = (char *)m->at - n; at < (char *)m->at; at += LOOK) {
 		size_t left = (size_t)((char *)m->at - at);

@@ -157,25 +157,6 @@ int object_prepare(struct coordinator *c, struct object *o, uint32_t k)
 	return cell_room(c, o, k, plan->parts[k].image_at + size);
 }
 
-void object_part_changed(struct object *o, uint32_t k)
-{
-	if (!o->dirty[k]) {
-		o->dirty[k] = 1;
-		o->dirty_parts[o->n_dirty++] = k;
-	}
-}
-
-void object_changed(struct object *o, uint32_t attr, const struct stamp *stamp)
-{
-	const struct class_plan *plan = o->cls->plan;
-	uint32_t k = plan->part_of[attr];
-	struct stamp *own = &o->stamps[plan->parts[k].first_stamp + plan->place_of[attr]];
-	uint64_t changes = own->changes + 1;
-	*own = *stamp;
-	own->changes = changes;
-	object_part_changed(o, k);
-}
-
 void object_write(struct coordinator *c, struct object *o, uint64_t tag)
 {
 	for (uint32_t i = 0; i < o->n_dirty; i++) {
@@ -361,6 +342,7 @@ int body_new(struct coordinator *c, struct object *o, uint64_t origin)
 	o->incarnation = atomic_fetch_add_explicit(&c->space->state->next_incarnation, 1, memory_order_relaxed) + 1;
 	o->body = b;
 	o->body_at = at;
+	o->roomy = false;
 	o->class_id = o->cls->id;
 	b->origin = origin ? origin : o->incarnation;
 	b->object = o->index;

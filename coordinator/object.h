@@ -38,8 +38,23 @@ bool body_flags_right(const struct coordinator *c, const struct body *b);
 /* ---- cells ---- */
 
 /* Attribute attr, or this part, was changed by the command in hand. */
-void object_changed(struct object *o, uint32_t attr, const struct stamp *stamp);
-void object_part_changed(struct object *o, uint32_t part);
+static inline void object_part_changed(struct object *o, uint32_t part)
+{
+	if (!o->dirty[part]) {
+		o->dirty[part] = 1;
+		o->dirty_parts[o->n_dirty++] = part;
+	}
+}
+static inline void object_changed(struct object *o, uint32_t attr, const struct stamp *stamp)
+{
+	struct stamp *own = &o->stamps[o->cls->plan->stamp_of[attr]];
+	own->version = stamp->version;
+	own->changes++;
+	own->time_ns = stamp->time_ns;
+	own->pid = stamp->pid;
+	own->client = stamp->client;
+	object_part_changed(o, o->cls->plan->part_of[attr]);
+}
 /* Make room for what a part has become (hooks: pack it). -ENOSPC: the command must fail. */
 int object_prepare(struct coordinator *c, struct object *o, uint32_t part);
 /* All parts, made ready to be written by this turn; stamp (may be NULL): of the command that changed them all. */

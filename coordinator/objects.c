@@ -97,10 +97,8 @@ int objects_touch_room(struct coordinator *c)
 	return 0;
 }
 
-int object_touch(struct coordinator *c, struct object *o)
+int object_queue(struct coordinator *c, struct object *o)
 {
-	if (o->queued)
-		return 0;
 	if (objects_touch_room(c) < 0)
 		return -ENOMEM;
 	o->queued = true;

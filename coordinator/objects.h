@@ -22,7 +22,11 @@ void objects_remove(struct object *o, uint64_t tag);
 void objects_bury(struct coordinator *c, struct object *o);
 
 /* This object has a command in this turn: whoever sleeps on it is woken at its end. */
-int object_touch(struct coordinator *c, struct object *o);
+int object_queue(struct coordinator *c, struct object *o);
+static inline int object_touch(struct coordinator *c, struct object *o)
+{
+	return o->queued ? 0 : object_queue(c, o);
+}
 int objects_touch_room(struct coordinator *c); /* the next object_touch will not fail. -ENOMEM */
 
 #endif

@@ -37,10 +37,20 @@ static bool few_same(const char *a, const char *b, size_t size)
 	return size == 0;
 }
 
-static bool attr_same(const struct object *o, const struct stoa_attr *a)
+static inline bool bytes_same(const struct object *o, uint32_t at, uint32_t size)
 {
-	const char *mirror = (char *)o->mirror + a->offset, *shadow = (char *)o->shadow + a->offset;
-	return a->size <= FEW ? few_same(mirror, shadow, a->size) : memcmp(mirror, shadow, a->size) == 0;
+	const char *mirror = (const char *)o->mirror + at, *shadow = (const char *)o->shadow + at;
+	uint64_t x, y;
+	if (size != sizeof(x))
+		return size <= FEW ? few_same(mirror, shadow, size) : memcmp(mirror, shadow, size) == 0;
+	memcpy(&x, mirror, sizeof(x));
+	memcpy(&y, shadow, sizeof(y));
+	return x == y;
+}
+
+static inline bool attr_same(const struct object *o, const struct stoa_attr *a)
+{
+	return bytes_same(o, a->offset, a->size);
 }
 
 /* Text and blobs that are in `from` but not in `to` are freed: they were replaced, or are undone. */
@@ -56,11 +66,16 @@ static void values_drop(const struct stoa_attr *a, char *from, const char *to, b
 	}
 }
 
-static void attr_keep(struct object *o, const struct stoa_attr *a)
+static inline void attr_keep(struct object *o, const struct stoa_attr *a)
 {
+	char *shadow = (char *)o->shadow + a->offset;
+	const char *mirror = (const char *)o->mirror + a->offset;
 	if (image_is_variable(a->kind))
 		values_drop(a, o->shadow, o->mirror, true);
-	memcpy((char *)o->shadow + a->offset, (char *)o->mirror + a->offset, a->size);
+	if (a->size == sizeof(uint64_t)) /* mostly: no call, then */
+		memcpy(shadow, mirror, sizeof(uint64_t));
+	else
+		memcpy(shadow, mirror, a->size);
 }
 
 static void attr_undo(struct object *o, const struct stoa_attr *a)
@@ -123,11 +138,22 @@ static int prepare_touched(struct coordinator *c, const struct step *s)
 	return r;
 }
 
+/* An object begins with one cell for each part, and gets the other when it first changes. */
+static bool is_roomy(const struct object *o)
+{
+	for (uint32_t k = 0; k < o->cls->plan->n_attr_parts; k++)
+		if (!o->cls->plan->parts[k].image->variable && (!o->body->parts[k].cell[0] || !o->body->parts[k].cell[1]))
+			return false;
+	return true;
+}
+
 /* Room in the cells for what a step made longer: the last thing that can fail. */
 static int step_prepare(struct coordinator *c, const struct step *s)
 {
 	const struct stoa_struct *state = s->object->cls->code->state;
 	int r = 0;
+	if (s->fixed && s->object->roomy && s->touched_from == s->touched_to)
+		return 0;
 	for (uint32_t i = 0; r == 0 && i < s->n_attrs; i++) {
 		const struct stoa_attr *a = &state->attrs[s->attrs[i]];
 		uint32_t k = s->object->cls->plan->part_of[s->attrs[i]];
@@ -135,6 +161,7 @@ static int step_prepare(struct coordinator *c, const struct step *s)
 					       : !s->object->body->parts[k].cell[!s->object->current[k]])
 			r = object_prepare(c, s->object, k);
 	}
+	s->object->roomy = s->object->roomy || is_roomy(s->object);
 	return r == 0 ? prepare_touched(c, s) : r;
 }
 
@@ -188,11 +215,6 @@ int run_settle(struct coordinator *c, bool ok)
 	return r;
 }
 
-bool run_needs_commit(const struct object *o)
-{
-	return object_has_hooks(o) && o->n_dirty;
-}
-
 /* ---- running ---- */
 
 void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t row, int64_t deadline)
@@ -233,11 +255,19 @@ void run_noted_end(struct coordinator *c)
 	atomic_store_explicit(&c->space->state->pulse.running, 0, memory_order_release);
 }
 
+static bool others_same(const struct object *o, const struct server_method *m)
+{
+	for (uint32_t i = 0; i < m->n_others; i++)
+		if (!bytes_same(o, m->others[i].at, m->others[i].size))
+			return false;
+	return true;
+}
+
 static int check_undeclared(struct coordinator *c, const struct object *o, const struct server_method *m)
 {
-	if (o->cls->code->state->size > ALWAYS_CHECKED && !c->verify)
+	if ((o->cls->code->state->size > ALWAYS_CHECKED && !c->verify) || others_same(o, m))
 		return 0;
-	int32_t bad = undeclared_write(c, o);
+	int32_t bad = undeclared_write(c, o); /* none, if an earlier step of this command declares it */
 	if (bad < 0)
 		return 0;
 	return outcome_set(c, -EACCES,
@@ -266,7 +296,9 @@ const char *run_why_unfit(const struct stoa_attr *a)
 static int check_values(struct coordinator *c, const struct object *o, const struct server_method *m, const void *ret)
 {
 	const struct stoa_struct *result = m->row->ret;
-	const struct stoa_attr *own = run_find_unfit(o->cls->code->state, m->writes, m->n_writes, o->mirror);
+	if (m->n_choosy == 0 && !m->ret->choosy)
+		return 0;
+	const struct stoa_attr *own = run_find_unfit(o->cls->code->state, m->choosy, m->n_choosy, o->mirror);
 	const struct stoa_attr *bad = own || !result ? own : run_find_unfit(result, NULL, result->n_attrs, ret);
 	return !bad ? 0
 		    : outcome_set(c, -EINVAL, "method %s of class %s left %s%s %s", m->row->name, o->cls->code->name,
@@ -333,6 +365,7 @@ int run_method(struct coordinator *c, struct object *o, const struct server_meth
 	c->outcome.text[0] = '\0';
 	c->outcome.origin = STOA_FROM_METHOD;
 	struct step *s = step_add(c, o, m->writes, m->n_writes);
+	s->fixed = m->fixed;
 	s->touched_from = c->n_touched_parts;
 	run_note(c, c->ticket + 1, o->index, (uint32_t)(m - o->cls->methods), m->deadline);
 	c->ran = true;

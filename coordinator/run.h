@@ -10,7 +10,10 @@
 
 #include "coordinator/coordinator.h"
 
-bool run_needs_commit(const struct object *o);
+static inline bool run_needs_commit(const struct object *o)
+{
+	return o->n_dirty && o->cls->code->hooks && o->cls->code->hooks->pack;
+}
 
 /*
  * Note what runs for this command (or PULSE_LOADING: for none), for the next coordinator if we die of it. The guardian

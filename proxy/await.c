@@ -10,9 +10,8 @@
 #include "src/cell.h"
 #include "src/error.h"
 
-bool await_cancel(const struct lane *lane, struct record *r)
+bool await_cancel(const struct lane *lane, struct record *r, uint64_t ticket)
 {
-	uint64_t ticket = r->ticket - 1;
 	/* Pairs with the store of `taken` and the fence behind it (coordinator/commit.c): the coordinator looks at the
 	 * mark after it has said so. If it has not said so yet, it will see the mark. */
 	atomic_store_explicit(&r->cancel, 1, memory_order_relaxed);
@@ -41,20 +40,25 @@ int await_take(const struct pending *p)
 /* Nobody answered in time. The command is cancelled, or its answer is kept for later. */
 static int give_up(struct sending *w, int why)
 {
-	struct pending later = { .ticket = w->ticket, .record = w->record, .deadline = INT64_MAX };
-	if (why == -ETIMEDOUT && await_cancel(w->lane, w->record))
+	struct note *note = lane_note(w->lane, w->record);
+	struct pending later = { .ticket = w->ticket, .record = w->record, .note = note, .deadline = INT64_MAX };
+	if (why == -ETIMEDOUT && await_cancel(w->lane, w->record, w->ticket))
 		return error_set_command(-ECANCELED, STOA_FROM_LIBRARY, false, w->ticket, NULL, 0);
 	if (pending_add(w->lane, &later) < 0)
-		w->record->held = 0; /* no memory to keep it: stoa_await will say so */
+		note->held = 0; /* no memory to keep it: stoa_await will say so */
 	if (why == -ECONNRESET)
 		return handle_gone(w->lane->stoa, true, w->ticket);
 	return error_set_command(-ETIMEDOUT, STOA_FROM_LIBRARY, true, w->ticket, NULL, 0);
 }
 
-int await_answer(struct sending *w, const struct bound_method *m, void *ret, int64_t deadline)
+int await_answer(struct sending *w, const struct bound_method *m, void *ret)
 {
 	struct pending now = { .ticket = w->ticket, .record = w->record, .method = m, .ret = ret };
-	int r = handle_await(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, deadline);
+	const struct reply *reply = (const struct reply *)((const char *)w->record + w->record->reply_at);
+	/* A coordinator that dies between its commit and this leaves it to `committed` to say so. */
+	if (w->timeout != STOA_NOWAIT && handle_spin(&reply->valid, w->ticket + 1))
+		return await_take(&now);
+	int r = handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, send_deadline(w));
 	return r == 0 ? await_take(&now) : give_up(w, r);
 }
 

@@ -1,7 +1,8 @@
 /*
  * await.h: from a ticket to its answer.
  *
- * An answer to ticket t is valid when `committed` is above t: it was stored before. Whose time runs out first tries to
+ * An answer to ticket t is valid when `committed` is above t: it was stored before. The answer itself says so a moment
+ * later, to who spins. Whose time runs out first tries to
  * cancel (await_cancel), so that "will never apply" is told from "may still apply".
  */
 #ifndef STOA_AWAIT_H
@@ -13,13 +14,13 @@
  * Wait for the answer of what was sent and unpack its result. m: its method, or NULL. On -ETIMEDOUT and -ECONNRESET the
  * answer is kept for stoa_await; the record is free otherwise. The thread's error is set.
  */
-int await_answer(struct sending *w, const struct bound_method *m, void *ret, int64_t deadline);
+int await_answer(struct sending *w, const struct bound_method *m, void *ret);
 
 /* Take the answer of a committed command: its status, its result into ret, its text as the thread's error. */
 int await_take(const struct pending *p);
 
 /* Set the cancel mark; true if the coordinator will see it, that is: the command will never apply. */
-bool await_cancel(const struct lane *lane, struct record *r);
+bool await_cancel(const struct lane *lane, struct record *r, uint64_t ticket);
 
 /*
  * Was the record seq of a lane taken, once its ticket is committed? For a lane whose epoch ended before the record was

@@ -301,17 +301,16 @@ int binding_attr(const struct binding *b, uint32_t offset, const struct bound_at
 	return error_set(-EINVAL, "class %s has no attribute at offset %u", b->ours->name, offset);
 }
 
-int binding_method(const struct binding *b, const struct stoa_method *method, const struct bound_method **ret)
+int binding_refuse(const struct binding *b, const struct stoa_method *method)
 {
 	uint32_t i = method && method->index ? __atomic_load_n(method->index, __ATOMIC_RELAXED) : UINT32_MAX;
-	if (i >= b->n_methods || b->methods[i].ours != method)
-		return b->ours == b->view->described
-			       ? error_set(-EINVAL,
-					   "method %s: this proxy was opened without a class; take its row from "
-					   "stoa_find_method",
-					   method ? method->name : "NULL")
-			       : error_set(-EINVAL, "method %s is not of class %s", method ? method->name : "NULL",
-					   b->ours->name);
-	*ret = &b->methods[i];
-	return b->methods[i].bad ? error_set(-EPROTO, "%s", b->methods[i].bad) : 0;
+	if (i < b->n_methods && b->methods[i].ours == method)
+		return error_set(-EPROTO, "%s", b->methods[i].bad);
+	return b->ours == b->view->described
+		       ? error_set(-EINVAL,
+				   "method %s: this proxy was opened without a class; take its row from "
+				   "stoa_find_method",
+				   method ? method->name : "NULL")
+		       : error_set(-EINVAL, "method %s is not of class %s", method ? method->name : "NULL",
+				   b->ours->name);
 }

@@ -64,6 +64,15 @@ void bindings_free(struct stoa *s);
 
 /* The attribute at this offset of our struct; -EINVAL or -EPROTO, with the thread's error. The same for a method. */
 int binding_attr(const struct binding *b, uint32_t offset, const struct bound_attr **ret);
-int binding_method(const struct binding *b, const struct stoa_method *method, const struct bound_method **ret);
+int binding_refuse(const struct binding *b, const struct stoa_method *method);
+static inline int binding_method(const struct binding *b, const struct stoa_method *method,
+				 const struct bound_method **ret)
+{
+	uint32_t i = method && method->index ? __atomic_load_n(method->index, __ATOMIC_RELAXED) : UINT32_MAX;
+	if (i >= b->n_methods || b->methods[i].ours != method || b->methods[i].bad)
+		return binding_refuse(b, method);
+	*ret = &b->methods[i];
+	return 0;
+}
 
 #endif

@@ -203,7 +203,7 @@ static int next_timeout(struct lane *lane, struct loop *l, struct stoa_event *e)
 			l->next_deadline = p->deadline < l->next_deadline ? p->deadline : l->next_deadline;
 			continue;
 		}
-		bool never = await_cancel(lane, p->record);
+		bool never = await_cancel(lane, p->record, p->ticket);
 		*e = (struct stoa_event){ .what = STOA_ANSWER,
 					  .data = p->data,
 					  .ticket = p->ticket,

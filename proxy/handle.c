@@ -303,14 +303,14 @@ static struct stoa *list_handle(struct stoa *s)
 
 static int enter(const char *dir, const char *name)
 {
-	if (*lane_reader())
+	if (lane_in_reader())
 		return error_set(-EDEADLK, "a read-only method may not call stoa");
 	return serving_is(dir) ? error_set(-EDEADLK, "a method may not call stoa on its own namespace %s", name) : 0;
 }
 
 int handle_enter(const struct stoa *s)
 {
-	return serving_any || *lane_reader() ? enter(s->dir, s->name) : 0;
+	return serving_any || lane_in_reader() ? enter(s->dir, s->name) : 0;
 }
 
 /* Who has just started a coordinator wants to be its client, too: else it may end before we come. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,6 +31,11 @@ static __thread struct {
 	bool in_reader;
 } mine;
 
+__thread struct lane_recent lane_recent;
+
+/* Of all records that there can be; of which only what is used takes memory. */
+#define NOTES_SIZE (LANE_LIMIT / LANE_UNIT * sizeof(struct note))
+
 static pthread_key_t thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -40,6 +46,8 @@ static void lane_free(struct lane *lane)
 	event_free(lane);
 	if (lane->head)
 		segment_unmap(lane->head, LANE_LIMIT);
+	if (lane->notes)
+		munmap(lane->notes, NOTES_SIZE);
 	if (lane->fd >= 0)
 		close(lane->fd);
 	if (lane->event_fd >= 0)
@@ -102,6 +110,7 @@ static void on_thread_end(void *unused)
 	free(mine.lanes);
 	free(mine.scratch);
 	memset(&mine, 0, sizeof(mine));
+	lane_recent = (struct lane_recent){ 0 };
 }
 
 static void make_key(void)
@@ -170,6 +179,7 @@ static void ring_begin(struct lane *lane, uint32_t size_log)
 	lane->start = LANE_ARENA + ((UINT64_C(1) << size_log) - 1) * LANE_FIRST;
 	lane->oldest = lane->newest = lane->start;
 	lane->used = 0;
+	lane->room = LANE_FIRST << size_log;
 }
 
 static int lane_reserve(struct lane *lane, uint32_t size_log)
@@ -188,7 +198,13 @@ static int lane_map(struct lane *lane)
 	lane->head = r < 0 ? NULL : segment_map(lane->fd, LANE_LIMIT, true);
 	if (r == 0 && !lane->head)
 		r = error_set(-errno, "cannot map a lane: %s", strerror(errno));
-	return r;
+	if (r < 0)
+		return r;
+	void *notes = mmap(NULL, NOTES_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (notes == MAP_FAILED)
+		return error_set(-errno, "cannot map the notes of a lane: %s", strerror(errno));
+	lane->notes = notes;
+	return 0;
 }
 
 /* Ask the coordinator for a lane; talk is held. */
@@ -289,11 +305,11 @@ static bool bring_answers(struct lane *lane, const struct lane *old)
 		uint64_t size = (uint64_t)from->reply_at + from->reply_size;
 		if (lane_record(lane, size, &to) < 0)
 			return false;
-		uint32_t units = to->units;
 		memcpy(to, from, size);
 		to->seq = UINT64_MAX; /* it is no command here */
-		to->units = units;
 		p->record = to;
+		p->note = lane_note(lane, to);
+		*p->note = (struct note){ .units = p->note->units, .held = 1 };
 	}
 	return true;
 }
@@ -357,16 +373,20 @@ static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struc
 	}
 }
 
-bool *lane_reader(void)
+bool lane_in_reader(void)
 {
-	return &mine.in_reader;
+	return mine.in_reader;
 }
 
-int lane_get(struct stoa *s, int64_t timeout, struct lane **ret)
+void lane_set_reader(bool in_reader)
 {
-	if (mine.in_reader)
-		return error_set(-EDEADLK, "a read-only method may not call stoa");
-	uint64_t generation = atomic_load_explicit(&s->mark->generation, memory_order_relaxed);
+	mine.in_reader = in_reader;
+	lane_recent.generation = 0;
+}
+
+/* The thread's lane of this generation, of the epoch that is, or in place of the one of an epoch before. */
+static int lane_of(struct stoa *s, uint64_t generation, int64_t timeout, struct lane **ret)
+{
 	for (uint32_t i = 0; generation && i < mine.n; i++) {
 		struct lane *lane = mine.lanes[i].lane;
 		if (mine.lanes[i].generation != generation)
@@ -385,6 +405,17 @@ int lane_get(struct stoa *s, int64_t timeout, struct lane **ret)
 	return lane_acquire(s, timeout, NULL, ret);
 }
 
+int lane_find(struct stoa *s, int64_t timeout, struct lane **ret)
+{
+	if (mine.in_reader)
+		return error_set(-EDEADLK, "a read-only method may not call stoa");
+	lane_recent.generation = 0;
+	int r = lane_of(s, atomic_load_explicit(&s->mark->generation, memory_order_relaxed), timeout, ret);
+	if (r == 0 && !(*ret)->before)
+		lane_recent = (struct lane_recent){ (*ret)->generation, *ret };
+	return r;
+}
+
 /* ---- records ---- */
 
 static struct record *record_at(const struct lane *lane, uint64_t at)
@@ -392,50 +423,44 @@ static struct record *record_at(const struct lane *lane, uint64_t at)
 	return (struct record *)((char *)lane->head + at);
 }
 
-/* Free the oldest records: committed, and not held for their answer. ticket is kept plus one; 0 fills a gap. */
+/* Free the oldest records: committed, and not held for their answer. */
 static void reclaim(struct lane *lane)
 {
-	uint64_t committed = handle_committed(lane->stoa), end = lane->start + (LANE_FIRST << lane->size_log);
+	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
+	lane->committed = handle_committed(lane->stoa);
 	while (lane->used) {
-		const struct record *r = record_at(lane, lane->oldest);
-		if (r->held || r->ticket > committed)
-			return;
-		lane->used -= (uint64_t)r->units * LANE_UNIT;
-		lane->oldest += (uint64_t)r->units * LANE_UNIT;
+		const struct note *n = lane_note(lane, record_at(lane, lane->oldest));
+		if (n->held || n->ticket > lane->committed)
+			break;
+		lane->used -= (uint64_t)n->units * LANE_UNIT;
+		lane->oldest += (uint64_t)n->units * LANE_UNIT;
 		if (lane->oldest == end)
 			lane->oldest = lane->start;
 	}
-	lane->oldest = lane->newest = lane->start;
+	if (lane->used == 0)
+		lane->oldest = lane->newest = lane->start;
 }
 
-static struct record *take(struct lane *lane, uint64_t size)
+/* Is there room for size bytes in one piece? If the oldest records stand in the way of the end, it is at the start. */
+static bool make_room(struct lane *lane, uint64_t size)
 {
 	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
-	if (lane->used && lane->newest == lane->oldest)
-		return NULL;
-	if (lane->newest >= lane->oldest && end - lane->newest < size) {
-		/* fill the gap at the end, go on at the start */
-		uint64_t gap = end - lane->newest;
-		if (lane->oldest - lane->start < size)
-			return NULL;
-		if (gap) {
-			struct record *r = record_at(lane, lane->newest);
-			r->ticket = 0;
-			r->held = 0;
-			r->units = (uint32_t)(gap / LANE_UNIT);
-			lane->used += gap;
-		}
+	reclaim(lane);
+	if (lane->newest == end && (lane->oldest != lane->start || !lane->used))
 		lane->newest = lane->start;
-	} else if (lane->newest < lane->oldest && lane->oldest - lane->newest < size) {
-		return NULL;
+	bool full = lane->used && lane->newest == lane->oldest;
+	lane->room = full ? 0 : (lane->newest >= lane->oldest ? end : lane->oldest) - lane->newest;
+	uint64_t start_room = lane->newest > lane->oldest ? lane->oldest - lane->start : 0;
+	if (lane->room >= size || start_room < size)
+		return lane->room >= size;
+	if (lane->room) { /* what is left at the end is a record of nobody */
+		*lane_note(lane, record_at(lane, lane->newest)) =
+			(struct note){ .units = (uint32_t)(lane->room / LANE_UNIT) };
+		lane->used += lane->room;
 	}
-	struct record *r = record_at(lane, lane->newest);
-	r->units = (uint32_t)(size / LANE_UNIT);
-	lane->used += size;
-	lane->newest += size;
-	if (lane->newest == end)
-		lane->newest = lane->start;
-	return r;
+	lane->newest = lane->start;
+	lane->room = start_room;
+	return true;
 }
 
 static int grow(struct lane *lane, uint64_t size)
@@ -451,34 +476,21 @@ static int grow(struct lane *lane, uint64_t size)
 	return r;
 }
 
-int lane_record(struct lane *lane, uint64_t size, struct record **ret)
+int lane_record_slow(struct lane *lane, uint64_t size, struct record **ret)
 {
-	size = (size + LANE_UNIT - 1) / LANE_UNIT * LANE_UNIT;
 	if (size > LANE_FIRST << LANE_LOGS)
 		return error_set(-EMSGSIZE, "the command takes %ju bytes with its answer; at most %ju", (uintmax_t)size,
 				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
-	struct record *r = take(lane, size);
-	if (!r) {
-		reclaim(lane);
-		r = take(lane, size);
-	}
-	if (!r) {
-		int res = grow(lane, size);
-		if (res < 0)
-			return res;
-		r = take(lane, size);
-	}
-	if (!r)
-		return -EAGAIN;
-	r->held = 0;
-	r->ticket = UINT64_MAX; /* nothing frees it before it is published */
-	*ret = r;
-	return 0;
+	size = (size + LANE_UNIT - 1) / LANE_UNIT * LANE_UNIT;
+	int r = make_room(lane, size) ? 0 : grow(lane, size);
+	if (r < 0)
+		return r;
+	return lane->room >= size ? lane_record(lane, size, ret) : -EAGAIN;
 }
 
-void lane_unrecord(struct record *r)
+void lane_unrecord(const struct lane *lane, struct record *r)
 {
-	r->ticket = 0;
+	lane_note(lane, r)->ticket = 0;
 	r->seq = UINT64_MAX; /* no forged word can have it taken */
 }
 
@@ -504,7 +516,7 @@ int pending_add(struct lane *lane, const struct pending *from)
 		return -ENOMEM;
 	*p = *from;
 	p->next = NULL;
-	p->record->held = 1;
+	p->note->held = 1;
 	*lane->pending_end = p;
 	lane->pending_end = &p->next;
 	if (p->event)
@@ -521,7 +533,7 @@ void pending_drop(struct lane *lane, struct pending **at)
 	if (!p->next)
 		lane->pending_end = at;
 	lane->n_unwanted -= !p->event;
-	p->record->held = 0;
+	p->note->held = 0;
 	p->next = lane->spare;
 	lane->spare = p;
 }

@@ -9,14 +9,23 @@
 #define STOA_LANE_H
 
 #include "proxy/handle.h"
+#include "src/prefetch.h"
 
 struct bound_method;
 struct loop;
+
+/* What a thread notes of a record; not in the record, which the coordinator is reading when the ticket is known. */
+struct note {
+	uint64_t ticket; /* plus one; 0: of no command; UINT64_MAX: not published yet */
+	uint32_t units;	 /* its length */
+	uint32_t held;	 /* for its answer */
+};
 
 /* An answer that is wanted later: of a submit, or of a call that timed out. */
 struct pending {
 	uint64_t ticket;
 	struct record *record;
+	struct note *note;
 	const struct bound_method *method; /* NULL: no result to unpack */
 	void *ret, *data;
 	int64_t deadline; /* of the event; INT64_MAX: none */
@@ -30,9 +39,12 @@ struct lane {
 	uint32_t id;
 	int fd, event_fd; /* event_fd: our end of a socket pair; the coordinator has the other */
 	struct lane_head *head; /* its mapping */
+	struct note *notes;	/* by unit */
 	uint64_t seq;
+	uint64_t committed;		      /* as seen when there was need to look */
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */
 	uint64_t start, oldest, newest, used; /* newest: where the next record goes */
+	uint64_t room;			      /* bytes that are surely free from there on */
 	uint64_t last;			      /* newest ticket of this thread, plus one */
 	uint64_t rejected_before;	      /* of the lane's commands, when this thread took it */
 	uint64_t rejected_earlier;	      /* of this thread's, in lanes of epochs before that are freed */
@@ -46,19 +58,60 @@ struct lane {
 #define LANE_FIRST (UINT64_C(32) << 10)
 #define LANE_LOGS 10
 
-/* This thread's lane; made, or taken from a thread that ended, if it has none. Error codes of stoa_attach_thread. */
-int lane_get(struct stoa *s, int64_t timeout, struct lane **ret);
+/* The lane that this thread used last: generation is its handle's, 0: look it up. */
+struct lane_recent {
+	uint64_t generation;
+	struct lane *lane;
+};
+extern __thread struct lane_recent lane_recent;
 
-/* Room for a record of size bytes with its arguments and answer; stays the lane's. -EAGAIN:
- * no room; -EMSGSIZE: never. */
-int lane_record(struct lane *lane, uint64_t size, struct record **ret);
-/* The record was not published: take it back. */
-void lane_unrecord(struct record *r);
+int lane_find(struct stoa *s, int64_t timeout, struct lane **ret);
+
+/* This thread's lane; made, or taken from a thread that ended, if it has none. Error codes of stoa_attach_thread. */
+static inline int lane_get(struct stoa *s, int64_t timeout, struct lane **ret)
+{
+	uint64_t generation = atomic_load_explicit(&s->mark->generation, memory_order_relaxed);
+	struct lane *lane = lane_recent.lane;
+	if (!generation || generation != lane_recent.generation ||
+	    lane->epoch != atomic_load_explicit(&s->space.state->life.epoch, memory_order_relaxed))
+		return lane_find(s, timeout, ret);
+	*ret = lane;
+	return 0;
+}
 
 static inline uint32_t lane_units(const struct lane *lane, const struct record *r)
 {
-	return (uint32_t)(((const char *)r - (const char *)lane->head) / LANE_UNIT);
+	return (uint32_t)((uint64_t)((uintptr_t)r - (uintptr_t)lane->head) / LANE_UNIT);
 }
+static inline struct note *lane_note(const struct lane *lane, const struct record *r)
+{
+	return &lane->notes[lane_units(lane, r) - LANE_ARENA / LANE_UNIT];
+}
+
+int lane_record_slow(struct lane *lane, uint64_t size, struct record **ret);
+
+/*
+ * Room for a record of size bytes with its arguments and answer; stays the lane's. -EAGAIN: no room; -EMSGSIZE: never.
+ * The place of the next one is taken from the coordinator's cache meanwhile, who has long read what was there.
+ */
+static inline int lane_record(struct lane *lane, uint64_t size, struct record **ret)
+{
+	uint64_t whole = (size + LANE_UNIT - 1) & ~(uint64_t)(LANE_UNIT - 1);
+	if (whole > lane->room || whole < size)
+		return lane_record_slow(lane, size, ret);
+	struct record *r = (struct record *)((char *)lane->head + lane->newest);
+	lane->newest += whole;
+	lane->room -= whole;
+	lane->used += whole;
+	*lane_note(lane, r) = (struct note){ .ticket = UINT64_MAX, .units = (uint32_t)(whole / LANE_UNIT) };
+	prefetch_to_write((char *)r + whole);
+	prefetch_to_write((char *)r + whole + 64);
+	*ret = r;
+	return 0;
+}
+
+/* The record was not published: take it back. */
+void lane_unrecord(const struct lane *lane, struct record *r);
 
 int pending_add(struct lane *lane, const struct pending *p); /* -ENOMEM */
 void pending_drop(struct lane *lane, struct pending **at);
@@ -73,7 +126,8 @@ void event_take_over(struct lane *lane, struct lane *old); /* the loop of the th
 void event_pending(struct lane *lane, int64_t deadline); /* an answer is wanted by then */
 
 /* Does this thread run a read-only method? Then it may not call us: what it reads lies in its scratch. */
-bool *lane_reader(void);
+bool lane_in_reader(void);
+void lane_set_reader(bool in_reader);
 
 /* Memory of this thread for at least size bytes, kept for its next use. NULL when there is none. */
 void *lane_scratch(size_t size);

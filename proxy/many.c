@@ -74,7 +74,7 @@ static int send_items(struct stoa *s, const struct item *items, size_t n, int64_
 		return r;
 	write_items(w, items, n);
 	send_address(w->record, items[0].target, RECORD_MANY, (uint32_t)n);
-	return send_publish(w, flags, n, timeout);
+	return send_publish(w, flags, n);
 }
 
 /* The results, once the main answer says that all were applied. The record stays ours until the next is taken. */
@@ -133,7 +133,6 @@ int stoa_call_many(struct stoa *s, size_t n, struct stoa_command *commands, int6
 		return 0;
 	if (n > MANY_MAX)
 		return error_set(-EINVAL, "%zu commands at once; at most %d", n, MANY_MAX);
-	int64_t deadline = timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout);
 	for (size_t k = 0; k < n; k++) {
 		int r = bind_command(s, &commands[k], &items[k]);
 		if (r < 0)
@@ -142,7 +141,7 @@ int stoa_call_many(struct stoa *s, size_t n, struct stoa_command *commands, int6
 	int r = send_items(s, items, n, timeout, &w);
 	if (r < 0)
 		return r;
-	r = await_answer(&w, NULL, NULL, deadline);
+	r = await_answer(&w, NULL, NULL);
 	r = r ? r : take_results(&w, commands, items, n);
 	set_statuses(&w, commands, n, r);
 	return r;
@@ -162,7 +161,6 @@ int many_assign(struct stoa_proxy *p, const struct target *t, const void *from, 
 						    .attr = &b->attrs[i],
 						    .layout = b->attrs[i].image,
 						    .from = (const char *)from + b->attrs[i].offset };
-	int64_t deadline = timeout == STOA_NOWAIT ? 0 : handle_deadline(p->stoa, timeout);
 	int r = n > MANY_MAX ? error_set(-EMSGSIZE,
 					 "class %s has %zu writable attributes; with a newer coordinator at most %d "
 					 "can be assigned at once",
@@ -170,7 +168,7 @@ int many_assign(struct stoa_proxy *p, const struct target *t, const void *from, 
 		: n	     ? send_items(p->stoa, items, n, timeout, &w)
 			     : 0;
 	if (r == 0 && n)
-		r = await_answer(&w, NULL, NULL, deadline);
+		r = await_answer(&w, NULL, NULL);
 	free(items);
 	return r;
 }

@@ -251,7 +251,7 @@ static int send_create(struct stoa *s, const char *object, const struct class_vi
 	w->record->class_id = view->id;
 	w->record->object = w->record->row = 0;
 	w->record->origin = 0;
-	return send_publish(w, NULL, 0, STOA_DEFAULT);
+	return send_publish(w, NULL, 0);
 }
 
 int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls, const void *init, unsigned flags,
@@ -273,7 +273,7 @@ int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls
 	r = r || !init ? r : pack_init(view, cls, init, &image, &size);
 	r = r ? r : send_create(s, object, view, image, size, flags, &w);
 	free(image);
-	r = r ? r : await_answer(&w, NULL, NULL, handle_deadline(s, STOA_DEFAULT));
+	r = r ? r : await_answer(&w, NULL, NULL);
 	if (r < 0)
 		return r;
 	r = stoa_open(s, object, cls == view->described ? NULL : cls, STOA_NOWAIT, ret);
@@ -292,9 +292,9 @@ int stoa_remove(struct stoa *s, const char *object, int64_t timeout)
 	r = r ? r : send_begin(s, 0, sizeof(struct reply) + STOA_ERROR_MAX, timeout, &w);
 	if (r == 0) {
 		send_address(w.record, t, RECORD_REMOVE, 0);
-		r = send_publish(&w, NULL, 0, timeout);
+		r = send_publish(&w, NULL, 0);
 	}
-	r = r ? r : await_answer(&w, NULL, NULL, timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout));
+	r = r ? r : await_answer(&w, NULL, NULL);
 	stoa_close(p);
 	return r;
 }

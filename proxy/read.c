@@ -301,9 +301,9 @@ static int run_here(const struct stoa_method *method, void *self, const void *ar
 {
 	struct stoa_error e;
 	error_set_command(0, STOA_FROM_METHOD, false, 0, NULL, 0);
-	*lane_reader() = true;
+	lane_set_reader(true);
 	int r = method->run(self, args, ret);
-	*lane_reader() = false;
+	lane_set_reader(false);
 	stoa_last_error(&e);
 	if (r > 0)
 		return error_set(-EINVAL, "method %s returned %d; a method returns 0 or a negative errno", method->name,
@@ -317,7 +317,7 @@ int read_method(struct stoa_proxy *p, const struct stoa_method *method, const vo
 {
 	const struct stoa *s = p->stoa;
 	struct target *t = proxy_target(p);
-	const struct bound_method *b;
+	const struct bound_method *b = NULL;
 	struct moment m;
 	static const stoa_none none;
 	stoa_none nothing;

@@ -15,6 +15,9 @@
 #include "src/flag.h"
 #include "src/park.h"
 
+/* The steps of a call are one function in the end: each is called in two or three places, and does little. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 /* ---- room ---- */
 
 /* There may be room. A command from a lane of an epoch before would be rejected. */
@@ -45,41 +48,75 @@ static int wait_for_room(const struct lane *lane, const char *what, uint64_t bef
 	return look_again(lane);
 }
 
-int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)
+int64_t send_deadline(struct sending *w)
 {
-	size_t reply_at = (sizeof(struct record) + args_size + 7) & ~(size_t)7;
-	int64_t deadline = 0;
-	int r = lane_get(s, timeout, &ret->lane);
-	if (r < 0)
-		return r;
+	if (w->deadline == 0)
+		w->deadline = w->timeout == STOA_NOWAIT ? 1 : handle_deadline(w->lane->stoa, w->timeout);
+	return w->deadline;
+}
+
+static int wait_for_record(struct sending *w, uint64_t size)
+{
 	for (;;) {
-		uint64_t before = handle_committed(s);
-		r = lane_record(ret->lane, reply_at + reply_size, &ret->record);
+		uint64_t before = handle_committed(w->lane->stoa);
+		int r = lane_record(w->lane, size, &w->record);
 		if (r != -EAGAIN)
-			break;
-		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
-		r = wait_for_room(ret->lane, "this thread's lane", before, deadline);
+			return r;
+		r = wait_for_room(w->lane, "this thread's lane", before, send_deadline(w));
 		if (r < 0)
 			return r;
 	}
+}
+
+/*
+ * The answer begins a line of its own: who waits for it spins there. It is the second line of a unit: at the first one
+ * a forged word may lead, and take the answer's ticket for the sequence number of a record.
+ */
+static ALWAYS_INLINE int begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *w)
+{
+	size_t args_end = sizeof(struct record) + args_size;
+	size_t reply_at = ((args_end + 63) & ~(size_t)(LANE_UNIT - 1)) + 64, size = reply_size ? reply_at + reply_size : args_end;
+	int r = lane_get(s, timeout, &w->lane);
 	if (r < 0)
 		return r;
-	struct record *rec = ret->record;
+	w->timeout = timeout;
+	w->deadline = 0;
+	r = lane_record(w->lane, size, &w->record);
+	if (r == -EAGAIN)
+		r = wait_for_record(w, size);
+	if (r < 0)
+		return r;
+	struct record *rec = w->record;
 	rec->args_size = (uint32_t)args_size;
 	rec->reply_at = (uint32_t)reply_at;
 	rec->reply_size = (uint32_t)reply_size;
 	atomic_store_explicit(&rec->cancel, 0, memory_order_relaxed);
-	ret->args = (char *)(rec + 1);
+	if (reply_size) {
+		struct reply *reply = (struct reply *)((char *)rec + reply_at);
+		atomic_store_explicit(&reply->valid, 0, memory_order_relaxed);
+		prefetch_to_write((char *)rec + lane_note(w->lane, rec)->units * LANE_UNIT + reply_at);
+	}
+	w->args = (char *)(rec + 1);
 	return 0;
 }
 
-void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
+int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)
+{
+	return begin(s, args_size, reply_size, timeout, ret);
+}
+
+static ALWAYS_INLINE void address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
 {
 	r->kind = (uint16_t)kind;
 	r->row = row;
 	r->object = t->object;
 	r->origin = t->origin;
 	r->class_id = t->binding->view->id;
+}
+
+void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
+{
+	address(r, t, kind, row);
 }
 
 struct flags send_flags(const struct target *t, const uint32_t *attrs, uint32_t n)
@@ -98,40 +135,55 @@ struct raise {
 	size_t n;
 };
 
-static void raise_all(const void *data, uint64_t ticket)
+static ALWAYS_INLINE void raise_all(const void *data, uint64_t ticket)
 {
 	const struct raise *r = data;
-	for (size_t k = 0; k < r->n; k++)
-		for (uint32_t i = 0; i < r->flags[k].n; i++)
-			flag_raise(r->flags[k].first + r->flags[k].places[i], ticket + 1);
+	for (size_t k = 0; k < r->n; k++) {
+		_Atomic uint64_t *first = r->flags[k].first;
+		const uint32_t *places = r->flags[k].places;
+		for (uint32_t i = 0, n = r->flags[k].n; i < n; i++)
+			flag_raise(first + places[i], ticket + 1);
+	}
 }
 
-int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t timeout)
+/* It could not be published at once: wait for room, if there is time, or say why not. */
+static __attribute__((noinline, cold)) int publish_later(struct sending *w, const struct raise *raise, int r)
+{
+	struct lane *lane = w->lane;
+	struct stoa *s = lane->stoa;
+	int room = 0;
+	while (r == -EAGAIN && room == 0) {
+		uint64_t before = handle_committed(s);
+		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, raise, &lane->committed,
+				 &w->ticket);
+		if (r == -EAGAIN)
+			room = wait_for_room(lane, "the queue", before, send_deadline(w));
+	}
+	if (r == 0)
+		return 0;
+	lane_unrecord(lane, w->record);
+	if (room < 0)
+		return room;
+	if (handle_lost(s)) /* it has stopped */
+		return handle_gone(s, false, 0);
+	return error_set(r, "the coordinator of namespace %s is stopping", s->name);
+}
+
+static ALWAYS_INLINE int publish(struct sending *w, const struct flags *flags, size_t n)
 {
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
 	const struct raise raise = { .flags = flags, .n = n };
-	int64_t deadline = 0;
-	int r, room = 0;
 	w->record->seq = lane->seq;
-	while (room == 0) {
-		uint64_t before = handle_committed(s);
-		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, &w->ticket);
-		if (r != -EAGAIN)
-			break;
-		deadline = deadline ? deadline : timeout == STOA_NOWAIT ? 1 : handle_deadline(s, timeout);
-		room = wait_for_room(lane, "the queue", before, deadline);
-	}
+	int r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, &lane->committed,
+			     &w->ticket);
 	if (r < 0) {
-		lane_unrecord(w->record);
-		if (room < 0)
-			return room;
-		if (handle_lost(s)) /* it has stopped */
-			return handle_gone(s, false, 0);
-		return error_set(r, "the coordinator of namespace %s is stopping", s->name);
+		r = publish_later(w, &raise, r);
+		if (r < 0)
+			return r;
 	}
 	uint64_t seq = lane->seq++;
-	lane->last = w->record->ticket = w->ticket + 1;
+	lane->last = lane_note(lane, w->record)->ticket = w->ticket + 1;
 	handle_ring(s);
 	/* Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds the
 	 * command in the ring when it decides how long to keep the lane. */
@@ -140,21 +192,29 @@ int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t
 	return 0;
 }
 
+int send_publish(struct sending *w, const struct flags *flags, size_t n)
+{
+	return publish(w, flags, n);
+}
+
 /* ---- calls of methods ---- */
 
-/* What is no value of its type is refused before it is sent. */
-static int send_pack(struct sending *w, const struct image_layout *layout, const void *from, const char *what,
-		     const char *name)
+static int refuse_value(struct sending *w, const char *what, const char *name)
 {
-	size_t size = image_pack(layout, from, w->args);
-	if (!layout->choosy || image_check(layout, w->args, size) == 0)
-		return 0;
-	lane_unrecord(w->record);
+	lane_unrecord(w->lane, w->record);
 	return error_set(-EINVAL, "in %s %s a char[] has no NUL within its size, or a bool is neither 0 nor 1", what,
 			 name);
 }
 
-int send_target(struct stoa_proxy *p, struct target **ret)
+/* What is no value of its type is refused before it is sent. */
+static ALWAYS_INLINE int pack(struct sending *w, const struct image_layout *layout, const void *from, const char *what,
+			      const char *name)
+{
+	size_t size = image_pack(layout, from, w->args);
+	return !layout->choosy || image_check(layout, w->args, size) == 0 ? 0 : refuse_value(w, what, name);
+}
+
+static ALWAYS_INLINE int find_target(struct stoa_proxy *p, struct target **ret)
 {
 	*ret = proxy_target(p);
 	if (!target_dead(*ret, UINT64_MAX))
@@ -164,68 +224,70 @@ int send_target(struct stoa_proxy *p, struct target **ret)
 	return r;
 }
 
-static int send_method(struct stoa_proxy *p, const struct stoa_method *method, const void *args, bool answer,
+int send_target(struct stoa_proxy *p, struct target **ret)
+{
+	return find_target(p, ret);
+}
+
+static ALWAYS_INLINE int send_method(struct stoa_proxy *p, const struct stoa_method *method, const void *args, bool answer,
 		       int64_t timeout, const struct bound_method **ret_m, struct sending *w)
 {
+	static const stoa_none none;
 	struct target *t;
-	int r = send_target(p, &t);
-	if (r < 0)
-		return r;
-	const struct bound_method *m;
-	r = binding_method(t->binding, method, &m);
+	const struct bound_method *m = NULL;
+	int r = find_target(p, &t);
+	r = r ? r : binding_method(t->binding, method, &m);
 	if (r < 0)
 		return r;
 	*ret_m = m;
-	static const stoa_none none;
-	size_t size = image_size(m->args, args ? args : &none);
 	if (!args && m->args->n_fields)
 		return error_set(-EINVAL, "method %s of object %s takes arguments; none were given", method->name,
 				 p->name);
+	args = args ? args : &none;
+	size_t size = image_size(m->args, args);
 	if (size > LANE_LIMIT)
 		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", method->name,
 				 size, (uintmax_t)(LANE_FIRST << LANE_LOGS));
-	r = send_begin(p->stoa, size, answer ? m->reply_size : 0, timeout, w);
+	r = begin(p->stoa, size, answer ? m->reply_size : 0, timeout, w);
+	r = r ? r : pack(w, m->args, args, "the arguments of method", method->name);
 	if (r < 0)
 		return r;
-	r = send_pack(w, m->args, args ? args : &none, "the arguments of method", method->name);
-	if (r < 0)
-		return r;
-	send_address(w->record, t, RECORD_CALL, m->row);
+	address(w->record, t, RECORD_CALL, m->row);
 	const struct flags flags = send_flags(t, m->writes, m->n_writes);
-	return send_publish(w, &flags, 1, timeout);
+	return publish(w, &flags, 1);
 }
 
 int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
 {
-	const struct bound_method *m;
+	const struct bound_method *m = NULL;
 	struct sending w;
 	return send_method(p, method, args, false, timeout, &m, &w);
 }
 
 int stoa_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout)
 {
-	const struct bound_method *m;
+	const struct bound_method *m = NULL;
 	struct sending w;
 	if (method && method->reader) {
 		int r = read_method(p, method, args, ret, timeout);
 		if (r != READ_ELSEWHERE)
 			return r;
 	}
-	int64_t deadline = timeout == STOA_NOWAIT ? 0 : handle_deadline(p->stoa, timeout);
 	int r = send_method(p, method, args, true, timeout, &m, &w);
-	return r < 0 ? r : await_answer(&w, m, ret, deadline);
+	return r < 0 ? r : await_answer(&w, m, ret);
 }
 
 int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, void *data,
 		int64_t timeout, uint64_t *ret_ticket)
 {
-	const struct bound_method *m;
+	const struct bound_method *m = NULL;
 	struct sending w;
 	int r = send_method(p, method, args, true, STOA_NOWAIT, &m, &w);
 	if (r < 0)
 		return r;
 	struct pending wanted = { .ticket = w.ticket,
 				  .record = w.record,
+				  .note = lane_note(w.lane, w.record),
 				  .method = m,
 				  .ret = ret,
 				  .data = data,
@@ -246,14 +308,12 @@ static int assign_record(struct stoa_proxy *p, const struct target *t, enum reco
 			 int64_t timeout)
 {
 	struct sending w;
-	int r = send_begin(p->stoa, image_size(layout, from), 0, timeout, &w);
+	int r = begin(p->stoa, image_size(layout, from), 0, timeout, &w);
+	r = r ? r : pack(&w, layout, from, "the value for object", p->name);
 	if (r < 0)
 		return r;
-	r = send_pack(&w, layout, from, "the value for object", p->name);
-	if (r < 0)
-		return r;
-	send_address(w.record, t, kind, row);
-	return send_publish(&w, flags, 1, timeout);
+	address(w.record, t, kind, row);
+	return publish(&w, flags, 1);
 }
 
 int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32_t attr, size_t size,

@@ -13,7 +13,12 @@ struct sending {
 	struct record *record;
 	char *args;	 /* args_size bytes, to be filled in */
 	uint64_t ticket; /* once published */
+	int64_t timeout;
+	int64_t deadline; /* 0: nobody had to wait yet, nor to look at the clock */
 };
+
+/* When the timeout is over, from the first time that anybody asks. */
+int64_t send_deadline(struct sending *w);
 
 /* Take a record with room for its arguments and an answer of reply_size (0: none).
  * Waits for room until the deadline. */
@@ -31,7 +36,7 @@ struct flags send_flags(const struct target *t, const uint32_t *attrs, uint32_t 
  * Raise n sets of flags and publish it. -EAGAIN: no room in the queue within the timeout; -ESHUTDOWN. The record is
  * taken back on failure.
  */
-int send_publish(struct sending *w, const struct flags *flags, size_t n, int64_t timeout);
+int send_publish(struct sending *w, const struct flags *flags, size_t n);
 
 /* The target to send to; a dead one is refused here (-ESTALE), so that no flag of another object is raised. */
 int send_target(struct stoa_proxy *p, struct target **ret);

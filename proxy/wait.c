@@ -20,12 +20,11 @@ int64_t handle_deadline(const struct stoa *s, int64_t timeout)
 	return clock_deadline(timeout < 0 ? s->timeout : timeout);
 }
 
-void handle_ring(const struct stoa *s)
+void handle_ring_bell(const struct stoa *s, uint32_t seen)
 {
 	_Atomic uint32_t *doorbell = &s->space.ingress->doorbell;
-	uint32_t seen = atomic_load(doorbell);
 	uint64_t one = 1;
-	if (s->read_only || !(seen & 1) || s->doorbell_fd < 0)
+	if (s->read_only || s->doorbell_fd < 0)
 		return;
 	CANCEL_LATER;
 	if (write(s->doorbell_fd, &one, sizeof(one)) < 0 && errno != EAGAIN) /* EAGAIN: it rings already */
@@ -61,28 +60,25 @@ static bool may_spin(void)
 	return n > 1;
 }
 
-static bool spin(const struct stoa *s, uint64_t need)
+bool handle_spin(const _Atomic uint64_t *word, uint64_t need)
 {
 	for (int i = 0; i < 64; i++) { /* the answer is mostly here before a clock read pays */
-		if (handle_committed(s) >= need)
+		if (atomic_load_explicit(word, memory_order_acquire) >= need)
 			return true;
 		park_pause();
 	}
 	int64_t end = clock_now() + SPIN_NS;
 	while (may_spin() && clock_now() < end)
 		for (int i = 0; i < 16; i++) {
-			if (handle_committed(s) >= need)
+			if (atomic_load_explicit(word, memory_order_acquire) >= need)
 				return true;
 			park_pause();
 		}
 	return false;
 }
 
-int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
+int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
 {
-	handle_ring(s); /* the publisher may have died before it did */
-	if (handle_committed(s) >= need || (deadline && spin(s, need)))
-		return 0;
 	while (handle_committed(s) < need) {
 		if (clock_now() >= deadline)
 			return -ETIMEDOUT;
@@ -99,4 +95,12 @@ int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64
 			need = ring_end(&s->space);
 	}
 	return 0;
+}
+
+int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
+{
+	handle_ring(s); /* the publisher may have died before it did */
+	if (deadline && handle_spin(&s->space.state->committed, need))
+		return 0;
+	return handle_park(s, word, object, need, deadline);
 }

@@ -11,7 +11,19 @@
 int64_t handle_deadline(const struct stoa *s, int64_t timeout);
 
 /* Ring the coordinator if it sleeps. After publishing, and before sleeping on what it is to do. */
-void handle_ring(const struct stoa *s);
+void handle_ring_bell(const struct stoa *s, uint32_t seen);
+static inline void handle_ring(const struct stoa *s)
+{
+	uint32_t seen = atomic_load(&s->space.ingress->doorbell);
+	if (seen & 1)
+		handle_ring_bell(s, seen);
+}
+
+/* Spin until *word has reached `need`. False: it has not, for as long as going to sleep and being woken takes. */
+bool handle_spin(const _Atomic uint64_t *word, uint64_t need);
+
+/* handle_await without the spinning. */
+int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline);
 
 /*
  * Wait until committed has reached `need`, spinning first, then asleep on word, which the coordinator wakes at commits

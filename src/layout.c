@@ -47,5 +47,6 @@ int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX])
 	g->parks_at = place(&at, (uint64_t)g->objects * sizeof(uint32_t));
 	g->flags_at = place(&at, (uint64_t)g->flags * sizeof(uint64_t));
 	g->ingress = at;
+	g->queue_log = (uint32_t)__builtin_ctz(g->queue);
 	return 0;
 }

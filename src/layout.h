@@ -46,6 +46,7 @@ struct geometry {
 	/* computed */
 	uint64_t lanes_at, rejects_at, classes_at, objects_at, heap_at; /* in state */
 	uint64_t ring_at, parks_at, flags_at, ingress;                  /* in ingress, and its limit */
+	uint32_t queue_log, unused;
 };
 
 /* ---- state ------------------------------------------------------------------------------------------------ */
@@ -250,8 +251,7 @@ struct record {
 	uint32_t reply_at, reply_size; /* from here, bytes; 0: no answer wanted */
 	uint16_t kind, unused;
 	_Atomic uint32_t cancel; /* set by the owner; counts if set before `taken` passes */
-	uint64_t ticket;         /* the owner's notes: ticket, length in units, wanted still */
-	uint32_t units, held;
+	uint64_t unused2[2];
 };
 _Static_assert(sizeof(struct record) == 64, "a record's head is one cache line");
 
@@ -261,8 +261,9 @@ struct reply {
 	uint32_t size;   /* of the result image, or of the error's text */
 	uint32_t origin; /* enum stoa_origin */
 	uint32_t failed; /* RECORD_MANY: which of them */
+	_Atomic uint64_t valid; /* ticket + 1, stored once `committed` is above the ticket: who spins here needs no other line */
 };
-_Static_assert(sizeof(struct reply) == 24, "a reply's head is three words");
+_Static_assert(sizeof(struct reply) == 32, "a reply's head is four words");
 
 /* The arguments of RECORD_CREATE: this, then the image of what the init hook, or the state, takes. */
 struct create_args {

@@ -49,6 +49,8 @@ static int deal(struct class_plan *plan)
 	}
 	for (uint32_t i = 0; i < plan->n_attrs; i++)
 		plan->parts[plan->part_of[i]].attrs[plan->place_of[i]] = i;
+	for (uint32_t i = 0; i < plan->n_attrs; i++)
+		plan->stamp_of[i] = plan->parts[plan->part_of[i]].first_stamp + plan->place_of[i];
 	return 0;
 }
 
@@ -72,7 +74,8 @@ int part_plan_new(const struct stoa_class *cls, struct class_plan **ret)
 	plan->n_attrs = cls->state->n_attrs;
 	plan->part_of = calloc(plan->n_attrs + 1, sizeof(uint32_t));
 	plan->place_of = calloc(plan->n_attrs + 1, sizeof(uint32_t));
-	int r = plan->part_of && plan->place_of ? 0 : -ENOMEM;
+	plan->stamp_of = calloc(plan->n_attrs + 1, sizeof(uint32_t));
+	int r = plan->part_of && plan->place_of && plan->stamp_of ? 0 : -ENOMEM;
 	if (r == 0) {
 		plan->n_attr_parts = cut(cls->state, plan);
 		plan->n_parts = plan->n_attr_parts + (cls->hooks ? cls->hooks->parts : 0);
@@ -100,6 +103,7 @@ struct class_plan *part_plan_free(struct class_plan *plan)
 	free(plan->parts);
 	free(plan->part_of);
 	free(plan->place_of);
+	free(plan->stamp_of);
 	free(plan);
 	return NULL;
 }

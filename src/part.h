@@ -28,6 +28,7 @@ struct class_plan {
 	struct part_plan *parts;
 	uint32_t *part_of;  /* attribute → part */
 	uint32_t *place_of; /* attribute → place in that part, its stamp and its field */
+	uint32_t *stamp_of; /* attribute → place in an object's array of stamps */
 };
 
 int part_plan_new(const struct stoa_class *cls, struct class_plan **ret); /* -ENOMEM */

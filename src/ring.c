@@ -5,23 +5,12 @@
 
 #include <errno.h>
 
-/* A liar may move the tail under us for ever; after so many rounds without progress the
- * caller waits like on a full ring. */
-#define ROUNDS 1000
-
 static uint64_t first_empty(const struct space *s, uint64_t from)
 {
 	uint64_t end = from + s->geometry.queue;
 	while (from < end && ring_filled(s, from))
 		from++;
 	return from;
-}
-
-/* The slot of ticket t is filled: move the tail past it, if nobody has. */
-static void help(const struct space *s, uint64_t t)
-{
-	atomic_compare_exchange_strong_explicit(&s->ingress->tail, &t, t + 1, memory_order_release,
-						memory_order_relaxed);
 }
 
 /* Returns false if the tail could not be right, after putting it right. Called with `committed` read after the tail. */
@@ -35,10 +24,7 @@ static bool tail_plausible(const struct space *s, uint64_t tail, uint64_t commit
 	return false;
 }
 
-/*
- * A tail within the ring may still lie: a command in front of a hole would come out of order, or behind the closing
- * word. The slot before it tells, which an honest tail has passed filled. Puts the tail right.
- */
+/* What stands before the tail: 0, -ESHUTDOWN, or -EAGAIN after putting the tail right. */
 static int check_predecessor(const struct space *s, uint64_t tail, uint64_t committed)
 {
 	if (tail == committed)
@@ -52,43 +38,25 @@ static int check_predecessor(const struct space *s, uint64_t tail, uint64_t comm
 	return (uint32_t)(word >> 32) == ring_lap(s, tail - 1) + 1 && ring_is_closed(word) ? -ESHUTDOWN : 0;
 }
 
-int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
-		 uint64_t *ret_ticket)
+int ring_obstacle(const struct space *s, uint64_t t, uint64_t *ret_committed)
 {
-	for (int round = 0; round < ROUNDS; round++) {
-		/* Not what keeps commands from slipping in (the closing word does), but what lets the queue run dry. */
-		if (atomic_load_explicit(&s->state->life.stopping, memory_order_relaxed))
-			return -ESHUTDOWN;
-		uint64_t t = atomic_load_explicit(&s->ingress->tail, memory_order_acquire);
-		uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
-		if (!tail_plausible(s, t, committed))
-			continue;
-		int r = check_predecessor(s, t, committed);
-		if (r == -ESHUTDOWN)
-			return r;
-		if (r < 0)
-			continue;
-		_Atomic uint64_t *slot = ring_slot(s, t);
-		uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
-		uint32_t lap = (uint32_t)(word >> 32), empty = ring_lap(s, t);
-		if (lap == empty && t >= committed + s->geometry.queue)
-			return -EAGAIN;
-		if (lap == empty && ready)
-			ready(data, t);
-		/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially consistent
-		 * with the read of the doorbell that follows (proxy/send.c, and coordinator.c's sleep). */
-		if (lap == empty && atomic_compare_exchange_strong(slot, &word, ring_word(empty + 1, lane, units))) {
-			help(s, t);
-			*ret_ticket = t;
-			return 0;
-		}
-		if ((uint32_t)(word >> 32) != empty + 1)
-			continue; /* t is old: the tail has moved on, or a lie the coordinator will mend */
-		if (ring_is_closed(word))
-			return -ESHUTDOWN;
-		help(s, t); /* its producer has not moved the tail yet, and may be dead */
-	}
-	return -EAGAIN;
+	uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
+	*ret_committed = committed;
+	if (!tail_plausible(s, t, committed))
+		return 0;
+	int r = check_predecessor(s, t, committed);
+	if (r < 0)
+		return r == -ESHUTDOWN ? r : 0;
+	uint64_t word = atomic_load_explicit(ring_slot(s, t), memory_order_acquire);
+	uint32_t lap = (uint32_t)(word >> 32), empty = ring_lap(s, t);
+	if (lap == empty)
+		return t >= committed + s->geometry.queue ? -EAGAIN : 0;
+	if (lap != empty + 1)
+		return 0; /* t is old: the tail has moved on, or a lie the coordinator will mend */
+	if (ring_is_closed(word))
+		return -ESHUTDOWN;
+	ring_help(s, t); /* its producer has not moved the tail yet, and may be dead */
+	return 0;
 }
 
 int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word)
@@ -136,7 +104,7 @@ bool ring_mend(const struct space *s, uint64_t head, bool thorough)
 
 int ring_close(const struct space *s, uint64_t head, uint64_t *ret_end)
 {
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < RING_ROUNDS; round++) {
 		uint64_t end = first_empty(s, head), word;
 		if (end > head && ring_take(s, end - 1, &word) && ring_is_closed(word)) {
 			*ret_end = end - 1;

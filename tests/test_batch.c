@@ -129,7 +129,7 @@ static void send_bytes(void (*change)(struct sending *w), uint32_t args_size)
 	memset(w.args, 0x5a, args_size);
 	send_address(w.record, t, RECORD_CALL, 0);
 	change(&w);
-	ok(send_publish(&w, NULL, 0, STOA_DEFAULT));
+	ok(send_publish(&w, NULL, 0));
 }
 
 static void as_it_is(struct sending *w)
@@ -225,7 +225,7 @@ static void record_that_is_published_again_is_not_applied_again(void)
 	struct target *t;
 	uint64_t ticket;
 	const struct image_layout *layout;
-	const struct bound_method *m;
+	const struct bound_method *m = NULL;
 	start();
 	ok(send_target(p, &t));
 	ok(binding_method(t->binding, &counter_add_row, &m));
@@ -233,9 +233,9 @@ static void record_that_is_published_again_is_not_applied_again(void)
 	ok(send_begin(s, layout->size, 0, STOA_DEFAULT, &w));
 	image_pack(layout, &one, w.args);
 	send_address(w.record, t, RECORD_CALL, m->row);
-	ok(send_publish(&w, NULL, 0, STOA_DEFAULT));
+	ok(send_publish(&w, NULL, 0));
 	for (int i = 0; i < 3; i++)
-		ok(ring_publish(&s->space, w.lane->id, lane_units(w.lane, w.record), NULL, NULL, &ticket));
+		ok(ring_publish(&s->space, w.lane->id, lane_units(w.lane, w.record), NULL, NULL, &(uint64_t){ 0 }, &ticket));
 	until(harness_health(s).rejected == 3);
 	assert_int_equal(value(p), 1);
 	ok(counter_add_call(p, &one, NULL, SOON)); /* the lane is still in step */
@@ -281,7 +281,7 @@ static void scribble(int i)
 			words[(unsigned)rand_r(&seed) % 2048] = (uint64_t)rand_r(&seed)
 								<< (unsigned)(rand_r(&seed) % 40);
 		uint64_t ticket;
-		ring_publish(&s->space, lane->id, 32 + (unsigned)rand_r(&seed) % 64, NULL, NULL, &ticket);
+		ring_publish(&s->space, lane->id, 32 + (unsigned)rand_r(&seed) % 64, NULL, NULL, &(uint64_t){ 0 }, &ticket);
 		if (n % 16 == 0)
 			atomic_store(&s->space.ingress->tail,
 				     atomic_load(&s->space.state->committed) + (unsigned)rand_r(&seed) % 9000);

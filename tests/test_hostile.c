@@ -164,7 +164,7 @@ static void publish_asleep(const struct message *lane, int lane_fd)
 	assert_true(at != MAP_FAILED);
 	*(struct record *)(at + LANE_ARENA) = (struct record){ .seq = lane->b };
 	park_announce(&((struct lane_head *)at)->answer, PARK_EVENT);
-	assert_int_equal(ring_publish(&s->space, (uint32_t)lane->a, LANE_ARENA / LANE_UNIT, NULL, NULL, &ticket), 0);
+	assert_int_equal(ring_publish(&s->space, (uint32_t)lane->a, LANE_ARENA / LANE_UNIT, NULL, NULL, &(uint64_t){ 0 }, &ticket), 0);
 	handle_ring(s);
 	munmap(at, LANE_ARENA + LAYOUT_PAGE);
 }
@@ -258,7 +258,7 @@ static void forged_word_applies_nothing_twice(void)
 	uint32_t third = ring_word_units(atomic_load(ring_slot(&s->space, next + 2)));
 	atomic_store(ring_slot(&s->space, next), ring_word(ring_lap(&s->space, next) + 1, lane->id, third));
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(ring_publish(&s->space, lane->id, third, NULL, NULL, &ticket), 0);
+		assert_int_equal(ring_publish(&s->space, lane->id, third, NULL, NULL, &(uint64_t){ 0 }, &ticket), 0);
 	harness_thaw(s);
 	ok(counter_add_call(p, &(struct counter_args){ 10 }, NULL, SOON));
 	ok(stoa_sync(s, SOON, &rejected));

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-static const struct geometry usual = { 8192, 1024, 65536, 4194304, UINT64_C(1) << 30, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
-static const struct geometry least = { 16, 1, 1, 16, UINT64_C(1) << 24, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+static const struct geometry usual = { 8192, 1024, 65536, 4194304, UINT64_C(1) << 30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+static const struct geometry least = { 16, 1, 1, 16, UINT64_C(1) << 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 
 static void check_order(const struct geometry *g)
 {

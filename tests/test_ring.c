@@ -73,8 +73,8 @@ static void commit(uint64_t n)
 
 static uint64_t push(uint32_t units)
 {
-	uint64_t ticket;
-	assert_int_equal(ring_publish(s, 1, units, NULL, NULL, &ticket), 0);
+	uint64_t ticket = 0;
+	assert_int_equal(ring_publish(s, 1, units, NULL, NULL, &(uint64_t){ 0 }, &ticket), 0);
 	return ticket;
 }
 
@@ -107,12 +107,12 @@ static void ring_is_full_until_a_commit(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < N; i++)
 		push(i);
-	assert_int_equal(ring_publish(s, 1, 0, NULL, NULL, &ticket), -EAGAIN);
+	assert_int_equal(ring_publish(s, 1, 0, NULL, NULL, &(uint64_t){ 0 }, &ticket), -EAGAIN);
 	assert_int_equal(ticket, 77);
 	assert_int_equal(queued(), N);
 	commit(1);
 	assert_int_equal(push(5), N);
-	assert_int_equal(ring_publish(s, 1, 0, NULL, NULL, &ticket), -EAGAIN);
+	assert_int_equal(ring_publish(s, 1, 0, NULL, NULL, &(uint64_t){ 0 }, &ticket), -EAGAIN);
 }
 
 static void wrap(uint64_t from)
@@ -154,7 +154,7 @@ static void *produce(void *of)
 {
 	uint64_t ticket, last = 0;
 	for (uint32_t i = 0; i < EACH;) {
-		if (ring_publish(s, (uint32_t)(uintptr_t)of, i, NULL, NULL, &ticket) < 0) {
+		if (ring_publish(s, (uint32_t)(uintptr_t)of, i, NULL, NULL, &(uint64_t){ 0 }, &ticket) < 0) {
 			sched_yield();
 			continue;
 		}
@@ -210,7 +210,7 @@ static void closed_ring_takes_no_more_and_opens_again(void **state)
 	assert_int_equal(end, 2);
 	assert_int_equal(ring_close(s, 0, &end), 0);
 	assert_int_equal(end, 2);
-	assert_int_equal(ring_publish(s, 1, 3, NULL, NULL, &ticket), -ESHUTDOWN);
+	assert_int_equal(ring_publish(s, 1, 3, NULL, NULL, &(uint64_t){ 0 }, &ticket), -ESHUTDOWN);
 	assert_int_equal(queued(), 2);
 	commit(2);
 	ring_open(s, 2);
@@ -230,7 +230,7 @@ static void full_ring_is_closed_once_there_is_room(void **state)
 	commit(3);
 	assert_int_equal(ring_close(s, 3, &end), 0);
 	assert_int_equal(end, N);
-	assert_int_equal(ring_publish(s, 1, 0, NULL, NULL, &ticket), -ESHUTDOWN);
+	assert_int_equal(ring_publish(s, 1, 0, NULL, NULL, &(uint64_t){ 0 }, &ticket), -ESHUTDOWN);
 }
 
 /* ---- lies ---------------------------------------------------------------------------------------------------- */
@@ -277,7 +277,7 @@ static void nothing_is_published_behind_the_end_when_the_tail_was_forged(void **
 	assert_int_equal(push(9), 0);
 	assert_int_equal(ring_close(s, 0, &end), 0);
 	atomic_store(&space.ingress->tail, 2);
-	assert_int_equal(ring_publish(s, 1, 1, NULL, NULL, &ticket), -ESHUTDOWN);
+	assert_int_equal(ring_publish(s, 1, 1, NULL, NULL, &(uint64_t){ 0 }, &ticket), -ESHUTDOWN);
 }
 
 static void hole_is_filled_when_a_producer_was_misled(void **state)
@@ -419,14 +419,14 @@ static void raise_and_look(const void *flag, uint64_t ticket)
 static void ring_tells_the_ticket_before_it_is_published(void **state)
 {
 	_Atomic uint64_t *flag = space_flags(s, 3);
-	uint64_t ticket;
+	uint64_t ticket = 0;
 	(void)state;
 	push(1);
-	assert_int_equal(ring_publish(s, 1, 2, raise_and_look, &flag, &ticket), 0);
+	assert_int_equal(ring_publish(s, 1, 2, raise_and_look, &flag, &(uint64_t){ 0 }, &ticket), 0);
 	assert_int_equal(atomic_load(flag), ticket + 1);
 	for (uint32_t i = 2; i < N; i++)
 		push(i);
-	assert_int_equal(ring_publish(s, 1, 2, raise_and_look, &flag, &ticket), -EAGAIN);
+	assert_int_equal(ring_publish(s, 1, 2, raise_and_look, &flag, &(uint64_t){ 0 }, &ticket), -EAGAIN);
 	assert_int_equal(atomic_load(flag), 2); /* there was no ticket to be had */
 }
 

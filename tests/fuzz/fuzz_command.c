@@ -154,7 +154,7 @@ static void command(struct input *in)
 	memcpy(world_lane() + (uint64_t)units * LANE_UNIT, &r, sizeof(r));
 	if (how & 64)
 		units = input_u32(in) & 0x7ffff;
-	if (ring_publish(&world_ns.space, how & 128 ? input_u16(in) & 0x1fff : 0, units, NULL, NULL, &ticket) == 0)
+	if (ring_publish(&world_ns.space, how & 128 ? input_u16(in) & 0x1fff : 0, units, NULL, NULL, &(uint64_t){ 0 }, &ticket) == 0)
 		next_seq++;
 }
 

@@ -235,7 +235,7 @@ bool world_send(uint32_t units, const struct record *r, const void *args, uint64
 	memcpy(at, r, sizeof(*r));
 	if (r->args_size)
 		memcpy(at + sizeof(*r), args, r->args_size);
-	return ring_publish(&world_ns.space, 0, units, NULL, NULL, ret_ticket) == 0;
+	return ring_publish(&world_ns.space, 0, units, NULL, NULL, &(uint64_t){ 0 }, ret_ticket) == 0;
 }
 
 struct record world_record(uint16_t kind, const struct object *o, uint32_t row, size_t args_size, uint32_t reply_size)

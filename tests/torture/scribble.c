@@ -275,7 +275,7 @@ static void scribble_ring(void)
 		atomic_store(&s->space.ingress->tail, odd_number(random_ticket()));
 		break;
 	case 1:
-		ring_publish(&s->space, ring_word_lane(seen), ring_word_units(seen), NULL, NULL, &ticket);
+		ring_publish(&s->space, ring_word_lane(seen), ring_word_units(seen), NULL, NULL, &(uint64_t){ 0 }, &ticket);
 		break;
 	default:
 		atomic_store(ring_slot(&s->space, t), random_word(t));
@@ -411,7 +411,7 @@ static void scribble_command(void)
 		make_create(r);
 	if (torture_random(2))
 		spoil_record(r);
-	ring_publish(&s->space, lane->id, (uint32_t)(at / LANE_UNIT), NULL, NULL, &ticket);
+	ring_publish(&s->space, lane->id, (uint32_t)(at / LANE_UNIT), NULL, NULL, &(uint64_t){ 0 }, &ticket);
 	handle_ring(s);
 }
 

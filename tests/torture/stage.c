@@ -188,7 +188,7 @@ static int send_one(struct stoa_proxy *proxy, enum record_kind kind, const void 
 	if (size)
 		memcpy(w.args, args, size);
 	send_address(w.record, proxy_target(proxy), kind, 0);
-	return send_publish(&w, NULL, 0, STOA_DEFAULT);
+	return send_publish(&w, NULL, 0);
 }
 
 /* As stoa_create and stoa_remove send it, and no waiting. */
