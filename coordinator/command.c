@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "coordinator/classes.h"
+#include "coordinator/fold.h"
 #include "coordinator/lanes.h"
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
@@ -45,6 +46,7 @@ struct command {
 	struct job jobs[MANY_MAX];
 	uint32_t n_jobs, failed;
 	bool hooked; /* an object's class has hooks */
+	struct fold_sums sums; /* RECORD_FOLD: what is to be applied */
 };
 
 /* ---- outcomes ---- */
@@ -230,6 +232,9 @@ static int job_method(struct coordinator *c, struct job *j)
 		return outcome_set(c, -EPROTO, "class %s of object %s has no such method any more, or a different one",
 				   o->cls->code->name, o->name);
 	j->layout = j->method->args;
+	if (j->record->kind == RECORD_FOLD && !j->method->row->folds)
+		return outcome_set(c, -EPROTO, "method %s of class %s does not fold", j->method->row->name,
+				   o->cls->code->name);
 	return 0;
 }
 
@@ -265,10 +270,10 @@ static int job_bind(struct coordinator *c, struct command *cmd, struct job *j)
 	const struct record *r = j->record;
 	int res = job_object(c, cmd, j);
 	if (res == 0)
-		res = r->kind == RECORD_CALL	 ? job_method(c, j)
-		      : r->kind == RECORD_ASSIGN ? job_attr(c, j)
-						 : job_all(j);
-	if (res < 0)
+		res = r->kind == RECORD_CALL || r->kind == RECORD_FOLD ? job_method(c, j)
+		      : r->kind == RECORD_ASSIGN			 ? job_attr(c, j)
+									 : job_all(j);
+	if (res < 0 || r->kind == RECORD_FOLD)
 		return res;
 	if (!j->layout)
 		return outcome_set(c, -ENOMEM, "no memory");
@@ -339,7 +344,7 @@ static int ret_room(struct coordinator *c, struct command *cmd)
 	return r;
 }
 
-static int job_run(struct coordinator *c, const struct job *j)
+static int job_run(struct coordinator *c, const struct command *cmd, const struct job *j)
 {
 	if (!j->method)
 		return run_assign(c, j->object, j->attrs, j->n_attrs, j->layout, j->args);
@@ -348,7 +353,10 @@ static int job_run(struct coordinator *c, const struct job *j)
 	if (r < 0)
 		return outcome_library(c, r);
 	zero(c->args, args ? args->size : 0);
-	image_borrow(j->layout, j->args, c->args);
+	if (j->record->kind != RECORD_FOLD)
+		image_borrow(j->layout, j->args, c->args);
+	else if (!fold_unpack(args, &cmd->sums, c->args))
+		return outcome_set(c, -EBADMSG, "the sums of the casts do not fit the arguments");
 	r = run_method(c, j->object, j->method, c->args, c->ret + j->ret_at);
 	if (r < 0)
 		return r;
@@ -368,7 +376,7 @@ static int jobs_run(struct coordinator *c, struct command *cmd)
 		return outcome_library(c, r);
 	for (uint32_t i = 0; r == 0 && i < cmd->n_jobs; i++) {
 		cmd->failed = i;
-		r = job_run(c, &cmd->jobs[i]);
+		r = job_run(c, cmd, &cmd->jobs[i]);
 	}
 	int settled = run_settle(c, r == 0);
 	r = r ? r : settled;
@@ -480,7 +488,7 @@ static int command_bind(struct coordinator *c, struct command *cmd)
 	struct record *r = &cmd->record;
 	if (r->kind == RECORD_MANY)
 		return many_bind(c, cmd);
-	if (!is_job(r->kind))
+	if (!is_job(r->kind) && r->kind != RECORD_FOLD)
 		return r->kind == RECORD_CREATE || r->kind == RECORD_REMOVE
 			       ? 0
 			       : outcome_set(c, -EBADMSG, "the command is of unknown kind %u", r->kind);
@@ -561,6 +569,9 @@ static int command_args(struct coordinator *c, struct command *cmd, const struct
 		r->args_size = 0;
 		return outcome_library(c, -ENOMEM);
 	}
+	if (r->kind == RECORD_FOLD)
+		return r->args_size == sizeof(struct fold_args) ? 0
+								: outcome_set(c, -EBADMSG, "the command is not well formed");
 	copy_out(c->bytes, cmd->base + sizeof(*r), r->args_size);
 	return lane->damaged ? outcome_set(c, -EBADMSG, "the command's lane was truncated") : 0;
 }
@@ -581,6 +592,21 @@ static int command_apply(struct coordinator *c, struct command *cmd)
 	if (r == 0 && cmd->n_jobs == 0)
 		answer_begin(c, cmd, 0, 0);
 	return r;
+}
+
+/* The sums of casts. They count as taken whatever becomes of them: the next of the chain goes on from here. */
+static void command_sums(struct coordinator *c, struct command *cmd, struct server_lane *lane)
+{
+	if (cmd->record.kind != RECORD_FOLD || cmd->record.args_size != sizeof(struct fold_args))
+		return;
+	fold_take((const struct fold_args *)(cmd->base + sizeof(cmd->record)), lane, &cmd->sums);
+	c->totals.folded += cmd->sums.casts - 1;
+}
+
+/* All of the chain was applied before: its newest cast came just in time, and could not know. */
+static bool is_empty(const struct command *cmd)
+{
+	return cmd->record.kind == RECORD_FOLD && cmd->sums.casts == 0;
 }
 
 void command_prefetch(const struct coordinator *c, uint64_t word)
@@ -617,12 +643,13 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 	lane->rejected += cmd.record.seq - lane->seq; /* lost: a client wrote over their words in the ring */
 	lane->seq = cmd.record.seq + 1;
 	lane_touch(c, lane);
+	command_sums(c, &cmd, lane);
 	if (c->stopping == STOA_NOW)
 		r = outcome_set(c, -ECANCELED, "the coordinator was stopped before the command was applied");
 	else if (r == 0 && cmd.record.cancel)
 		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
 	r = r ? r : check_suspect(c, &cmd);
-	r = r ? r : command_apply(c, &cmd);
+	r = r || is_empty(&cmd) ? r : command_apply(c, &cmd);
 	command_finish(c, &cmd, r);
 	return needs_first(&cmd) ? COMMAND_LAST : COMMAND_DONE;
 }

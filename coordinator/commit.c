@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "coordinator/command.h"
+#include "coordinator/fold.h"
 #include "coordinator/lanes.h"
 #include "coordinator/object.h"
 #include "coordinator/objects.h"
@@ -164,25 +165,54 @@ static uint32_t batch_limit(const struct coordinator *c)
 	return suspect > c->head ? 1 : BATCH_MAX;
 }
 
+static bool take_next(const struct coordinator *c, uint64_t *words, uint32_t n)
+{
+	return !(c->closed && c->head + n == c->end) && ring_take(c->space, c->head + n, &words[n]);
+}
+
+/* Pairs with an owner's cancel, then look at `taken` (proxy/await.c), and with the look behind a cast that joins a command
+ * (proxy/fold.c): one of the two is seen by the other. */
+static void say_taken(const struct coordinator *c, uint32_t n)
+{
+	atomic_store_explicit(&c->space->state->taken, c->head + n, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/*
+ * Behind a folding command there may be others with which it must be committed: what joined it before we said that we
+ * take it may be younger than they are. They were published before that, so they are there now.
+ */
+static uint32_t take_folds(struct coordinator *c, uint64_t *words, uint32_t n)
+{
+	for (uint32_t said = n;; said = n) {
+		while (n < TURN_MAX && take_next(c, words, n) && !fold_may_end(c, words, n, c->head + n))
+			n++;
+		if (n == said)
+			return n;
+		say_taken(c, n);
+	}
+}
+
 uint32_t commit_turn(struct coordinator *c)
 {
-	uint64_t words[BATCH_MAX], limit = batch_limit(c), n = 0;
-	while (n < limit && !(c->closed && c->head + n == c->end) && ring_take(c->space, c->head + n, &words[n]))
+	uint64_t words[TURN_MAX];
+	uint32_t n = 0, limit = batch_limit(c);
+	while (n < limit && take_next(c, words, n))
 		n++;
 	if (n == 0)
 		return 0;
-	/* Pairs with the owner's cancel, then look at `taken` (proxy/await.c): one of the two is seen by the other. */
-	atomic_store_explicit(&c->space->state->taken, c->head + n, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
+	say_taken(c, n);
 	for (uint32_t i = 0; i < n && i < AHEAD; i++)
 		command_prefetch(c, words[i]);
 	c->now_ns = clock_real(); /* while they come */
+	n = take_folds(c, words, n);
 	uint32_t done = 0;
 	enum command_result r = COMMAND_DONE;
 	const struct pulse *pulse = &c->space->state->pulse;
 	int64_t first = 0;
 	while (done < n && r == COMMAND_DONE &&
-	       (done == 0 || atomic_load_explicit(&pulse->since_ns, memory_order_relaxed) < first + TURN_NS)) {
+	       (done == 0 || atomic_load_explicit(&pulse->since_ns, memory_order_relaxed) < first + TURN_NS ||
+		!fold_may_end(c, words, done, c->head + done))) {
 		c->ticket = c->head + done;
 		if (done + AHEAD < n)
 			command_prefetch(c, words[done + AHEAD]);

@@ -23,6 +23,7 @@
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/flag.h"
+#include "src/fold.h"
 #include "src/park.h"
 #include "src/ring.h"
 #include "src/segment.h"
@@ -246,6 +247,7 @@ static void mend_flags(const struct coordinator *c)
 	uint32_t n = atomic_load_explicit(&c->space->state->flags_end, memory_order_relaxed);
 	for (uint32_t i = 0; i < n; i++)
 		flag_mend(c->space, space_flags(c->space, i));
+	fold_mend(c->space, c->head);
 }
 
 /*

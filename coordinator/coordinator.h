@@ -82,6 +82,7 @@ struct server_lane {
 	void *base; /* NULL: not mapped */
 	volatile int damaged; /* its owner truncated it */
 	uint64_t seq, rejected;
+	struct fold_applied folded;
 	uint8_t current; /* cell of its row */
 	bool queued;     /* in the turn's list */
 	bool old;        /* of an epoch before, with commands in the ring: it is not given out */
@@ -108,6 +109,7 @@ struct outcome {
 enum rights { RIGHTS_NONE, RIGHTS_READ, RIGHTS_WRITE };
 
 #define BATCH_MAX 128 /* commands of a turn: bounds how long the first answer waits for the last */
+#define TURN_MAX (BATCH_MAX + 64) /* the same, with those that must not be committed later (FOLD_BLOCK) */
 
 /*
  * A command's answer. Its owner may be spinning on its line, and takes that from us at each look: so the head, and the
@@ -181,7 +183,7 @@ struct coordinator {
 	uint32_t n_touched, room_touched;
 	bool directory_changed;
 	uint32_t *lanes_touched, n_lanes_touched;
-	struct answer answers[BATCH_MAX];
+	struct answer answers[TURN_MAX];
 	uint32_t n_answers;
 	struct step steps[MANY_MAX];
 	uint32_t n_steps;

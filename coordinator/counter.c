@@ -42,8 +42,8 @@ static int counter_reset(struct counter *self, const stoa_none *args, struct cou
 	return keep(self, 0, ret);
 }
 
-STOA_METHOD(counter, add, counter_args, counter_value, .writes = "value", .doc = "add n");
-STOA_METHOD(counter, sub, counter_args, counter_value, .writes = "value", .doc = "subtract n");
+STOA_METHOD(counter, add, counter_args, counter_value, .writes = "value", .doc = "add n", .folds = true);
+STOA_METHOD(counter, sub, counter_args, counter_value, .writes = "value", .doc = "subtract n", .folds = true);
 STOA_METHOD(counter, set, counter_args, counter_value, .writes = "value", .doc = "make it n");
 STOA_METHOD(counter, reset, stoa_none, counter_value, .writes = "value", .doc = "make it 0");
 STOA_CLASS(counter, 1, &counter_add_row, &counter_sub_row, &counter_set_row, &counter_reset_row);

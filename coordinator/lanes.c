@@ -28,6 +28,7 @@ static void lane_load(struct coordinator *c, uint32_t i)
 	c->lanes[i].current = (uint8_t)k;
 	c->lanes[i].seq = row->cells[k].seq;
 	c->lanes[i].rejected = row->cells[k].rejected;
+	c->lanes[i].folded = row->cells[k].folded;
 }
 
 static uint64_t row_at(const struct coordinator *c, uint32_t lane)
@@ -134,7 +135,7 @@ static void leave_row(struct coordinator *c, uint32_t i)
 	if (!lane)
 		return;
 	struct lane_head *head = lane->base;
-	head->last = (struct lane_cell){ .seq = lane->seq, .rejected = lane->rejected };
+	head->last = (struct lane_cell){ .seq = lane->seq, .rejected = lane->rejected, .folded = lane->folded };
 	atomic_store_explicit(&head->done, 1, memory_order_release); /* pairs with proxy/await.c */
 }
 
@@ -186,8 +187,12 @@ void lanes_write(struct coordinator *c, uint64_t tag)
 	for (uint32_t i = 0; i < c->n_lanes_touched; i++) {
 		const struct server_lane *lane = &c->lanes[c->lanes_touched[i]];
 		struct lane_row *row = space_lane(c->space, c->lanes_touched[i]);
+		struct lane_cell *cell = &row->cells[!lane->current];
 		cell_begin(&row->tags, !lane->current, tag);
-		row->cells[!lane->current] = (struct lane_cell){ .seq = lane->seq, .rejected = lane->rejected };
+		cell->seq = lane->seq;
+		cell->rejected = lane->rejected;
+		if (lane->folded.chain) /* mostly not: no need to copy nothing */
+			cell->folded = lane->folded;
 	}
 }
 

@@ -128,6 +128,7 @@ struct stoa_method {
 	int64_t deadline; /* longest run, ns; 0: the coordinator's (1 s) */
 	uint32_t ret_max; /* largest encoded result, bytes; 0: 64 KiB if it has text or blobs */
 	bool reader; /* changes nothing; runs in the client where its code is there */
+	bool folds;  /* adds its arguments to the state, and nothing else: casts may be run as one, with their sums */
 	uint32_t *index; /* its place in its class, filled in at registration */
 };
 
@@ -225,7 +226,8 @@ struct stoa_health {
 	char object[STOA_NAME_MAX + 1], method[STOA_NAME_MAX + 1];
 	char text[STOA_ERROR_MAX]; /* the verdict and why, one line */
 	uint64_t resident, resident_start; /* bytes of memory of the coordinator, now and when it began to serve */
-	uint64_t reserved[16];
+	uint64_t folded; /* casts that joined a command which was queued already; not in the numbers above */
+	uint64_t reserved[15];
 };
 
 /* A command that was not applied, and why. */

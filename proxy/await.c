@@ -106,6 +106,11 @@ static struct lane_cell committed_cell(const struct lane *lane)
 	return atomic_load_explicit(&lane->head->done, memory_order_acquire) ? lane->head->last : cell;
 }
 
+struct fold_applied await_folded(const struct lane *lane)
+{
+	return committed_cell(lane).folded;
+}
+
 uint64_t await_rejected(const struct lane *lane)
 {
 	return committed_cell(lane).rejected;

@@ -29,6 +29,9 @@ bool await_cancel(const struct lane *lane, struct record *r, uint64_t ticket);
  */
 int await_taken(const struct lane *lane, uint64_t ticket, uint64_t seq);
 
+/* What was last committed of the lane's folded casts. */
+struct fold_applied await_folded(const struct lane *lane);
+
 /* How many of a lane's commands were ever rejected, whosoever they were. */
 uint64_t await_rejected(const struct lane *lane);
 

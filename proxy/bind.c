@@ -134,6 +134,7 @@ static int bind_method(const struct binding *b, uint32_t i, struct bound_method 
 	const struct stoa_method *t = theirs->methods[k];
 	out->row = (uint32_t)k;
 	out->local = m->reader && m->run;
+	out->folds = m->folds && t->folds;
 	int r = select_flags(theirs->state, t->writes, &out->writes, &out->n_writes);
 	r = r ? r : select_flags(theirs->state, t->reads ? t->reads : "*", &out->reads, &out->n_reads);
 	r = r ? r : image_layout_new(m->args ? m->args->attrs : NULL, NULL, m->args ? m->args->n_attrs : 0, &out->args);

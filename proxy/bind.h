@@ -37,6 +37,7 @@ struct bound_method {
 	struct image_layout *args, *ret;
 	size_t reply_size; /* of the answer, with its head: a result or an error's text */
 	bool local;	     /* a reader that runs here */
+	bool folds;	     /* for both sides */
 	char *bad;
 };
 

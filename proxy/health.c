@@ -49,6 +49,7 @@ static void read_totals(const struct stoa *s, struct stoa_health *h)
 		h->applied = t.applied;
 		h->rejected = t.rejected;
 		h->abandoned = t.abandoned;
+		h->folded = t.folded;
 		h->pushed = ring_end(&s->space);
 		h->queued = h->pushed - g;
 		return;

@@ -87,6 +87,7 @@ static void retire(struct lane *lane)
 {
 	struct stoa *s = lane->stoa;
 	event_free(lane);
+	lane->fold.incarnation = 0;
 	while (lane->pending)
 		pending_drop(lane, &lane->pending);
 	while (lane->before)

@@ -21,6 +21,18 @@ struct note {
 	uint32_t held;	 /* for its answer */
 };
 
+/* The newest command of a folding method, which casts join while it is queued (fold.c). */
+struct fold {
+	uint64_t incarnation; /* of its object; 0: there is none */
+	const struct bound_method *method;
+	struct record *record;
+	uint64_t ticket, chain;
+	uint64_t word; /* in the ring, unless somebody destroys it */
+	uint32_t which;
+	struct fold_sums sums;	       /* as in the record, where `which` counts */
+	uint64_t pending[FOLD_FIELDS]; /* what the coordinator may have to apply of them at once */
+};
+
 /* An answer that is wanted later: of a submit, or of a call that timed out. */
 struct pending {
 	uint64_t ticket;
@@ -40,6 +52,7 @@ struct lane {
 	int fd, event_fd; /* event_fd: our end of a socket pair; the coordinator has the other */
 	struct lane_head *head; /* its mapping */
 	struct note *notes;	/* by unit */
+	struct fold fold;
 	uint64_t seq;
 	uint64_t committed;		      /* as seen when there was need to look */
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */

@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "proxy/await.h"
+#include "proxy/fold.h"
 #include "proxy/many.h"
 #include "proxy/read.h"
 #include "proxy/wait.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/flag.h"
+#include "src/fold.h"
 #include "src/park.h"
 
 /* The steps of a call are one function in the end: each is called in two or three places, and does little. */
@@ -133,11 +135,14 @@ static struct flags flags_of_writables(const struct target *t)
 struct raise {
 	const struct flags *flags;
 	size_t n;
+	const struct space *space;
+	bool folds;
 };
 
 static ALWAYS_INLINE void raise_all(const void *data, uint64_t ticket)
 {
 	const struct raise *r = data;
+	fold_mark(r->space, ticket, r->folds);
 	for (size_t k = 0; k < r->n; k++) {
 		_Atomic uint64_t *first = r->flags[k].first;
 		const uint32_t *places = r->flags[k].places;
@@ -173,7 +178,9 @@ static ALWAYS_INLINE int publish(struct sending *w, const struct flags *flags, s
 {
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
-	const struct raise raise = { .flags = flags, .n = n };
+	const struct raise raise = {
+		.flags = flags, .n = n, .space = &s->space, .folds = w->record->kind == RECORD_FOLD
+	};
 	w->record->seq = lane->seq;
 	int r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, &lane->committed,
 			     &w->ticket);
@@ -229,27 +236,31 @@ int send_target(struct stoa_proxy *p, struct target **ret)
 	return find_target(p, ret);
 }
 
-static ALWAYS_INLINE int send_method(struct stoa_proxy *p, const struct stoa_method *method, const void *args, bool answer,
-		       int64_t timeout, const struct bound_method **ret_m, struct sending *w)
+/* What a call needs: its target, the method as bound, arguments. */
+static ALWAYS_INLINE int bind(struct stoa_proxy *p, const struct stoa_method *method, const void **args,
+			      struct target **ret_target, const struct bound_method **ret_method)
 {
 	static const stoa_none none;
-	struct target *t;
-	const struct bound_method *m = NULL;
-	int r = find_target(p, &t);
-	r = r ? r : binding_method(t->binding, method, &m);
+	int r = find_target(p, ret_target);
+	r = r ? r : binding_method((*ret_target)->binding, method, ret_method);
 	if (r < 0)
 		return r;
-	*ret_m = m;
-	if (!args && m->args->n_fields)
+	if (!*args && (*ret_method)->args->n_fields)
 		return error_set(-EINVAL, "method %s of object %s takes arguments; none were given", method->name,
 				 p->name);
-	args = args ? args : &none;
+	*args = *args ? *args : &none;
+	return 0;
+}
+
+static ALWAYS_INLINE int send_call(struct stoa_proxy *p, const struct target *t, const struct bound_method *m,
+				   const void *args, bool answer, int64_t timeout, struct sending *w)
+{
 	size_t size = image_size(m->args, args);
 	if (size > LANE_LIMIT)
-		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", method->name,
-				 size, (uintmax_t)(LANE_FIRST << LANE_LOGS));
-	r = begin(p->stoa, size, answer ? m->reply_size : 0, timeout, w);
-	r = r ? r : pack(w, m->args, args, "the arguments of method", method->name);
+		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", m->ours->name, size,
+				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
+	int r = begin(p->stoa, size, answer ? m->reply_size : 0, timeout, w);
+	r = r ? r : pack(w, m->args, args, "the arguments of method", m->ours->name);
 	if (r < 0)
 		return r;
 	address(w->record, t, RECORD_CALL, m->row);
@@ -260,20 +271,26 @@ static ALWAYS_INLINE int send_method(struct stoa_proxy *p, const struct stoa_met
 int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
 {
 	const struct bound_method *m = NULL;
+	struct target *t;
 	struct sending w;
-	return send_method(p, method, args, false, timeout, &m, &w);
+	int r = bind(p, method, &args, &t, &m);
+	if (r < 0)
+		return r;
+	return m->folds ? fold_cast(p, t, m, args, timeout) : send_call(p, t, m, args, false, timeout, &w);
 }
 
 int stoa_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout)
 {
 	const struct bound_method *m = NULL;
+	struct target *t;
 	struct sending w;
 	if (method && method->reader) {
 		int r = read_method(p, method, args, ret, timeout);
 		if (r != READ_ELSEWHERE)
 			return r;
 	}
-	int r = send_method(p, method, args, true, timeout, &m, &w);
+	int r = bind(p, method, &args, &t, &m);
+	r = r ? r : send_call(p, t, m, args, true, timeout, &w);
 	return r < 0 ? r : await_answer(&w, m, ret);
 }
 
@@ -281,8 +298,10 @@ int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const vo
 		int64_t timeout, uint64_t *ret_ticket)
 {
 	const struct bound_method *m = NULL;
+	struct target *t;
 	struct sending w;
-	int r = send_method(p, method, args, true, STOA_NOWAIT, &m, &w);
+	int r = bind(p, method, &args, &t, &m);
+	r = r ? r : send_call(p, t, m, args, true, STOA_NOWAIT, &w);
 	if (r < 0)
 		return r;
 	struct pending wanted = { .ticket = w.ticket,

@@ -16,6 +16,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "src/layout.h"
 #include "src/nearest.h"
 
 #define RET_MAX (16u << 20) /* it has to fit a lane, with its command */
@@ -290,6 +291,22 @@ static int part_check(struct where w, const char *part, const struct stoa_struct
 	return s ? struct_check(&w, s, false) : 0;
 }
 
+static int folds_check(const struct where *w, const struct stoa_class *cls, const struct stoa_method *m)
+{
+	uint32_t n = m->args ? m->args->n_attrs : 0;
+
+	if (m->reader)
+		return wrong(w, "a reader does not fold");
+	if (cls->hooks)
+		return wrong(w, "it folds, which no method of a class with hooks can");
+	if (n == 0 || n > FOLD_FIELDS)
+		return wrong(w, "it folds, with %u arguments; 1 to %d are possible", n, FOLD_FIELDS);
+	for (uint32_t i = 0; i < n; i++)
+		if (m->args->attrs[i].rank || m->args->attrs[i].kind > STOA_U64)
+			return wrong(w, "it folds, and its argument %.63s is not one integer", m->args->attrs[i].name);
+	return 0;
+}
+
 static int method_check(struct where w, const struct stoa_class *cls, const struct stoa_method *m)
 {
 	int r = name_check(&w, "method", m->name);
@@ -308,7 +325,8 @@ static int method_check(struct where w, const struct stoa_class *cls, const stru
 	r = select_check(&w, cls->state, "writes", m->writes);
 	r = r ? r : select_check(&w, cls->state, "reads", m->reads);
 	r = r ? r : part_check(w, "arguments", m->args);
-	return r ? r : part_check(w, "result", m->ret);
+	r = r ? r : part_check(w, "result", m->ret);
+	return r || !m->folds ? r : folds_check(&w, cls, m);
 }
 
 static int method_names_check(const struct where *w, const struct stoa_class *cls, uint32_t n)

@@ -45,7 +45,7 @@ struct description {
 		char *name, *doc, *writes, *reads;
 		int64_t deadline;
 		uint32_t ret_max, args, ret;
-		char reader;
+		char how; /* bit 0: a reader, bit 1: folds */
 	} method;
 	tpl_node *map;
 	uint32_t n_structs;
@@ -100,7 +100,7 @@ static void pack_method(struct description *d, const struct stoa_method *m)
 	d->method.ret_max = m->ret_max;
 	d->method.args = pack_struct(d, m->args);
 	d->method.ret = pack_struct(d, m->ret);
-	d->method.reader = m->reader;
+	d->method.how = (char)(m->reader | m->folds << 1);
 	tpl_pack(d->map, METHODS);
 }
 
@@ -303,7 +303,8 @@ static bool unpack_method(struct described *to, struct description *d, uint32_t 
 	m->doc = take_string(to, &d->method.doc);
 	m->deadline = d->method.deadline;
 	m->ret_max = d->method.ret_max;
-	m->reader = d->method.reader;
+	m->reader = d->method.how & 1;
+	m->folds = d->method.how & 2;
 	m->index = &to->indexes[i];
 	to->rows[i] = m;
 	return take_struct(to, d->method.args, &m->args) && take_struct(to, d->method.ret, &m->ret);

@@ -93,6 +93,7 @@ struct tags {
 
 struct totals {
 	uint64_t applied, rejected, abandoned;
+	uint64_t folded; /* casts that had no command of their own */
 };
 
 /* The objects that the turn in hand, or the last one, has to do with: noted before anything of theirs is written. */
@@ -122,18 +123,30 @@ struct state_head {
 };
 _Static_assert(sizeof(struct state_head) <= LAYOUT_PAGE, "the head of the state is one page");
 
+/* The sums of casts that were folded (src/fold.h). */
+#define FOLD_FIELDS 8
+struct fold_sums {
+	uint64_t casts;
+	uint64_t fields[FOLD_FIELDS]; /* of the arguments, in their order, modulo 2^64 */
+};
+struct fold_applied {
+	uint64_t chain; /* 0: none yet */
+	struct fold_sums sums;
+};
+
 /* What the coordinator knows of a lane, beyond the lane's own word for it. */
 struct lane_cell {
 	uint64_t seq;      /* the record that it takes next */
 	uint64_t rejected; /* of this lane's commands */
+	struct fold_applied folded; /* of the lane's newest chain, also where it was rejected */
 };
 struct lane_row {
 	struct tags tags;
 	struct lane_cell cells[2];
 	_Atomic int32_t pid; /* of its owner; 0: free */
-	uint32_t unused[19];
+	uint32_t unused[11];
 };
-_Static_assert(sizeof(struct lane_row) == LAYOUT_LINE, "a lane's row is one line");
+_Static_assert(sizeof(struct lane_row) == 2 * LAYOUT_LINE, "a lane's row is two lines");
 
 #define REJECTS 256 /* the last ones are kept: rejection n at n % REJECTS */
 struct reject {
@@ -215,6 +228,7 @@ _Static_assert(sizeof(struct stamp) == 32, "a stamp is four words");
 struct ingress_head {
 	struct segment_head head;
 	alignas(LAYOUT_LINE) _Atomic uint64_t tail;     /* a hint: the slots themselves say what is filled */
+	_Atomic uint64_t run;                           /* src/fold.h */
 	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* bit 0: it sleeps, ring its eventfd; above: which sleep */
 	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot */
 	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose loop watches objects */
@@ -238,7 +252,7 @@ struct lane_head {
 _Static_assert(sizeof(struct lane_head) <= LANE_ARENA, "records begin behind the head of a lane");
 
 #define MANY_MAX 256 /* records in a RECORD_MANY */
-enum record_kind { RECORD_CALL = 1, RECORD_ASSIGN, RECORD_ASSIGN_ALL, RECORD_CREATE, RECORD_REMOVE, RECORD_MANY };
+enum record_kind { RECORD_CALL = 1, RECORD_ASSIGN, RECORD_ASSIGN_ALL, RECORD_CREATE, RECORD_REMOVE, RECORD_MANY, RECORD_FOLD };
 
 /* A command's bytes; args_size bytes of arguments follow. The coordinator copies first, then checks, then uses. */
 struct record {
@@ -264,6 +278,15 @@ struct reply {
 	_Atomic uint64_t valid; /* ticket + 1, stored once `committed` is above the ticket: who spins here needs no other line */
 };
 _Static_assert(sizeof(struct reply) == 32, "a reply's head is four words");
+
+/* The arguments of RECORD_FOLD. Not an image: they grow while they are queued. */
+struct fold_args {
+	uint64_t chain; /* of records whose sums go on from one another: one more than the number of the first */
+	_Atomic uint32_t which; /* of the sums counts: 0 or 1 */
+	uint32_t unused;
+	_Atomic uint64_t sums[2][1 + FOLD_FIELDS]; /* as in struct fold_sums */
+};
+_Static_assert(sizeof(struct fold_args) == 160, "its arguments have no gaps");
 
 /* The arguments of RECORD_CREATE: this, then the image of what the init hook, or the state, takes. */
 struct create_args {

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "include/stoa/counter.h"
 #include "proxy/handle.h"
 #include "tests/scratch.h"
 
@@ -276,6 +277,14 @@ pid_t harness_serve(const struct stoa_class *const *classes, const struct stoa_o
 	}
 	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), ret));
 	return pid;
+}
+
+int harness_count(struct stoa_proxy *counter, int64_t timeout)
+{
+	static __thread bool adds;
+	adds = !adds;
+	return adds ? counter_add_cast(counter, &(struct counter_args){ 1 }, timeout)
+		    : counter_sub_cast(counter, &(struct counter_args){ -1 }, timeout);
 }
 
 struct stoa_proxy *harness_create(struct stoa *s, const char *object, const struct stoa_class *cls, const void *init)

@@ -66,6 +66,9 @@ struct stoa *harness_start_with(const struct stoa_class *const *classes, struct 
 /* A child that is stoa_serve, which returned 0 in the end, and a handle. options NULL: verify mode and STOA_KEEP. */
 pid_t harness_serve(const struct stoa_class *const *classes, const struct stoa_options *options, struct stoa **ret);
 
+/* Cast 1 to a counter, as a command of its own: of two in a row the second does not join the first. */
+int harness_count(struct stoa_proxy *counter, int64_t timeout);
+
 struct stoa_proxy *harness_create(struct stoa *s, const char *object, const struct stoa_class *cls, const void *init);
 struct stoa_health harness_health(struct stoa *s);
 

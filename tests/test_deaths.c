@@ -63,7 +63,7 @@ static void cast(void)
 {
 	struct stoa_error e;
 	while (!atomic_load(over)) {
-		bool accepted = went_well(CASTER, counter_add_cast(p, &(struct counter_args){ 1 }, LONG));
+		bool accepted = went_well(CASTER, harness_count(p, LONG));
 		stoa_last_error(&e);
 		atomic_fetch_add(&clients[CASTER].applied, accepted);
 		atomic_fetch_add(&clients[CASTER].doubtful, !accepted && e.may_apply);

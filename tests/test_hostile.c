@@ -44,7 +44,7 @@ static int64_t value(void)
 static void cast(int n)
 {
 	while (n-- > 0)
-		ok(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_DEFAULT));
+		ok(harness_count(p, STOA_DEFAULT));
 }
 
 /* Another client comes in, is served, and goes. */

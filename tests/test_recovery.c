@@ -37,7 +37,7 @@ static int64_t value(void)
 static void cast_some(void)
 {
 	for (int i = 0; i < QUEUED; i++)
-		ok(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_NOWAIT));
+		ok(harness_count(p, STOA_NOWAIT));
 }
 
 /* ---- queued while it is down -------------------------------------------------------------------------------- */
@@ -161,7 +161,7 @@ static void call_until_over(int i)
 static void cast_until_over(int i)
 {
 	while (!atomic_load(&counts[CLIENTS])) {
-		ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
+		ok(harness_count(p, SOON));
 		atomic_fetch_add(&counts[i], 1);
 	}
 	ok(stoa_sync(s, SOON, NULL));

@@ -29,7 +29,7 @@ static void start(void)
 static void cast_some(void)
 {
 	for (int i = 0; i < QUEUED; i++)
-		ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
+		ok(harness_count(p, SOON));
 }
 
 /* As the ended coordinator left it. */
@@ -45,7 +45,7 @@ static void push_until_refused(int i)
 	int r;
 	(void)i;
 	for (;;) {
-		r = counter_add_cast(p, &(struct counter_args){ 1 }, STOA_NOWAIT);
+		r = harness_count(p, STOA_NOWAIT);
 		if (r == 0)
 			atomic_fetch_add(accepted, 1);
 		else if (r != -EAGAIN)
@@ -256,7 +256,7 @@ static void calls_are_refused_when_it_has_stopped(void)
 	int64_t v = 1;
 	start();
 	ok(stoa_stop(s, STOA_DRAIN, SOON));
-	refused_as_gone(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_DEFAULT));
+	refused_as_gone(harness_count(p, STOA_DEFAULT));
 	refused_as_gone(counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_DEFAULT));
 	refused_as_gone(STOA_ASSIGN(p, struct counter, value, &v, STOA_DEFAULT));
 	refused(-ECONNRESET, stoa_stop(s, STOA_DRAIN, STOA_MS(200)));
@@ -271,7 +271,7 @@ static void namespace_can_be_started_anew_when_it_has_stopped(void)
 	ok(stoa_stop(s, STOA_DRAIN, SOON));
 	struct stoa_proxy *old = p;
 	start();
-	assert_int_not_equal(counter_add_cast(old, &(struct counter_args){ 1 }, STOA_MS(100)), 0);
+	assert_int_not_equal(harness_count(old, STOA_MS(100)), 0);
 	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_DEFAULT));
 	assert_int_equal(last_value(), 1);
 }

@@ -39,7 +39,7 @@ static void *count(void *unused)
 	struct counter now;
 	(void)unused;
 	for (int i = 0; i < TIMES; i++) {
-		ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
+		ok(harness_count(p, SOON));
 		ok(counter_add_call(p, &(struct counter_args){ 1 }, &v, SOON));
 		ok(stoa_snapshot(p, &now, sizeof(now), SOON, NULL));
 		assert_true(now.value >= v.value);
@@ -61,7 +61,7 @@ static void threads_share_a_handle(void)
 static void *count_once(void *unused)
 {
 	(void)unused;
-	ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
+	ok(harness_count(p, SOON));
 	return NULL;
 }
 
@@ -88,7 +88,7 @@ static void *use_all(void *done)
 	ok(stoa_attach_thread(s));
 	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
 	ok(stoa_create(s, "made", &counter_class, NULL, 0, &made));
-	ok(counter_add_cast(made, &(struct counter_args){ 1 }, SOON));
+	ok(harness_count(made, SOON));
 	ok(stoa_sync(s, SOON, &rejected));
 	assert_true(stoa_fd(s) >= 0);
 	ok(stoa_next(s, &event));
@@ -130,7 +130,7 @@ static void *open_and_close(void *unused)
 	for (int i = 0; i < 200; i++) {
 		struct stoa_proxy *mine;
 		ok(stoa_open(s, "hits", &counter_class, SOON, &mine));
-		ok(counter_add_cast(mine, &(struct counter_args){ 1 }, SOON));
+		ok(harness_count(mine, SOON));
 		stoa_close(mine);
 	}
 	return NULL;
@@ -155,16 +155,16 @@ static void cast_is_refused_at_once_when_the_queue_is_full(void)
 	s = harness_start_with(NULL, STOA_OPTIONS(.max_queue = 64));
 	p = harness_create(s, "hits", &counter_class, NULL);
 	harness_freeze(s);
-	while ((r = counter_add_cast(p, &(struct counter_args){ 1 }, STOA_NOWAIT)) == 0)
+	while ((r = harness_count(p, STOA_NOWAIT)) == 0)
 		n++;
 	refused(-EAGAIN, r);
 	says("no room in the queue");
 	assert_int_equal(n, 64);
 	int64_t before = clock_now();
-	refused(-EAGAIN, counter_add_cast(p, &(struct counter_args){ 1 }, STOA_MS(50)));
+	refused(-EAGAIN, harness_count(p, STOA_MS(50)));
 	assert_true(clock_now() - before >= STOA_MS(50));
 	harness_thaw(s);
-	ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
+	ok(harness_count(p, SOON));
 	assert_int_equal(value(), 65);
 }
 

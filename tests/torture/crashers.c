@@ -138,7 +138,7 @@ static void check_counts(uint64_t sent_good, uint64_t sent_bad)
 		      (uintmax_t)n);
 	torture_check(atomic_load(&shared->runs) == 2 * sent_bad, "%ju commands that crash ran %ju times",
 		      (uintmax_t)sent_bad, (uintmax_t)atomic_load(&shared->runs));
-	torture_check(stoa_health(s, &h) == 0 && h.rejected == sent_bad && h.applied == sent_good + CLIENTS + 1 &&
+	torture_check(stoa_health(s, &h) == 0 && h.rejected == sent_bad && h.applied + h.folded == sent_good + CLIENTS + 1 &&
 			      h.abandoned == 0 && h.queued == 0 && h.pushed == h.applied + h.rejected,
 		      "%ju pushed, %ju applied, %ju rejected, %ju abandoned, %ju queued", (uintmax_t)h.pushed,
 		      (uintmax_t)h.applied, (uintmax_t)h.rejected, (uintmax_t)h.abandoned, (uintmax_t)h.queued);
