@@ -195,6 +195,12 @@ static int check_pidfd(const struct coordinator *c, int fd, pid_t pid)
 	return found && strtol(line + strlen(key), NULL, 10) == pid ? 0 : -EBADMSG;
 }
 
+static int no_descriptor(const struct coordinator *c, int code, const char *whom)
+{
+	return error_set(code, "the coordinator of namespace %s has no descriptor left for another %s", c->ns->name,
+			 whom);
+}
+
 /*
  * A pidfd of the client: what it sent, or one of our own. -1, where there is none to be had: then the end of the
  * connection alone tells of its death, late if what it forked has it too.
@@ -208,6 +214,8 @@ static int pidfd_of(const struct coordinator *c, const struct message *m, const 
 		process_close(&fd);
 	if (r == -EBADMSG)
 		return error_set(r, "the client sent a descriptor that is no pidfd of itself");
+	if (r == -EMFILE || r == -ENFILE)
+		return no_descriptor(c, -EMFILE, "client");
 	if (r < 0 && r != -ENOSYS)
 		return error_set(r, "the coordinator cannot have a pidfd of the client: %s", strerror(-r));
 	*ret_fd = fd;
@@ -252,7 +260,7 @@ static int client_add(struct coordinator *c, const struct roster_client *client,
 {
 	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
 	int r = roster_add_client(&c->ns->roster, c->ns->link_fd, client, ret_index);
-	return r < 0 ? error_set(r, "the coordinator has no descriptor left for another client") : 0;
+	return r == -EMFILE || r == -ETOOMANYREFS ? no_descriptor(c, -EMFILE, "client") : r;
 }
 
 /* 1: it is a client now. */
@@ -314,7 +322,7 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 			: lane_find(c, &index);
 	int fd = r < 0 ? r : event_fd < 0 ? -EMFILE : lanes_give(c, index, from->pid, &seq);
 	if (r == 0 && fd == -EMFILE)
-		error_set(fd, "the coordinator has no descriptor left for another thread");
+		no_descriptor(c, fd, "thread");
 	if (fd < 0) {
 		coordinator_check_process(c, fd);
 		if (r != -EAGAIN) /* else the client, who hears nothing, asks again */

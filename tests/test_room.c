@@ -408,7 +408,7 @@ static void lane_with_few(void)
 		assert_int_equal(scratch_fds(), r < 0 ? before : before + 2);
 	}
 	assert_true(refusals >= 2);
-	assert_int_equal(harness_health(s).threads, 2);
+	until(harness_health(s).threads == 2); /* what was given back may be on its way */
 	stoa_detach(s);
 }
 
@@ -479,23 +479,23 @@ static void come_and_stay(int unused)
 	stoa_detach(s);
 }
 
-static void coordinator_out_of_descriptors_says_so_and_loses_no_one(void)
+static pid_t serve_with_few(int n)
 {
-	in = harness_shared(3 * sizeof(*in));
-	out = in + 1;
-	leave = in + 2;
 	pid_t server = fork();
 	if (server == 0) {
-		limit_descriptors((rlim_t)(first_free() + 30), true);
+		limit_descriptors((rlim_t)(first_free() + n), true);
 		ok(stoa_serve("test", NULL, STOA_OPTIONS(0)));
 		_exit(0);
 	}
-	pid_t clients[CLIENTS];
-	struct stoa_health h;
 	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
 	p = harness_create(s, "hits", &counter_class, NULL);
-	stoa_detach(s);
-	s = NULL;
+	s = stoa_detach(s);
+	return server;
+}
+
+static void fill_up(void)
+{
+	pid_t clients[CLIENTS];
 	for (int i = 0; i < CLIENTS; i++) {
 		clients[i] = harness_spawn(come_and_stay, i);
 		until(atomic_load(in) + atomic_load(out) == i + 1);
@@ -504,15 +504,28 @@ static void coordinator_out_of_descriptors_says_so_and_loses_no_one(void)
 	atomic_store(leave, 1);
 	for (int i = 0; i < CLIENTS; i++)
 		harness_join(clients[i]);
-	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
-	ok(stoa_open(s, "hits", &counter_class, SOON, &p));
+}
+
+/* A client takes three: the last one may be missing at its connection, its pidfd or its thread. */
+static void coordinator_out_of_descriptors_says_so_and_loses_no_one(void)
+{
 	int64_t v;
-	ok(STOA_GET(p, struct counter, value, &v, SOON));
-	assert_int_equal(v, 101 * atomic_load(in));
-	h = harness_health(s);
-	assert_int_equal(h.restarts, 0);
-	ok(stoa_stop(s, STOA_DRAIN, SOON));
-	harness_join(server);
+	in = harness_shared(3 * sizeof(*in));
+	out = in + 1;
+	leave = in + 2;
+	for (int n = 30; n < 34; n++) {
+		memset(in, 0, 3 * sizeof(*in));
+		pid_t server = serve_with_few(n);
+		fill_up();
+		ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
+		ok(stoa_open(s, "hits", &counter_class, SOON, &p));
+		ok(STOA_GET(p, struct counter, value, &v, SOON));
+		assert_int_equal(v, 101 * atomic_load(in));
+		assert_int_equal(harness_health(s).restarts, 0);
+		ok(stoa_stop(s, STOA_DRAIN, SOON));
+		harness_join(server);
+		s = stoa_detach(s);
+	}
 }
 
 int main(void)
