@@ -21,11 +21,21 @@
 #define AHEAD 4		/* commands whose records are fetched while others run */
 #define TURN_NS 2000000 /* of a turn where methods are slow: no command but the one in hand begins later */
 
+/*
+ * Every turn writes the totals, with the tag that it stores in `committed`: another one there is damage, by which what
+ * counts and what does not would be told apart wrongly. Before the first commit there is none, or the first turn's.
+ */
 int commit_load(struct coordinator *c)
 {
-	int k = cell_recover(&c->space->state->totals_tags, c->head);
+	struct tags *tags = &c->space->state->totals_tags;
+	uint64_t tag = 0, t0 = atomic_load(&tags->of[0]), t1 = atomic_load(&tags->of[1]);
+	int k = cell_current(tags, c->head, &tag);
+	if (c->head ? k < 0 || tag != c->head : (t0 && t1) || t0 > TURN_MAX || t1 > TURN_MAX)
+		return error_set(-EPROTO, "the state says that %ju commands are committed, its totals are of %ju and %ju",
+				 (uintmax_t)c->head, (uintmax_t)t0, (uintmax_t)t1);
+	cell_recover(tags, c->head);
 	if (k < 0)
-		return c->head == 0 ? 0 : error_set(-EPROTO, "the state has no committed totals");
+		return 0;
 	c->totals_current = (uint8_t)k;
 	c->totals = c->space->state->totals[k];
 	return 0;

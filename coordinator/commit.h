@@ -10,7 +10,8 @@
 
 #include "coordinator/coordinator.h"
 
-/* Read the committed totals; blank what was not. -EPROTO: there are none. */
+/* Read the committed totals; blank what was not. -EPROTO: they are not those of `committed`, which is not to be
+ * trusted then; nothing was changed. */
 int commit_load(struct coordinator *c);
 
 /* Run and commit one batch. Returns how many commands it took; 0: there is nothing to take. */

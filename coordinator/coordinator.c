@@ -113,6 +113,7 @@ int coordinator_recover(struct coordinator *c)
 		return error_set(-errno, "cannot map a page: %s", strerror(errno));
 	atomic_store(&c->own->here, 1);
 	int r = check_counts(c);
+	r = r ? r : commit_load(c); /* first: all that follows believes `committed` */
 	r = r ? r : segment_guard(c->space->ingress, c->space->geometry.ingress, &c->ingress_damaged);
 	r = r ? r : restore_ingress(c);
 	if (r == 0)
@@ -124,7 +125,6 @@ int coordinator_recover(struct coordinator *c)
 	r = r ? r : classes_load(c);
 	r = r ? r : objects_load(c);
 	r = r ? r : lanes_load(c);
-	r = r ? r : commit_load(c);
 	if (r < 0)
 		return r;
 	ring_open(c->space, c->head);

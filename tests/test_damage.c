@@ -275,6 +275,9 @@ static const struct damage damages[] = {
 	{ "state", STATE(heap_end), UINT64_MAX, 8, .fate = REFUSES, .says = "heap" },
 	{ "state", STATE(n_objects), UINT32_MAX, 4, .fate = REFUSES, .says = "objects" },
 	{ "state", STATE(n_classes), UINT32_MAX, 4, .fate = REFUSES, .says = "classes" },
+	{ "state", STATE(committed), UINT64_MAX, 8, .fate = REFUSES, .says = "committed" },
+	{ "state", STATE(committed), 1, 8, .fate = REFUSES, .says = "committed" },
+	{ "state", STATE(committed), 0, 8, .fate = REFUSES, .says = "committed" },
 };
 
 static void inflict(const struct damage *d)
