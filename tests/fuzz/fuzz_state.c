@@ -129,7 +129,8 @@ static void call(const struct object *o, const void *args)
 static void assign_all(const struct object *o)
 {
 	unsigned char bytes[512];
-	if (image_size(o->cls->writable, o->mirror) > sizeof(bytes))
+	/* A successor loads an object at its first command, and may have found it damaged then. */
+	if (!o->mirror || o->quarantined || image_size(o->cls->writable, o->mirror) > sizeof(bytes))
 		return;
 	struct record r = world_record(RECORD_ASSIGN_ALL, o, 0, image_pack(o->cls->writable, o->mirror, bytes), 64);
 	send(&r, bytes);
