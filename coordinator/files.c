@@ -217,30 +217,86 @@ static void move_one(int dir_fd, const char *file, int to_fd)
 	renameat(dir_fd, file, to_fd, file);
 }
 
-/* Rename what is damaged into NAME.damaged-TIME-PID beside the namespace's directory: no namespace has a dot in it. */
+/* Make NAME.damaged-TIME-PID beside the namespace's directory: no namespace has a dot in it. Returns its descriptor. */
+static int open_aside(const struct namespace *ns, struct aside *ret)
+{
+	char path[sizeof(ret->name) + 3];
+	bool made = false;
+	snprintf(ret->name, sizeof(ret->name), "%s.damaged-%jd-%d", ns->name, (intmax_t)clock_real() / 1000000000,
+		 (int)getpid());
+	snprintf(path, sizeof(path), "../%s", ret->name);
+	int r = make_dir(ns->dir_fd, path, path, &made);
+	int fd = r ? r : open_dir(ns->dir_fd, path, path, true);
+	return fd < 0 ? error_set(fd, "namespace \"%s\" is damaged, and its files cannot be set aside: %s", ns->name,
+				  strerror(-fd))
+		      : fd;
+}
+
 static int set_aside(struct namespace *ns)
 {
-	char file[LAYOUT_NAME + 48];
+	struct aside to;
 	struct stoa_error why;
 	stoa_last_error(&why);
-	intmax_t time = clock_real() / 1000000000;
-	snprintf(file, sizeof(file), "%s.damaged-%jd-%d", ns->name, time, (int)getpid());
-	int above_fd = openat(ns->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool made = false;
-	int r = above_fd < 0 ? -errno : make_dir(above_fd, file, file, &made);
-	int to_fd = r ? r : open_dir(above_fd, file, file, true);
-	if (above_fd >= 0)
-		close(above_fd);
+	int to_fd = open_aside(ns, &to);
 	if (to_fd < 0)
-		return error_set(to_fd, "namespace \"%s\" is damaged, and its files cannot be set aside: %s", ns->name,
-				 strerror(-to_fd));
+		return to_fd;
 	each_lane(ns->dir_fd, move_one, to_fd);
 	move_one(ns->dir_fd, "ingress", to_fd);
 	move_one(ns->dir_fd, "state", to_fd);
 	close(to_fd);
 	namespace_log(ns, LOG_WARNING, "namespace %s is damaged: %s; its files are now in %s/%s, it starts anew",
-		      ns->name, why.text, ns->above, file);
+		      ns->name, why.text, ns->above, to.name);
 	return 0;
+}
+
+#define COPY_STEP (INT64_C(64) << 20) /* between two signs of life */
+
+/* All that lies between the holes of the state. */
+static int copy_state(const struct namespace *ns, int to_fd)
+{
+	int64_t at, end = 0;
+	int r = segment_set_size(to_fd, ns->space.geometry.state);
+	while (r == 0 && (at = lseek(ns->state_fd, end, SEEK_DATA)) >= 0) {
+		end = lseek(ns->state_fd, at, SEEK_HOLE);
+		for (ssize_t n; r == 0 && at < end; at += n) {
+			int64_t left = end - at;
+			n = pwrite(to_fd, (char *)ns->space.state + at, left < COPY_STEP ? left : COPY_STEP, at);
+			r = n > 0 ? 0 : n < 0 ? -errno : -EIO;
+			atomic_store(&ns->space.state->pulse.beat_ns, clock_now());
+		}
+	}
+	return r < 0 || errno == ENXIO ? r : -errno;
+}
+
+static void remove_copy(const struct namespace *ns, int dir_fd, const struct aside *a)
+{
+	char path[PATH_MAX + sizeof(a->name) + 1];
+	snprintf(path, sizeof(path), "%s/%s", ns->above, a->name);
+	unlinkat(dir_fd, "state", 0);
+	rmdir(path);
+}
+
+int files_copy_aside(struct namespace *ns)
+{
+	struct aside to;
+	if (ns->copy.name[0])
+		return 0;
+	int dir_fd = open_aside(ns, &to);
+	if (dir_fd < 0)
+		return dir_fd;
+	int fd = openat(dir_fd, "state", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : copy_state(ns, fd);
+	if (fd >= 0)
+		close(fd);
+	if (r == 0)
+		ns->copy = to;
+	else
+		remove_copy(ns, dir_fd, &to);
+	close(dir_fd);
+	return r == 0 ? 0
+		      : error_set(r, "namespace \"%s\" is damaged, and its state cannot be copied to %s/%s: %s%s",
+				  ns->name, ns->above, to.name, strerror(-r),
+				  r == -ENOSPC ? "; make room for it" : "");
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------ */

@@ -26,6 +26,9 @@ bool files_peek(int dir_fd, struct state_head *ret_head);
 /* Make the segments, or take them over, and map them; ns->made tells which. Damaged ones are set aside. */
 int files_prepare(struct namespace *ns);
 
+/* Something in the state is damaged and will be dropped: copy the state, as it is, beside the namespace. Once. */
+int files_copy_aside(struct namespace *ns);
+
 int files_listen(struct namespace *ns);
 
 /* Remove the socket; with all also segments, lock and directory, each if it is there. */

@@ -130,12 +130,16 @@ int heap_check(const struct heap *h)
 	return 0;
 }
 
-int heap_claim(struct heap *h, enum block_use use, uint64_t at)
+bool heap_holds(const struct heap *h, enum block_use use, uint64_t at)
 {
 	uint64_t start = h->space->geometry.heap_at + HEAD;
-	if (at >= start && at < end_of(h) && at % ALIGN == 0 && block_of(h, at)->self == at &&
-	    block_of(h, at)->use == use && block_of(h, at)->capacity <= end_of(h) - at &&
-	    block_of(h, at)->claimed != h->generation) {
+	return at >= start && at < end_of(h) && at % ALIGN == 0 && block_of(h, at)->self == at &&
+	       block_of(h, at)->use == use && block_of(h, at)->capacity <= end_of(h) - at;
+}
+
+int heap_claim(struct heap *h, enum block_use use, uint64_t at)
+{
+	if (heap_holds(h, use, at) && block_of(h, at)->claimed != h->generation) {
 		block_of(h, at)->claimed = h->generation;
 		return 0;
 	}

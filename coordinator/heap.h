@@ -30,7 +30,8 @@ struct heap {
  */
 int heap_init(struct heap *h, const struct space *space, int state_fd);
 int heap_check(const struct heap *h);
-int heap_claim(struct heap *h, enum block_use use, uint64_t at); /* -EPROTO: no block of that use begins there */
+bool heap_holds(const struct heap *h, enum block_use use, uint64_t at); /* a block of that use begins there */
+int heap_claim(struct heap *h, enum block_use use, uint64_t at);	/* -EPROTO: none does, or it is another's */
 void heap_sweep(struct heap *h, uint32_t n);			 /* so many blocks */
 void heap_leave(struct heap *h); /* what is not swept stays as it is: until the next start, free memory is lost */
 static inline bool heap_is_swept(const struct heap *h)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "coordinator/files.h"
 #include "coordinator/object.h"
 #include "coordinator/objects.h"
 #include "coordinator/run.h"
@@ -45,7 +46,7 @@ static void quarantine(const struct coordinator *c, struct object *o, const char
 		      what ? what : "");
 }
 
-int object_know(struct coordinator *c, uint32_t index)
+static int object_read(struct coordinator *c, uint32_t index)
 {
 	const struct object_entry *e = space_object(c->space, index);
 	uint64_t at = atomic_load(&e->body);
@@ -80,16 +81,46 @@ int object_know(struct coordinator *c, uint32_t index)
 	return r;
 }
 
+/*
+ * It leads nowhere, or to what is others': nobody can read or remove it. A copy of the state keeps what there is of it,
+ * and its name is free. Proxies that have its body see it dead. Who knows what it refers to: nothing is swept.
+ */
+static int object_drop(struct coordinator *c, uint32_t index)
+{
+	struct object_entry *e = space_object(c->space, index);
+	uint64_t at = atomic_load(&e->body);
+	struct stoa_error why;
+	stoa_last_error(&why);
+	int r = files_copy_aside(c->ns);
+	if (r < 0)
+		return r;
+	if (heap_holds(&c->heap, BLOCK_BODY, at) && ((struct body *)space_state(c->space, at))->object == index)
+		atomic_store(&((struct body *)space_state(c->space, at))->incarnation, 0);
+	atomic_store(&e->born, 0);
+	atomic_fetch_add(&c->space->state->directory, 1);
+	heap_leave(&c->heap);
+	namespace_log(c->ns, LOG_ERR, "object %.*s is damaged and gone: %s; the state as it was is in %s/%s",
+		      STOA_NAME_MAX, e->name, why.text, c->ns->above, c->ns->copy.name);
+	return 0;
+}
+
+int object_know(struct coordinator *c, uint32_t index)
+{
+	int r = object_read(c, index);
+	return r == -EPROTO ? object_drop(c, index) : r;
+}
+
 void objects_know(struct coordinator *c, uint32_t n)
 {
 	for (; n > 0 && c->tidied < c->untidy_end; n--) {
 		uint32_t i = c->tidied++;
+		const _Atomic uint64_t *born = &space_object(c->space, i)->born;
 		if (c->objects[i])
 			continue;
-		if (!atomic_load_explicit(&space_object(c->space, i)->born, memory_order_relaxed))
-			c->free_entries[c->n_free_entries++] = i;
-		else if (object_know(c, i) < 0)
+		if (atomic_load_explicit(born, memory_order_relaxed) && object_know(c, i) < 0)
 			heap_leave(&c->heap); /* who knows what it refers to */
+		if (!atomic_load_explicit(born, memory_order_relaxed))
+			c->free_entries[c->n_free_entries++] = i;
 	}
 }
 
@@ -250,6 +281,8 @@ static int object_load(struct coordinator *c, uint32_t index)
 	if (r < 0)
 		return r;
 	struct object *o = c->objects[index];
+	if (!o)
+		return 0;
 	space_object(c->space, index)->class_id = o->class_id;
 	if (needs_migration(o))
 		return object_mirror_alloc(o);
@@ -290,7 +323,7 @@ static int turn_recover(struct coordinator *c)
 		if (index >= c->untidy_end || !is_born(c, index))
 			continue;
 		r = c->objects[index] ? 0 : object_know(c, index);
-		if (r == 0 && atomic_load(&c->objects[index]->body->died))
+		if (r == 0 && c->objects[index] && atomic_load(&c->objects[index]->body->died))
 			objects_bury(c, c->objects[index]);
 	}
 	uint32_t n = any_has_hooks(c) ? c->untidy_end : 0;

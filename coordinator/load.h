@@ -11,10 +11,12 @@
 
 #include "coordinator/coordinator.h"
 
-/* Blank what was not committed, and take over what is there. -EPROTO: the state is damaged. */
+/* Blank what was not committed, and take over what is there. -EPROTO: the state is damaged; where that is one object,
+ * the others are taken over. */
 int objects_load(struct coordinator *c);
 
-/* List the object of an entry, with its blocks claimed and what was not committed of it blanked. -EPROTO. */
+/* List the object of an entry, with its blocks claimed and what was not committed of it blanked. 0, also if it is so
+ * damaged that it cannot be one: it is not listed then, and its entry is free. */
 int object_know(struct coordinator *c, uint32_t index);
 /* List so many more of the objects that were there at the start, and of the entries without one. */
 void objects_know(struct coordinator *c, uint32_t n);

@@ -21,6 +21,11 @@
 #include "coordinator/roster.h"
 #include "src/layout.h"
 
+/* The directory in `above` where something damaged was put; "": none. */
+struct aside {
+	char name[LAYOUT_NAME + 48];
+};
+
 struct namespace {
 	char name[LAYOUT_NAME];
 	char above[PATH_MAX], dir[PATH_MAX];
@@ -38,6 +43,7 @@ struct namespace {
 	bool embedded; /* ends with its last user */
 	bool made;     /* by this start: a start that fails removes it again */
 	bool made_dir, made_above; /* the same */
+	struct aside copy; /* of the state, as this process found it */
 	bool heir;     /* of coordinator and guardian that died: their clients have not come yet */
 };
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -455,6 +456,158 @@ static void damaged_state_crashes_nobody(void)
 	assert_true(served > 0 && served < FLIPS);
 }
 
+/* ---- one object ------------------------------------------------------------------------------------------------ */
+
+static size_t one_entry, one_body, one_size;
+
+/* Where the entry and the body of object "one" lie. */
+static void find_one(void)
+{
+	struct state_head head;
+	struct object_entry e = { 0 };
+	int fd = open(path("test/state"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, &head, sizeof(head), 0), sizeof(head));
+	for (one_entry = head.geometry.objects_at; strcmp(e.name, "one"); one_entry += sizeof(e))
+		assert_int_equal(pread(fd, &e, sizeof(e), (off_t)one_entry), sizeof(e));
+	one_entry -= sizeof(e);
+	one_body = atomic_load(&e.body);
+	struct block block;
+	assert_int_equal(pread(fd, &block, sizeof(block), (off_t)(one_body - sizeof(block))), sizeof(block));
+	one_size = block.capacity;
+	close(fd);
+}
+
+static const struct wound {
+	size_t at; /* in the body; UINT32_MAX: its offset in the entry. 0: all of the body */
+	uint64_t value;
+} wounds[] = {
+	{ 0, UINT64_MAX },
+	{ 0, 0 },
+	{ UINT32_MAX, 64 },
+	{ offsetof(struct body, class_id), UINT64_MAX },
+	{ offsetof(struct body, flags_at), UINT64_MAX },
+	{ offsetof(struct body, n_parts), 2 },
+	{ offsetof(struct body, n_parts), UINT32_MAX },
+	{ sizeof(struct body) + offsetof(struct part, cell), 4096 },
+};
+
+static void wound(const struct wound *w)
+{
+	for (size_t at = 0; w->at == 0 && at < one_size; at += 8)
+		write_at("test/state", one_body + at, &w->value, 8);
+	if (w->at)
+		write_at("test/state", w->at == UINT32_MAX ? one_entry + offsetof(struct object_entry, body)
+							     : one_body + w->at,
+			 &w->value, 8);
+}
+
+static void one_is_gone_and_can_come_again(int i)
+{
+	struct stoa_proxy *p;
+	struct page page = { 0 };
+	(void)i;
+	refused(-ENOENT, stoa_open(s, "one", &page_class, STOA_NOWAIT, &p));
+	ok(stoa_open(s, "two", &page_class, STOA_NOWAIT, &p));
+	ok(stoa_snapshot(p, &page, sizeof(page), SOON, NULL));
+	assert_int_equal(page.n, 7);
+	assert_string_equal(page.title.data, "a title");
+	stoa_text_fini(&page.title);
+	stoa_blob_fini(&page.bytes);
+	p = harness_create(s, "one", &page_class, NULL);
+	ok(STOA_GET(p, struct page, n, &page.n, SOON));
+	assert_int_equal(page.n, 0);
+}
+
+/* What was set aside has the body as it was found. */
+static void check_copy(void)
+{
+	char here[64], there[64];
+	glob_t g;
+	assert_int_equal(glob(path("test.damaged-*/state"), 0, NULL, &g), 0);
+	int fd = open(g.gl_pathv[0], O_RDONLY | O_CLOEXEC), found = open(path("found/state"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(found, here, sizeof(here), (off_t)one_body), sizeof(here));
+	assert_int_equal(pread(fd, there, sizeof(there), (off_t)one_body), sizeof(there));
+	assert_memory_equal(here, there, sizeof(here));
+	close(fd);
+	close(found);
+	globfree(&g);
+}
+
+static void object_that_is_no_object_any_more_is_set_aside_alone(void)
+{
+	leave();
+	find_one();
+	copy_dir("test", "whole");
+	for (size_t i = 0; i < sizeof(wounds) / sizeof(wounds[0]); i++) {
+		pid_t pid;
+		print_message("wound %zu\n", i);
+		copy_dir("whole", "test");
+		wound(&wounds[i]);
+		copy_dir("test", "found");
+		if (!start(STOA_KEEP, &pid))
+			fail_msg("%s", told->text);
+		assert_non_null(strstr(told->logged, "object one is damaged and gone: "));
+		assert_int_equal(n_aside(false), 1);
+		check_copy();
+		assert_int_equal(hits(), 42);
+		in_a_client(one_is_gone_and_can_come_again);
+		stop(pid);
+		n_aside(true);
+		if (!start(0, &pid)) /* nothing is damaged any more */
+			fail_msg("%s", told->text);
+		assert_int_equal(n_aside(false), 0);
+		assert_int_equal(hits(), 42);
+		stop(pid);
+		scratch_remove(path("test"));
+	}
+	scratch_remove(path("found"));
+	scratch_remove(path("whole"));
+}
+
+static void damaged_object_that_cannot_be_set_aside_stays(void)
+{
+	struct rlimit before, small;
+	pid_t pid;
+	leave();
+	find_one();
+	wound(&wounds[0]);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = LAYOUT_PAGE;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_false(start(STOA_KEEP, &pid));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	if (!strstr(told->text, "its state cannot be copied to "))
+		fail_msg("%s", told->text);
+	assert_int_equal(n_aside(true), 0);
+	assert_true(start(0, &pid));
+	assert_int_equal(n_aside(false), 1);
+	assert_int_equal(hits(), 42);
+	stop(pid);
+	n_aside(true);
+}
+
+static void successor_sets_a_damaged_object_aside_too(void)
+{
+	pid_t pid;
+	struct stoa_proxy *p;
+	uint32_t n = 8;
+	told = told ? told : harness_shared(sizeof(*told));
+	assert_true(start(0, &pid));
+	in_a_client(fill_in_a_client);
+	ok(stoa_open(s, "one", &page_class, SOON, &p));
+	ok(STOA_ASSIGN(p, struct page, n, &n, SOON)); /* the last turn's: the first thing that the next one looks at */
+	find_one();
+	wound(&wounds[0]);
+	harness_kill_coordinator(s);
+	assert_int_equal(hits(), 42);
+	refused(-ESTALE, STOA_ASSIGN(p, struct page, n, &n, SOON));
+	refused(-ESTALE, STOA_GET(p, struct page, n, &n, SOON));
+	in_a_client(one_is_gone_and_can_come_again);
+	assert_int_equal(n_aside(true), 1);
+	stop(pid);
+}
+
 /* ---- half made ------------------------------------------------------------------------------------------------- */
 
 /* Make the namespace, and end. The tracer kills us at our n-th system call. */
@@ -505,8 +658,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS_SECONDS(damaged_files_are_reused_set_aside_or_refused, 60),
+		HARNESS(damaged_object_that_cannot_be_set_aside_stays),
 		HARNESS_SECONDS(damaged_state_crashes_nobody, 60),
+		HARNESS_SECONDS(object_that_is_no_object_any_more_is_set_aside_alone, 60),
 		HARNESS_SECONDS(start_killed_anywhere_is_replaced_by_the_next, 60),
+		HARNESS(successor_sets_a_damaged_object_aside_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -372,6 +372,7 @@ void world_begin(const struct stoa_class *const *then)
 	free(world_ns.classes);
 	fuzz_check(options_take_classes(&world_ns, then) == 0, "the classes are refused");
 	make_private();
+	strcpy(world_ns.copy.name, "nowhere"); /* what is damaged here is no file's */
 	fuzz_at_end(end);
 }
 
