@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "src/class.h"
 #include "src/error.h"
@@ -188,13 +189,46 @@ static int bind_class(struct coordinator *c, const struct stoa_class *code)
 	r = class_pack(code, &image, &size);
 	if (r < 0)
 		return r;
-	uint32_t id = 0;
-	while (id < c->n_descriptions && !same_description(c, id, image, size))
-		id++;
-	if (id == c->n_descriptions)
-		r = publish_description(c, code->name, image, size, &id);
+	while (cls->id < c->n_descriptions && !same_description(c, cls->id, image, size))
+		cls->id++;
+	if (cls->id == c->n_descriptions)
+		cls->id = CLASS_UNPUBLISHED;
 	free(image);
-	cls->id = id;
+	return 0;
+}
+
+static int publish_class(struct coordinator *c, struct server_class *cls)
+{
+	void *image;
+	size_t size;
+	uint32_t id = 0;
+	int r = class_pack(cls->code, &image, &size);
+	if (r < 0)
+		return r;
+	r = publish_description(c, cls->code->name, image, size, &id);
+	free(image);
+	if (r == 0) {
+		cls->id = id;
+		c->descriptions[id].current = cls;
+	}
+	return r;
+}
+
+int classes_publish(struct coordinator *c)
+{
+	struct stoa_error e;
+	int r = 0;
+	for (struct server_class *cls = c->classes; cls && r == 0; cls = cls->hh.next) {
+		if (cls->id != CLASS_UNPUBLISHED)
+			continue;
+		r = publish_class(c, cls);
+		if (r != -ENOSPC && r != -EFBIG)
+			continue;
+		stoa_last_error(&e);
+		namespace_log(c->ns, LOG_ERR, "class %s is new or has changed, and there is no room for it: %s",
+			      cls->code->name, e.text);
+		r = 0;
+	}
 	return r;
 }
 

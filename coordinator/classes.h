@@ -8,8 +8,10 @@
 
 #include "coordinator/coordinator.h"
 
-/* Read the descriptions in the state, then bind the program's classes to theirs, adding what is new. */
+/* Read the descriptions in the state, then bind the program's classes to theirs. */
 int classes_load(struct coordinator *c);
+/* Add those that are new. A class for which there is no room stays without: it is not there to create objects of. */
+int classes_publish(struct coordinator *c);
 void classes_fini(struct coordinator *c);
 
 struct server_class *classes_find(const struct coordinator *c, const char *name); /* NULL: no code for it */

@@ -400,6 +400,11 @@ static int command_create(struct coordinator *c, struct command *cmd)
 	struct server_class *cls = classes_find(c, a->class_name);
 	if (!cls)
 		return outcome_set(c, -ENOENT, "the coordinator has no class %s", a->class_name);
+	if (cls->id == CLASS_UNPUBLISHED)
+		return outcome_set(c, -ENOSPC,
+				   "there was no room for class %s as it has become; remove objects, and start the "
+				   "namespace again",
+				   a->class_name);
 	struct object *o = objects_find(c, a->object);
 	if (o && (a->excl || o->cls != cls))
 		return outcome_set(c, -EEXIST, "object %s is there already, of class %s", o->name,

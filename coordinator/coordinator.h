@@ -36,10 +36,12 @@ struct server_method {
 	uint32_t ret_max;
 };
 
+#define CLASS_UNPUBLISHED UINT32_MAX
+
 /* A class that this coordinator has code for. */
 struct server_class {
 	const struct stoa_class *code;
-	uint32_t id; /* its description's entry in the state */
+	uint32_t id; /* its description's entry in the state, or CLASS_UNPUBLISHED */
 	struct class_plan *plan;
 	struct server_method *methods;
 	uint32_t n_methods;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "coordinator/classes.h"
 #include "coordinator/files.h"
 #include "coordinator/object.h"
 #include "coordinator/objects.h"
@@ -16,6 +17,8 @@
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/ring.h"
+
+#define OLD_FORM "its class has changed, and it could not be brought over"
 
 /* ---- list what is there ---- */
 
@@ -46,6 +49,27 @@ static void quarantine(const struct coordinator *c, struct object *o, const char
 		      what ? what : "");
 }
 
+/* Readers go by the class that the object was written as, whether we have code for it or not. */
+static int check_parts(const struct coordinator *c, const struct object *o)
+{
+	const struct server_description *d = &c->descriptions[o->class_id];
+	struct class_plan *plan = NULL;
+	bool is_current = d->current && d->current->id == o->class_id;
+	int r = is_current ? 0 : part_plan_new(d->described, &plan);
+	if (r < 0)
+		return r;
+	uint32_t n = is_current ? d->current->plan->n_parts : plan->n_parts;
+	part_plan_free(plan);
+	return o->body->n_parts == n ? 0
+				     : error_set(-EPROTO, "object %s has %u parts, its class says %u", o->name,
+						 o->body->n_parts, n);
+}
+
+static bool needs_migration(const struct object *o)
+{
+	return o && o->cls && o->cls->id != o->class_id;
+}
+
 static int object_read(struct coordinator *c, uint32_t index)
 {
 	const struct object_entry *e = space_object(c->space, index);
@@ -71,10 +95,10 @@ static int object_read(struct coordinator *c, uint32_t index)
 	o->incarnation = atomic_load(&b->incarnation);
 	if (atomic_load(&b->died) > c->head)
 		atomic_store(&b->died, 0); /* its removal was not committed */
+	if (c->successor && needs_migration(o)) /* at the start */
+		quarantine(c, o, OLD_FORM, NULL);
 	r = cells_claim(c, o);
-	if (r == 0 && o->cls && cls->id == o->class_id && b->n_parts != cls->plan->n_parts)
-		r = error_set(-EPROTO, "object %s has %u parts, its class says %u", name, b->n_parts,
-			      cls->plan->n_parts);
+	r = r ? r : check_parts(c, o);
 	r = r ? r : objects_list(c, o);
 	if (r < 0)
 		object_free(o);
@@ -216,15 +240,12 @@ static int attrs_move(struct coordinator *c, struct object *o, struct server_cla
 	return judge_load(c, o, r);
 }
 
-static int check_old(const struct object *o, const struct server_class *was)
+static int check_growth(const struct object *o, const struct server_class *was)
 {
-	if (was->plan->n_parts != o->body->n_parts)
-		return error_set(-EPROTO, "object %s has %u parts, its class says %u", o->name, o->body->n_parts,
-				 was->plan->n_parts);
+	if (o->cls->id == CLASS_UNPUBLISHED)
+		return error_set(-ENOSPC, "there is no room for the class");
 	if (was->plan->n_parts != was->plan->n_attr_parts || object_has_hooks(o))
-		return error_set(-EPROTO,
-				 "class %s has hooks and has changed; the state of object %s cannot be brought over",
-				 was->code->name, o->name);
+		return error_set(-EPROTO, "class %s has hooks", was->code->name);
 	return 0;
 }
 
@@ -241,39 +262,49 @@ static void body_switch(struct coordinator *c, struct object *o)
 	atomic_fetch_add_explicit(&c->space->state->directory, 1, memory_order_release);
 }
 
-/* The class has changed since the object was written: build it in its new form beside the old. */
+/* The object in its new form beside the old, and then instead of it. */
+static int body_renew(struct coordinator *c, struct object *o)
+{
+	const struct object old = *o;
+	int r = body_new(c, o, old.body->origin);
+	r = r ? r : object_prepare_all(c, o, NULL);
+	if (r == 0) {
+		body_switch(c, o);
+		body_free(c, old.body, old.body_at);
+		beat(c);
+		namespace_log(c->ns, LOG_NOTICE, "object %s: class %s has changed; state taken over by attribute name",
+			      o->name, o->cls->code->name);
+		return 0;
+	}
+	if (o->body != old.body)
+		body_free(c, o->body, o->body_at);
+	o->body = old.body;
+	o->body_at = old.body_at;
+	o->class_id = old.class_id;
+	o->incarnation = old.incarnation;
+	return r;
+}
+
+/* The class has changed since the object was written. What cannot be brought over stays as it is, and is only read. */
 static int object_migrate(struct coordinator *c, struct object *o)
 {
 	const struct server_description *d = &c->descriptions[o->class_id];
 	struct server_class was = { .code = d->described, .id = o->class_id };
-	struct body *old_body = o->body;
-	uint64_t old_at = o->body_at;
+	struct stoa_error e;
 	int r = part_plan_new(d->described, &was.plan);
-	r = r ? r : check_old(o, &was);
+	r = r ? r : check_growth(o, &was);
 	r = r ? r : attrs_move(c, o, &was, d->attrs);
-	if (r < 0 || o->quarantined) {
-		part_plan_free(was.plan);
-		return r;
-	}
-	r = body_new(c, o, old_body->origin);
-	r = r ? r : object_prepare_all(c, o, NULL);
-	if (r == 0) {
-		body_switch(c, o);
-		body_free(c, old_body, old_at);
-		beat(c);
-		namespace_log(c->ns, LOG_NOTICE, "object %s: class %s has changed; state taken over by attribute name",
-			      o->name, d->described->name);
-	}
+	r = r || o->quarantined ? r : body_renew(c, o);
 	part_plan_free(was.plan);
-	return r;
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	stoa_last_error(&e);
+	object_mirror_free(o);
+	quarantine(c, o, OLD_FORM, e.text);
+	return 0;
 }
 
 /* ---- start ---- */
-
-static bool needs_migration(const struct object *o)
-{
-	return o && o->cls && o->cls->id != o->class_id;
-}
 
 static int object_load(struct coordinator *c, uint32_t index)
 {
@@ -347,7 +378,8 @@ static int all_recover(struct coordinator *c)
 	}
 	if (r < 0)
 		return r;
-	objects_tidy(c, UINT32_MAX);
+	objects_tidy(c, UINT32_MAX); /* what is free may be needed from here on */
+	r = classes_publish(c);
 	for (uint32_t i = 0; r == 0 && i < c->untidy_end; i++) {
 		struct object *o = c->objects[i];
 		if (o && atomic_load(&o->body->died))
@@ -367,5 +399,8 @@ int objects_load(struct coordinator *c)
 	c->free_entries = calloc(c->room_objects, sizeof(*c->free_entries));
 	if (!c->objects || !c->free_entries)
 		return -ENOMEM;
-	return c->successor ? turn_recover(c) : all_recover(c);
+	if (!c->successor)
+		return all_recover(c);
+	int r = classes_publish(c);
+	return r ? r : turn_recover(c);
 }

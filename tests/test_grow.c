@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "include/stoa/counter.h"
 #include "proxy/handle.h"
 #include "tests/harness.h"
 
@@ -116,12 +118,15 @@ static void name_things(void)
 static struct stoa *s;
 static struct stoa_proxy *p;
 
+static uint64_t max_state; /* 0: the default */
+
 static pid_t serve(const struct stoa_class *cls)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
 		ok(stoa_serve("test", STOA_CLASSES(cls),
-			      STOA_OPTIONS(.flags = STOA_VERIFY | STOA_KEEP, .max_queue = QUEUE)));
+			      STOA_OPTIONS(.flags = STOA_VERIFY | STOA_KEEP, .max_queue = QUEUE,
+					   .max_state = max_state)));
 		_exit(0);
 	}
 	return pid;
@@ -265,6 +270,100 @@ static void attribute_that_changed_its_type_begins_anew(void)
 	end(server);
 }
 
+/* ---- no room for the larger class --------------------------------------------------------------------------- */
+
+struct large {
+	int64_t a, b;
+	uint8_t filler[4000];
+};
+STOA_STRUCT(large, STOA_ATTR(struct large, a, .writable = true), STOA_ATTR(struct large, b, .writable = true),
+	    STOA_ATTR(struct large, filler));
+
+static int large_up(struct large *self, const stoa_none *args, struct sum *ret)
+{
+	(void)args;
+	ret->sum = ++self->a + self->b;
+	return 0;
+}
+STOA_METHOD(large, up, stoa_none, sum, .writes = "a");
+STOA_CLASS(large, 2, &large_up_row);
+
+static void counter_name(char name[32], int i)
+{
+	snprintf(name, 32, "counter-%d", i);
+}
+
+static int fill_up(void)
+{
+	char name[32];
+	int r = 0, n = 0;
+	for (struct stoa_proxy *made; r == 0; n += r == 0) {
+		counter_name(name, n);
+		r = stoa_create(s, name, &counter_class, NULL, STOA_EXCL, &made);
+		stoa_close(r == 0 ? made : NULL);
+	}
+	refused(-ENOSPC, r);
+	return n;
+}
+
+static void remove_some(int from, int to)
+{
+	char name[32];
+	for (int i = from; i < to; i++) {
+		counter_name(name, i);
+		ok(stoa_remove(s, name, SOON));
+	}
+}
+
+/* True: it is one of the larger class. False: there was no room for that; it can be read, not called. */
+static bool is_brought_over(struct stoa_proxy *counter)
+{
+	struct sum sum;
+	struct old then;
+	ok(counter_add_call(counter, &(struct counter_args){ 1 }, NULL, SOON)); /* others are served, whatever is */
+	int r = stoa_call(p, &rows[0], NULL, &sum, SOON);
+	if (r < 0) {
+		refused(-EFAULT, r);
+		says("object it is quarantined: its class has changed, and it could not be brought over");
+	}
+	ok(stoa_snapshot(p, &then, sizeof(then), SOON, NULL));
+	assert_int_equal(then.a, r < 0 ? 1 : 2);
+	assert_int_equal(then.b, 2);
+	return r == 0;
+}
+
+/* Not even for the description of the class; for that, and not for the object; for both. */
+static void object_without_room_for_its_larger_class_is_read_only(void)
+{
+	struct stoa_proxy *counter;
+	int removed = 0, refusals = 0;
+	name_things();
+	struct stoa_method up = large_up_row;
+	struct stoa_class larger = large_class;
+	up.class_name = larger.name = "thing";
+	larger.methods = (const struct stoa_method *const[]){ &up, NULL };
+	max_state = 10 << 20;
+	pid_t server = serve(&old_thing);
+	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
+	p = harness_create(s, "it", &old_thing, &(struct old){ 1, 2 });
+	counter = harness_create(s, "count", &counter_class, NULL);
+	ok(counter_add_call(counter, &(struct counter_args){ 1 }, NULL, SOON)); /* it has what it needs */
+	int n = fill_up();
+	for (bool over = false; !over; removed += 3) {
+		server = serve_instead(server, &larger);
+		over = is_brought_over(counter);
+		if (over)
+			break;
+		refusals++;
+		harness_kill_coordinator(s); /* a successor leaves it as it is */
+		assert_false(is_brought_over(counter));
+		assert_true(removed + 3 < n);
+		remove_some(removed, removed + 3);
+	}
+	assert_true(refusals >= 2);
+	end(server);
+}
+
 /* ---- hooks: a list of numbers on the heap, in parts of ten ---------------------------------------------------- */
 
 #define PARTS 8
@@ -400,6 +499,7 @@ int main(void)
 		HARNESS(attribute_that_changed_its_type_begins_anew),
 		HARNESS(hooks_keep_state_on_the_heap_through_failures_and_crashes),
 		HARNESS(hooks_run_without_create_arguments),
+		HARNESS_SECONDS(object_without_room_for_its_larger_class_is_read_only, 60),
 		HARNESS(queued_commands_are_applied_by_the_newer_class),
 		HARNESS(row_that_differs_is_refused_only_when_it_is_used),
 		HARNESS(state_is_found_by_name_and_old_clients_go_on),
