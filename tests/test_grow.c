@@ -124,6 +124,7 @@ static pid_t serve(const struct stoa_class *cls)
 {
 	pid_t pid = fork();
 	if (pid == 0) {
+		setpgid(0, 0); /* for harness_kill_both */
 		ok(stoa_serve("test", STOA_CLASSES(cls),
 			      STOA_OPTIONS(.flags = STOA_VERIFY | STOA_KEEP, .max_queue = QUEUE,
 					   .max_state = max_state)));
@@ -204,8 +205,7 @@ static void queued_commands_are_applied_by_the_newer_class(void)
 		n++;
 	says("the queue");
 	assert_int_equal(n, QUEUE);
-	kill(harness_coordinator(s), SIGKILL);
-	kill(server, SIGKILL);
+	harness_kill_both(s);
 	assert_int_equal(harness_status(server), -SIGKILL);
 	reading = harness_shared(sizeof(*reading));
 	server = serve(&new_thing);
