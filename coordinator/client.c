@@ -238,7 +238,8 @@ static void welcome(struct coordinator *c, int fd, const struct message *m, bool
 	if (!coordinator_check_ingress(c))
 		return; /* the next coordinator answers */
 	int out[] = { c->state_ro_fd, read_only ? c->ingress_ro_fd : c->ns->ingress_fd, c->ns->doorbell_fd };
-	answer(fd, m, MESSAGE_HELLO, atomic_load(&c->space->state->life.epoch), 0, out, read_only ? 2 : 3);
+	uint64_t others = c->ns->options.n_uids > 0 || c->ns->options.group ? HELLO_OTHERS : 0;
+	answer(fd, m, MESSAGE_HELLO, atomic_load(&c->space->state->life.epoch), others, out, read_only ? 2 : 3);
 }
 
 static int check_hello(const struct coordinator *c, enum rights rights, const struct message *m,

@@ -107,7 +107,8 @@ static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret
 				 .state_fd = fds[0],
 				 .ingress_fd = fds[1],
 				 .doorbell_fd = read_only ? -1 : fds[2],
-				 .epoch = in.a };
+				 .epoch = in.a,
+				 .others = in.b & HELLO_OTHERS };
 	return 0;
 }
 

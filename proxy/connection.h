@@ -11,6 +11,7 @@
 struct welcome {
 	int conn_fd, state_fd, ingress_fd, doorbell_fd;
 	uint64_t epoch;
+	bool others; /* users who are not the coordinator's can truncate the ingress */
 };
 
 /* Connect to dir/socket of owner (or NAMES_ANYONE) and say hello. -ENOENT, -ECONNREFUSED: nobody there; -EACCES and

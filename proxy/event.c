@@ -394,6 +394,7 @@ int stoa_next(struct stoa *s, struct stoa_event *ret)
 	if (r == 0) {
 		arm(lane, l);
 		r = look(s, lane, l, &e);
+		r = r ? r : handle_whole(s); /* nobody would wake us */
 	}
 	if (r > 0)
 		*ret = e;

@@ -166,5 +166,7 @@ int fold_cast(struct stoa_proxy *p, const struct target *t, const struct bound_m
 	add(f, values, types->n_attrs);
 	/* Pairs with the fence behind the coordinator's store of `taken`: it copies the sum, or we see that it may not. */
 	atomic_thread_fence(memory_order_seq_cst);
-	return is_taken(s, f) ? begin(p, t, m, values, timeout, true, lane) : 0;
+	if (is_taken(s, f))
+		return begin(p, t, m, values, timeout, true, lane);
+	return handle_sent(s, f->ticket);
 }

@@ -109,6 +109,8 @@ static void handle_free(struct stoa *s)
 	directory_free(s);
 	bindings_free(s);
 	views_free(s);
+	if (s->guarded)
+		segment_unguard(s->space.ingress);
 	if (s->space.state)
 		segment_unmap(s->space.state, s->space.geometry.state);
 	if (s->space.ingress)
@@ -189,6 +191,19 @@ static int map_space(struct stoa *s, int state_fd, int ingress_fd)
 	return check_geometry(s, &state, &ingress);
 }
 
+/*
+ * Where only its user's own processes can truncate the ingress, who could as well kill us, the program's SIGBUS is left
+ * alone.
+ */
+static int guard(struct stoa *s, const struct welcome *w)
+{
+	if (!w->others || s->guarded)
+		return 0;
+	int r = segment_guard(s->space.ingress, s->space.geometry.ingress, &s->damaged);
+	s->guarded = r == 0;
+	return r;
+}
+
 /* A new generation, and with it no lanes. handles_lock is held. */
 static void new_generation(struct stoa *s)
 {
@@ -213,7 +228,7 @@ static int open_file(const struct stoa *s, const char *file)
  * one of the same user, for the files are closed to others. */
 static int open_files(const struct stoa *s, struct welcome *w)
 {
-	*w = (struct welcome){ .conn_fd = -1, .doorbell_fd = -1 };
+	*w = (struct welcome){ .conn_fd = -1, .doorbell_fd = -1, .others = true }; /* for all we know */
 	w->state_fd = open_file(s, "state");
 	w->ingress_fd = w->state_fd < 0 ? -1 : open_file(s, "ingress");
 	if (w->ingress_fd >= 0)
@@ -267,15 +282,18 @@ static int attach(struct stoa *s, int64_t absent, int64_t deadline)
 	r = map_space(s, w.state_fd, w.ingress_fd);
 	close(w.state_fd);
 	close(w.ingress_fd);
+	r = r ? r : guard(s, &w);
 	if (r == 0)
 		atomic_store(&s->epoch, atomic_load(&s->space.state->life.epoch));
 	return r;
 }
 
+/* One that is good for more. */
 static struct stoa *find_handle(const char *dir, bool read_only)
 {
 	for (struct stoa *s = handles; s; s = s->next)
-		if (strcmp(s->dir, dir) == 0 && s->read_only == read_only)
+		if (strcmp(s->dir, dir) == 0 && s->read_only == read_only && !s->damaged &&
+		    atomic_load(&s->space.state->life.phase) != LIFE_ENDED)
 			return s;
 	return NULL;
 }
@@ -285,10 +303,9 @@ static struct stoa *list_handle(struct stoa *s)
 {
 	pthread_mutex_lock(&handles_lock);
 	struct stoa *other = find_handle(s->dir, s->read_only);
-	if (other && atomic_load(&other->space.state->life.phase) != LIFE_ENDED) {
+	if (other) {
 		other->refs++;
 	} else {
-		other = NULL;
 		new_generation(s);
 		s->next = handles;
 		handles = s;
@@ -310,7 +327,16 @@ static int enter(const char *dir, const char *name)
 
 int handle_enter(const struct stoa *s)
 {
-	return serving_any || lane_in_reader() ? enter(s->dir, s->name) : 0;
+	int r = serving_any || lane_in_reader() ? enter(s->dir, s->name) : 0;
+	return r ? r : handle_whole(s);
+}
+
+int handle_fail(const struct stoa *s, bool may_apply, uint64_t ticket)
+{
+	char text[STOA_ERROR_MAX];
+	int n = snprintf(text, sizeof(text), "a client truncated the queue of namespace %s%s; detach and attach again",
+			 s->name, may_apply ? "; the command may be lost" : "");
+	return error_set_command(-ESTALE, STOA_FROM_LIBRARY, may_apply, ticket, text, (size_t)n);
 }
 
 /* Who has just started a coordinator wants to be its client, too: else it may end before we come. */
@@ -340,10 +366,8 @@ int attach_within(const char *name, const struct stoa_options *options, int64_t 
 	bool read_only = options && options->flags & STOA_READ_ONLY;
 	pthread_mutex_lock(&handles_lock);
 	struct stoa *s = find_handle(dir, read_only);
-	if (s && atomic_load(&s->space.state->life.phase) != LIFE_ENDED)
+	if (s)
 		s->refs++;
-	else
-		s = NULL;
 	pthread_mutex_unlock(&handles_lock);
 	if (s)
 		return take_again(s, absent, ret);
@@ -401,6 +425,7 @@ static void take_welcome(struct stoa *s, const struct welcome *w)
 	replace_fd(&s->doorbell_fd, w->doorbell_fd);
 	s->conn_ino = inode(s->conn_fd);
 	atomic_store(&s->epoch, w->epoch);
+	guard(s, w); /* if it cannot be: as where nobody else is let in */
 }
 
 /* Say hello over the parent's connection, or else by path. A coordinator may die while we talk: its guardian lives, and

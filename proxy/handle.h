@@ -34,7 +34,8 @@ struct stoa {
 	char name[NAMES_BOTH_MAX + 1], dir[PATH_MAX];
 	uid_t owner; /* who serves it: NAMES_ANYONE, or no one else is believed */
 	struct space space;
-	bool read_only;
+	bool read_only, guarded;
+	volatile int damaged; /* the ingress was truncated under us: what is mapped now is ours alone, for good */
 	int64_t timeout; /* what STOA_DEFAULT means, ns */
 	struct mark *mark;
 	uint64_t namespace_id;
@@ -66,8 +67,17 @@ static inline uint64_t handle_committed(const struct stoa *s)
 	return atomic_load_explicit(&s->space.state->committed, memory_order_acquire);
 }
 
-/* May it be used here? -EDEADLK: not by a method of its namespace, nor by a reader. */
+/* May it be used here? -EDEADLK: not by a method of its namespace, nor by a reader. -ESTALE: it is damaged. */
 int handle_enter(const struct stoa *s);
+
+/* -ESTALE with the thread's error, if the handle is damaged: then what was read of the ingress before tells nothing. */
+int handle_fail(const struct stoa *s, bool may_apply, uint64_t ticket);
+static inline int handle_whole(const struct stoa *s) { return s->damaged ? handle_fail(s, false, 0) : 0; }
+/* The same of a command that was just published, or was not. */
+static inline int handle_sent(const struct stoa *s, uint64_t ticket)
+{
+	return s->damaged ? handle_fail(s, true, ticket) : 0;
+}
 
 /*
  * Make the handle good in this process, now: after a fork over the inherited connection, after a restart of everything

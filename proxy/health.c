@@ -125,6 +125,8 @@ int stoa_health(struct stoa *s, struct stoa_health *ret)
 		h.objects += directory_read(s, i, handle_committed(s), &found);
 	read_running(s, &h, now);
 	judge(s, &h);
-	*ret = h;
-	return 0;
+	int r = handle_whole(s); /* else the queue is not what was counted */
+	if (r == 0)
+		*ret = h;
+	return r;
 }

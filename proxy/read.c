@@ -64,6 +64,12 @@ static uint64_t pending_of_reads(const struct stoa *s, const struct target *t, c
 	return need;
 }
 
+/* Were the flags that the barrier looked at those that all see? */
+static int sound(const struct stoa *s, int r)
+{
+	return r == 0 ? handle_whole(s) : r;
+}
+
 /* ---- copies ---- */
 
 /* Take the copies of one object apart, into its struct. */
@@ -197,7 +203,7 @@ static int read_attr(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size
 			return r;
 		r = a->variable ? read_variable(s, t, a, ret, ret_stamp) : read_fixed(s, t, a, ret, ret_stamp);
 		if (r != -ESTALE)
-			return r;
+			return sound(s, r);
 		r = retarget(p, &t);
 		if (r < 0)
 			return r;
@@ -246,7 +252,7 @@ int stoa_snapshot(struct stoa_proxy *p, void *ret, size_t size, int64_t timeout,
 			stamps_join(t, m.copies, ret_stamp);
 		moment_end(&m);
 		if (r != -ESTALE)
-			return r;
+			return sound(p->stoa, r);
 		r = retarget(p, &t);
 		if (r < 0)
 			return r;
@@ -294,7 +300,7 @@ int stoa_snapshot_many(size_t n, struct stoa_proxy *const *proxies, void *const 
 			r = error_set(r, "one of %zu objects was removed", n);
 	}
 	free(targets);
-	return r;
+	return n ? sound(proxies[0]->stoa, r) : r;
 }
 
 static int run_here(const struct stoa_method *method, void *self, const void *args, void *ret)
@@ -348,7 +354,7 @@ int read_method(struct stoa_proxy *p, const struct stoa_method *method, const vo
 		if (t->binding->attrs[i].variable)
 			image_fini(t->binding->attrs[i].image, (char *)m.spare + t->binding->attrs[i].offset);
 	moment_end(&m);
-	return r == -ESTALE && target_dead(t, handle_committed(s)) ? READ_ELSEWHERE : r;
+	return r == -ESTALE && target_dead(t, handle_committed(s)) ? READ_ELSEWHERE : sound(s, r);
 }
 
 /* ---- waiting for changes ---- */

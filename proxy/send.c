@@ -26,6 +26,8 @@
 static int look_again(const struct lane *lane)
 {
 	const struct stoa *s = lane->stoa;
+	if (s->damaged)
+		return handle_whole(s);
 	return atomic_load(&s->space.state->life.epoch) == lane->epoch ? 0 : handle_gone(s, false, 0);
 }
 
@@ -78,7 +80,8 @@ static ALWAYS_INLINE int begin(struct stoa *s, size_t args_size, size_t reply_si
 {
 	size_t args_end = sizeof(struct record) + args_size;
 	size_t reply_at = ((args_end + 63) & ~(size_t)(LANE_UNIT - 1)) + 64, size = reply_size ? reply_at + reply_size : args_end;
-	int r = lane_get(s, timeout, &w->lane);
+	int r = handle_whole(s);
+	r = r ? r : lane_get(s, timeout, &w->lane);
 	if (r < 0)
 		return r;
 	w->timeout = timeout;
@@ -196,7 +199,7 @@ static ALWAYS_INLINE int publish(struct sending *w, const struct flags *flags, s
 	 * command in the ring when it decides how long to keep the lane. */
 	if (atomic_load(&s->space.state->life.epoch) != lane->epoch)
 		return await_taken(lane, w->ticket, seq);
-	return 0;
+	return handle_sent(s, w->ticket);
 }
 
 int send_publish(struct sending *w, const struct flags *flags, size_t n)

@@ -91,7 +91,7 @@ int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_
 		if (handle_committed(s) < need && handle_gone_for_good(s))
 			return -ECONNRESET;
 		/* A slot stays filled until it is committed, or someone lied, or destroyed what was in it. */
-		if (handle_committed(s) < need && !ring_holds(&s->space, need - 1))
+		if (handle_committed(s) < need && !ring_holds(&s->space, need - 1) && !s->damaged)
 			need = ring_end(&s->space);
 	}
 	return 0;

@@ -13,7 +13,7 @@
 #include "src/layout.h"
 
 enum message_kind {
-	MESSAGE_HELLO = 1, /* flags; fd: pidfd of the sender. Answer: epoch in a; fds: state, ingress, doorbell */
+	MESSAGE_HELLO = 1, /* flags; fd: pidfd of the sender. Answer: epoch in a, HELLO_ in b; fds: state, ingress, doorbell */
 	MESSAGE_LANE,      /* a: tid; fd: AF_UNIX datagram socket. Answer: a lane, b seq; fd: lane */
 	MESSAGE_LANE_FREE, /* a: lane. No answer */
 	MESSAGE_INHERIT,   /* from a forked child over its parent's connection; fd: its own. No answer here */
@@ -22,6 +22,8 @@ enum message_kind {
 	MESSAGE_BYE,       /* the sender is done with the namespace, though its children may hold the connection */
 	MESSAGE_REFUSED,   /* answer to anything that cannot be done: status, text */
 };
+
+#define HELLO_OTHERS 1 /* other users than its own may write, and so truncate the ingress */
 
 #define MESSAGE_FDS 4
 #define MESSAGE_HELLO_ID UINT64_MAX /* of every hello: its refusal may come before it was heard */

@@ -211,11 +211,11 @@ static void handle(int sig, siginfo_t *info, void *context)
 	uint64_t size;
 	volatile int *damaged;
 	int saved = errno;
-	if (info->si_code == BUS_ADRERR && find((uintptr_t)info->si_addr, &at, &size, &damaged) &&
-	    mmap((void *)at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		 0) != MAP_FAILED)
-		*damaged = 1;
-	else
+	bool ours = info->si_code == BUS_ADRERR && find((uintptr_t)info->si_addr, &at, &size, &damaged);
+	if (ours)
+		*damaged = 1; /* first: no thread sees the zeroes, and not this */
+	if (!ours || mmap((void *)at, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED)
 		hand_on(sig, info, context);
 	errno = saved;
 }

@@ -32,9 +32,9 @@ int segment_check(int fd, const char *file, enum segment_kind kind, struct segme
 int segment_reserve(int fd, uint64_t at, uint64_t size);
 
 /*
- * Guard a mapping against truncation by others: after a fault in it, it reads as zeroes and the flag is set. Any
- * thread. Faults elsewhere go to the handlers of the program. A process that has reset its handlers, or put one over
- * ours, guards again with its next call. Unguard before unmapping.
+ * Guard a mapping against truncation by others: at a fault in it the flag is set, and then it reads as zeroes. Who reads
+ * first and then sees no flag has read no such zero. Any thread. Faults elsewhere go to the handlers of the program. A
+ * process that has reset its handlers, or put one over ours, guards again with its next call. Unguard before unmapping.
  */
 int segment_guard(void *at, uint64_t size, volatile int *damaged);
 void segment_unguard(void *at);

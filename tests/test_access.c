@@ -749,12 +749,83 @@ static void others_go_on_when_a_client_truncates_its_lane(void)
 	others_go_on_when_one_truncates(truncates_its_lane, false);
 }
 
+/* Counted by the processes that use the namespace meanwhile. */
+static _Atomic int *used, *told;
+
+/* It was cut off from the queue: it attaches anew. */
+static void come_back(void)
+{
+	atomic_fetch_add(told, 1);
+	do
+		s = stoa_detach(s);
+	while (stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s) < 0 ||
+	       stoa_open(s, "hits", &counter_class, SOON, &p) < 0);
+}
+
+static void uses_it_meanwhile(int way)
+{
+	int64_t v;
+	struct stoa_event e;
+	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
+	ok(stoa_open(s, "hits", &counter_class, SOON, &p));
+	atomic_fetch_add(step, 1);
+	while (atomic_load(step) >= 0) {
+		int known = atomic_load(used), r = 0;
+		if (way == 0)
+			r = counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_MS(500));
+		else if (way == 1)
+			r = counter_add_cast(p, &(struct counter_args){ 1 }, STOA_MS(500));
+		else if (way == 2)
+			r = stoa_next(s, &e);
+		atomic_fetch_add(used, way == 0 && r == 0);
+		r = r < 0 ? r : STOA_GET(p, struct counter, value, &v, STOA_MS(500));
+		assert_true(r < 0 || v >= known);
+		if (r == -ESTALE) {
+			says("a client truncated the queue of namespace test");
+			come_back();
+		}
+	}
+	stoa_detach(s);
+}
+
+/* By another user, who was let in, or as if: the kind of client is the same. */
+static void clients_outlive_a_truncated_ingress_where_others_are_let_in(void)
+{
+	enum { USERS = 4 };
+	pid_t users[USERS];
+	uid_t other = OTHER;
+	step = harness_shared(3 * sizeof(*step));
+	used = step + 1;
+	told = step + 2;
+	serve(STOA_OPTIONS(.uids = &other, .n_uids = 1));
+	for (int i = 0; i < USERS; i++)
+		users[i] = harness_spawn(uses_it_meanwhile, i);
+	until(atomic_load(step) == USERS);
+	int fd = handed("ingress");
+	off_t whole = size_of(fd);
+	for (int i = 0; i < 12; i++) {
+		int before = atomic_load(used);
+		assert_int_equal(ftruncate(fd, i % 3 * 4096), 0);
+		until(size_of(fd) == whole && atomic_load(used) > before);
+	}
+	atomic_store(step, -1);
+	for (int i = 0; i < USERS; i++)
+		harness_join(users[i]);
+	close(fd);
+	assert_true(atomic_load(told) > 0);
+	if (handle_whole(s) < 0)
+		come_back();
+	assert_true(value() >= atomic_load(used));
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(another_in_the_place_of_a_user_is_not_believed),
 		HARNESS(another_user_is_shut_out_by_default),
 		HARNESS(both_groups_have_their_rights),
+		HARNESS_SECONDS(clients_outlive_a_truncated_ingress_where_others_are_let_in, 60),
 		HARNESS(group_that_is_not_the_coordinators_is_refused),
 		HARNESS(members_of_the_group_attach),
 		HARNESS(members_of_the_read_only_group_read_whatever_becomes_of_the_coordinator),
