@@ -1,0 +1,60 @@
+/*
+ * cpu.c: see cpu.h.
+ */
+#include "bench/cpu.h"
+
+#include <dirent.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static cpu_set_t ours;
+
+void cpu_begin(void)
+{
+	if (sched_getaffinity(0, sizeof(ours), &ours) < 0)
+		CPU_SET(0, &ours);
+}
+
+unsigned cpu_count(void)
+{
+	return (unsigned)CPU_COUNT(&ours);
+}
+
+static cpu_set_t one(unsigned place)
+{
+	cpu_set_t set;
+	unsigned skip = place % cpu_count();
+	CPU_ZERO(&set);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &ours) && skip-- == 0) {
+			CPU_SET(cpu, &set);
+			break;
+		}
+	return set;
+}
+
+void cpu_pin_self(unsigned place)
+{
+	cpu_set_t set = one(place);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+void cpu_free_self(void)
+{
+	sched_setaffinity(0, sizeof(ours), &ours);
+}
+
+void cpu_pin(pid_t pid, bool pinned)
+{
+	cpu_set_t set = pinned ? one(0) : ours;
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return; /* it is gone; whoever calls it will say so */
+	for (struct dirent *e; (e = readdir(dir));)
+		if (e->d_name[0] != '.')
+			sched_setaffinity(atoi(e->d_name), sizeof(set), &set);
+	closedir(dir);
+}

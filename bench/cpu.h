@@ -1,0 +1,16 @@
+/*
+ * cpu.h: which CPU a process runs on. Servers and helpers have the first, clients the others, and the first last.
+ */
+#ifndef BENCH_CPU_H
+#define BENCH_CPU_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+unsigned cpu_count(void);             /* that we may use */
+void cpu_begin(void);                 /* remember them, before anything is pinned */
+void cpu_pin_self(unsigned place);    /* place 0 is the servers'; 1 and up are the clients' */
+void cpu_pin(pid_t pid, bool pinned); /* all its threads to place 0, or let them go */
+void cpu_free_self(void);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * main.c: stoa-bench: reads the options, runs the rounds, prints what they say. Exit status: 0, 1 for a failure, 2 for
+ * a wrong option, 130 when interrupted, after the table of the rounds that were complete.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/cpu.h"
+#include "bench/options.h"
+#include "bench/run.h"
+#include "bench/servers.h"
+#include "bench/table.h"
+#include "bench/ticks.h"
+
+static int complain(void)
+{
+	fprintf(stderr, "stoa-bench: %s\n", trouble_text());
+	return 1;
+}
+
+static int output(const struct run *run)
+{
+	if (options.table)
+		table_print(run);
+	return 0;
+}
+
+static int measure(void)
+{
+	struct run run = { 0 };
+	int r = run_begin(&run);
+	r = r ? r : run_rounds(&run);
+	int status = r == -EINTR ? 130 : r < 0 ? complain() : 0;
+	if (run.rounds && output(&run) < 0)
+		status = complain();
+	run_end(&run);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	enum options_then then = options_read(argc, argv);
+	if (then != OPTIONS_RUN)
+		return then == OPTIONS_DONE ? 0 : 2;
+	cpu_begin();
+	ticks_begin();
+	int status = servers_begin() < 0 ? complain() : measure();
+	servers_end();
+	return status;
+}

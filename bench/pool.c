@@ -1,0 +1,299 @@
+/*
+ * pool.c: see pool.h. An order is written while no client looks; `turn` publishes it, `ready`, `go` and `done` are the
+ * steps of its slice, each a futex. The helper is the last process.
+ */
+#include "bench/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/cpu.h"
+#include "bench/futex.h"
+#include "bench/servers.h"
+#include "bench/slice.h"
+#include "bench/ticks.h"
+
+#define SEATS (BENCH_CLIENTS_MAX + 1)
+#define PEERS_MOST 64
+#define LOOK_NS 200000000
+#define PATIENCE_NS INT64_C(30000000000) /* beyond the length of the slice */
+
+const char *const pace_names[PACE_COUNT] = { "busy", "parked", "rate" };
+
+static struct arena {
+	struct order order;
+	int64_t start_ns;
+	bool quit;
+	_Alignas(64) _Atomic uint32_t turn;
+	_Alignas(64) _Atomic uint32_t ready;
+	_Alignas(64) _Atomic uint32_t go;
+	_Alignas(64) _Atomic uint32_t done;
+	_Alignas(64) _Atomic bool stop;
+	_Alignas(64) struct seat seats[SEATS];
+} *arena;
+
+static struct {
+	unsigned clients;
+	pid_t pids[SEATS];
+	int pinned; /* what servers are now; -1: not known */
+} pool;
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int unused)
+{
+	(void)unused;
+	interrupted = 1;
+}
+
+bool pool_interrupted(void)
+{
+	return interrupted;
+}
+
+/* ---- a client process ---- */
+
+static struct {
+	const struct peer *peer;
+	void *client;
+} opened[PEERS_MOST];
+
+static int open_peer(const struct peer *peer, unsigned me, void **ret)
+{
+	unsigned i = 0;
+	while (i < PEERS_MOST - 1 && opened[i].peer && opened[i].peer != peer)
+		i++;
+	if (opened[i].peer != peer) {
+		void *client = NULL;
+		int r = peer->open ? peer->open(me, &client) : 0;
+		if (r < 0)
+			return r;
+		opened[i].peer = peer;
+		opened[i].client = client;
+	}
+	*ret = opened[i].client;
+	return 0;
+}
+
+static void close_peers(void)
+{
+	for (unsigned i = 0; i < PEERS_MOST && opened[i].peer; i++)
+		if (opened[i].peer->close)
+			opened[i].peer->close(opened[i].client);
+}
+
+static void count_up(_Atomic uint32_t *word)
+{
+	atomic_fetch_add(word, 1);
+	futex_wake(word);
+}
+
+static void await_word(_Atomic uint32_t *word, uint32_t old)
+{
+	while (atomic_load(word) == old)
+		futex_wait(word, old, LOOK_NS);
+}
+
+static void take_place(const struct order *o, unsigned place)
+{
+	if (o->pinned)
+		cpu_pin_self(place);
+	else
+		cpu_free_self();
+}
+
+static void take_part(unsigned me, bool is_helper)
+{
+	const struct order *o = &arena->order;
+	struct seat *seat = &arena->seats[me];
+	uint32_t go = atomic_load(&arena->go);
+	void *client = NULL;
+	memset(seat, 0, sizeof(*seat));
+	take_place(o, is_helper ? 0 : me + 1);
+	seat->status = open_peer(o->peer, me, &client);
+	count_up(&arena->ready);
+	await_word(&arena->go, go);
+	if (seat->status == 0 && is_helper)
+		seat->status = o->op->help(client, &arena->stop);
+	else if (seat->status == 0)
+		slice_run(o, client, arena->start_ns, seat);
+	if (seat->status < 0)
+		snprintf(seat->text, sizeof(seat->text), "%s", trouble_text());
+	count_up(&arena->done);
+}
+
+static void work(unsigned me, uint32_t turn)
+{
+	bool is_helper = me == pool.clients;
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_DFL);
+	for (;; turn++) {
+		await_word(&arena->turn, turn);
+		if (arena->quit)
+			break;
+		if (is_helper ? arena->order.op->help != NULL : me < arena->order.clients)
+			take_part(me, is_helper);
+	}
+	close_peers();
+	_exit(0);
+}
+
+/* ---- the benchmark's own process ---- */
+
+static int fork_clients(void)
+{
+	pid_t parent = getpid();
+	uint32_t turn = atomic_load(&arena->turn);
+	fflush(NULL);
+	for (unsigned i = 0; i <= pool.clients; i++) {
+		pool.pids[i] = fork();
+		if (pool.pids[i] < 0)
+			return trouble(-errno, "cannot fork: %s", strerror(errno));
+		if (pool.pids[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() != parent)
+				_exit(1);
+			work(i, turn);
+		}
+	}
+	return 0;
+}
+
+int pool_begin(unsigned clients)
+{
+	struct sigaction on = { .sa_handler = on_signal };
+	sigaction(SIGINT, &on, NULL);
+	sigaction(SIGTERM, &on, NULL);
+	sigaction(SIGHUP, &on, NULL);
+	arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (arena == MAP_FAILED)
+		return trouble(-errno, "mmap: %s", strerror(errno));
+	pool.clients = clients;
+	pool.pinned = -1;
+	return fork_clients();
+}
+
+static void reap(bool kill_them)
+{
+	for (unsigned i = 0; i <= pool.clients; i++)
+		if (pool.pids[i] > 0) {
+			if (kill_them)
+				kill(pool.pids[i], SIGKILL);
+			while (waitpid(pool.pids[i], NULL, 0) < 0 && errno == EINTR) {}
+			pool.pids[i] = 0;
+		}
+}
+
+/* Who does not close what it has opened within a second is killed. */
+void pool_end(void)
+{
+	if (!arena)
+		return;
+	arena->quit = true;
+	count_up(&arena->turn);
+	int64_t end = clock_deadline(1000000000);
+	for (unsigned i = 0; i <= pool.clients; i++)
+		while (pool.pids[i] > 0 && clock_now() < end) {
+			pid_t r = waitpid(pool.pids[i], NULL, WNOHANG);
+			if (r == 0)
+				usleep(1000);
+			else if (r == pool.pids[i] || errno != EINTR)
+				pool.pids[i] = 0;
+		}
+	reap(true);
+	munmap(arena, sizeof(*arena));
+	arena = NULL;
+}
+
+static bool one_has_died(void)
+{
+	siginfo_t info = { 0 };
+	for (unsigned i = 0; i <= pool.clients; i++)
+		if (pool.pids[i] > 0 && waitid(P_PID, (id_t)pool.pids[i], &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    info.si_pid)
+			return true;
+	return false;
+}
+
+static int await_count(_Atomic uint32_t *word, uint32_t n, int64_t patience)
+{
+	int64_t end = clock_deadline(patience);
+	for (uint32_t seen; (seen = atomic_load(word)) < n;) {
+		if (interrupted)
+			return trouble(-EINTR, "interrupted");
+		if (one_has_died())
+			return trouble(-ECHILD, "a client process has died");
+		if (clock_now() > end)
+			return trouble(-ETIMEDOUT, "it hung");
+		futex_wait(word, seen, LOOK_NS);
+	}
+	return 0;
+}
+
+static void pin_servers(const struct order *o)
+{
+	pid_t own = o->peer->server ? o->peer->server() : 0;
+	if (own > 0)
+		cpu_pin(own, o->pinned);
+	if (pool.pinned != o->pinned)
+		servers_pin(o->pinned);
+	pool.pinned = o->pinned;
+}
+
+static int take_steps(const struct order *o)
+{
+	uint32_t helpers = o->op->help != NULL;
+	arena->order = *o;
+	atomic_store(&arena->ready, 0);
+	atomic_store(&arena->done, 0);
+	atomic_store(&arena->stop, false);
+	count_up(&arena->turn);
+	int r = await_count(&arena->ready, o->clients + helpers, PATIENCE_NS);
+	if (r < 0)
+		return r;
+	arena->start_ns = clock_now() + 200000 + 20000 * (int64_t)o->clients; /* by then all are awake */
+	count_up(&arena->go);
+	r = await_count(&arena->done, o->clients, o->length_ns + PATIENCE_NS);
+	atomic_store(&arena->stop, true);
+	return r ? r : await_count(&arena->done, o->clients + helpers, PATIENCE_NS);
+}
+
+static int judge(const struct order *o, struct report *ret)
+{
+	unsigned n = o->clients + (o->op->help != NULL);
+	double each_ns = 0;
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned k = 0; k < n; k++) {
+		const struct seat *seat = &arena->seats[k < o->clients ? k : pool.clients];
+		if (seat->status < 0)
+			return trouble(seat->status, "%s", seat->text);
+		histogram_merge(&ret->histogram, &seat->histogram);
+		each_ns += k < o->clients && seat->took_ns > 0 ? (double)seat->n / seat->took_ns : 0;
+	}
+	ret->cost_ns = each_ns > 0 ? 1 / each_ns : (double)histogram_at(&ret->histogram, 0.5);
+	return ret->histogram.n ? 0 : trouble(-ETIMEDOUT, "not one operation ended in a slice");
+}
+
+int pool_run(const struct order *order, struct report *ret_report)
+{
+	int64_t from = clock_now();
+	pin_servers(order);
+	int r = take_steps(order);
+	if (r < 0) {
+		char why[160];
+		snprintf(why, sizeof(why), "%s", trouble_text());
+		reap(true); /* somebody may be stuck for ever */
+		if (r != -EINTR && fork_clients() < 0)
+			return -ECHILD;
+		return trouble(r, "%s", why);
+	}
+	r = judge(order, ret_report);
+	ret_report->lasted_ns = clock_now() - from;
+	return r;
+}

@@ -1,0 +1,40 @@
+/*
+ * pool.h: the client processes: forked once, then ordered through shared memory to run one slice after the other.
+ *
+ * Between slices they sleep. A slice begins for all of them at one moment. In its first half operations run without a
+ * look at the clock, for what they cost; in its second half each one is timed. A slice that is parked, or of a fixed
+ * rate, has the second half only. A client opens a peer at the first slice of it.
+ */
+#ifndef BENCH_POOL_H
+#define BENCH_POOL_H
+
+#include "bench/bench.h"
+
+/* Parked: a pause before each operation, in which all fall asleep. Rate: each is due at a time; it is timed from then. */
+enum pace { PACE_BUSY, PACE_PARKED, PACE_RATE, PACE_COUNT };
+extern const char *const pace_names[PACE_COUNT];
+
+#define PARKED_PAUSE_NS 1000000
+
+struct order {
+	const struct peer *peer;
+	const struct op *op;
+	unsigned clients;
+	bool pinned;
+	enum pace pace;
+	double rate; /* of all clients together, a second */
+	int64_t length_ns;
+};
+
+struct report {
+	double cost_ns; /* of an operation: time over operations of all clients; parked or rated: the median */
+	struct histogram histogram;
+	int64_t lasted_ns;
+};
+
+int pool_begin(unsigned clients);                                    /* forks; peers are started */
+int pool_run(const struct order *order, struct report *ret_report); /* fails with a trouble_text(); -EINTR: by the user */
+void pool_end(void);
+bool pool_interrupted(void); /* ^C or a SIGTERM came */
+
+#endif

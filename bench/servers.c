@@ -1,0 +1,183 @@
+/*
+ * servers.c: see servers.h.
+ */
+#include "bench/servers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "bench/cpu.h"
+#include "src/clock.h"
+
+#define MOST 32
+#define START_NS INT64_C(10000000000)
+
+static struct {
+	char dir[48];
+	pid_t owner; /* whose they are: a forked child must not end them */
+	pid_t pids[MOST];
+	unsigned n;
+} all;
+
+const char *servers_dir(void)
+{
+	return all.dir;
+}
+
+int servers_begin(void)
+{
+	char below[64];
+	strcpy(all.dir, "/dev/shm/stoa-bench.XXXXXX");
+	if (!mkdtemp(all.dir)) {
+		strcpy(all.dir, "/tmp/stoa-bench.XXXXXX");
+		if (!mkdtemp(all.dir))
+			return trouble(-errno, "no directory in /dev/shm or /tmp: %s", strerror(errno));
+	}
+	all.owner = getpid();
+	snprintf(below, sizeof(below), "%s/stoa", all.dir);
+	if (mkdir(below, 0700) < 0 || setenv("STOA_DIR", below, 1) < 0)
+		return trouble(-errno, "%s: %s", below, strerror(errno));
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	remove(path);
+	return 0;
+}
+
+void servers_stop(pid_t server)
+{
+	for (unsigned i = 0; i < all.n; i++)
+		if (all.pids[i] == server) {
+			kill(server, SIGKILL);
+			while (waitpid(server, NULL, 0) < 0 && errno == EINTR) {}
+			all.pids[i] = all.pids[--all.n];
+			return;
+		}
+}
+
+void servers_end(void)
+{
+	if (all.owner != getpid())
+		return;
+	while (all.n)
+		servers_stop(all.pids[all.n - 1]);
+	if (all.dir[0])
+		nftw(all.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	all.dir[0] = '\0';
+}
+
+void servers_pin(bool pinned)
+{
+	for (unsigned i = 0; i < all.n; i++)
+		cpu_pin(all.pids[i], pinned);
+}
+
+/* In the child. It is not to outlive us, and ^C is for us to handle. */
+static void become(const char *name, pid_t parent)
+{
+	char path[96];
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_DFL);
+	snprintf(path, sizeof(path), "%s/%s.log", all.dir, name);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null >= 0)
+		dup2(null, STDIN_FILENO);
+	if (log >= 0) {
+		dup2(log, STDOUT_FILENO);
+		dup2(log, STDERR_FILENO);
+	}
+}
+
+static pid_t spawn(const char *name)
+{
+	pid_t parent = getpid();
+	if (all.n == MOST)
+		return trouble(-E2BIG, "too many servers");
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid < 0)
+		return trouble(-errno, "cannot fork: %s", strerror(errno));
+	if (pid == 0)
+		become(name, parent);
+	else
+		all.pids[all.n++] = pid;
+	return pid;
+}
+
+pid_t servers_fork(const char *name, void (*serve)(void *data), void *data)
+{
+	pid_t pid = spawn(name);
+	if (pid == 0) {
+		serve(data);
+		_exit(1);
+	}
+	return pid;
+}
+
+pid_t servers_exec(const char *name, const char *const *argv)
+{
+	pid_t pid = spawn(name);
+	if (pid == 0) {
+		execv(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	return pid;
+}
+
+const char *servers_find(const char *program)
+{
+	static char path[256];
+	const char *dirs = getenv("PATH");
+	char *copy = NULL, *rest = NULL, *found = NULL;
+	if (asprintf(&copy, "%s:/usr/local/sbin:/usr/sbin:/sbin", dirs ? dirs : "/usr/bin:/bin") < 0)
+		return NULL;
+	for (char *dir = strtok_r(copy, ":", &rest); dir && !found; dir = strtok_r(NULL, ":", &rest)) {
+		snprintf(path, sizeof(path), "%s/%s", dir, program);
+		found = access(path, X_OK) == 0 ? path : NULL;
+	}
+	free(copy);
+	return found;
+}
+
+static bool is_served(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	strncpy(to.sun_path, path, sizeof(to.sun_path) - 1);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool yes = fd >= 0 && (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 || errno == EPROTOTYPE);
+	close(fd);
+	return yes;
+}
+
+int servers_await_socket(pid_t server, const char *path)
+{
+	for (int64_t end = clock_deadline(START_NS); clock_now() < end; usleep(2000)) {
+		if (is_served(path))
+			return 0;
+		siginfo_t info = { 0 };
+		if (waitid(P_PID, (id_t)server, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == server)
+			return trouble(-ECHILD, "its server has ended");
+	}
+	return trouble(-ETIMEDOUT, "its server does not listen");
+}

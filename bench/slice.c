@@ -1,0 +1,144 @@
+/*
+ * slice.c: see slice.h.
+ */
+#include "bench/slice.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "bench/ticks.h"
+
+#define BATCH_NS 5000     /* the clock is read about so often in the first half */
+#define BATCH_MOST 65536u
+#define SPIN_NS 100000    /* before an operation is due: a sleep may end that late */
+
+static void sleep_until(int64_t ns)
+{
+	struct timespec t = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) {}
+}
+
+static void spin_until(int64_t ns)
+{
+	if (ns - clock_now() > SPIN_NS)
+		sleep_until(ns - SPIN_NS);
+	while (clock_now() < ns) {}
+}
+
+/* ---- the first half: what an operation costs ---- */
+
+static int64_t run_batch(const struct op *op, void *client, unsigned n)
+{
+	int64_t r = 0;
+	for (unsigned i = 0; i < n && r >= 0; i++)
+		r = op->run(client);
+	return r < 0 ? r : 0;
+}
+
+/* Brief enough that the end is not overrun by much, long enough that the clock costs nothing. */
+static unsigned next_batch(unsigned batch, double took_ns)
+{
+	if (took_ns < BATCH_NS && batch < BATCH_MOST)
+		return batch * 2;
+	return took_ns > 4 * BATCH_NS && batch > 1 ? batch / 2 : batch;
+}
+
+static int64_t run_batches(const struct op *op, void *client, int64_t ns, uint64_t *ret_n)
+{
+	uint64_t now = ticks_now(), end = now + (uint64_t)((double)ns / ticks.ns);
+	int64_t r = 0;
+	for (unsigned batch = 1; now < end && r == 0;) {
+		uint64_t from = now;
+		r = run_batch(op, client, batch);
+		now = ticks_now();
+		*ret_n += batch;
+		batch = next_batch(batch, ticks_to_ns(now - from));
+	}
+	return r;
+}
+
+static int64_t measure_cost(const struct order *o, void *client, struct seat *seat)
+{
+	uint64_t from = ticks_now(), n = 0;
+	int64_t r = run_batches(o->op, client, o->length_ns / 2, &n);
+	if (r == 0 && o->op->finish)
+		r = o->op->finish(client);
+	seat->took_ns = ticks_to_ns(ticks_now() - from);
+	seat->n = n * (o->op->each ? o->op->each : 1);
+	return r;
+}
+
+/* ---- the second half: how long each one takes ---- */
+
+static int64_t time_one(const struct op *op, void *client, struct histogram *h)
+{
+	uint64_t from = ticks_now();
+	int64_t r = op->run(client);
+	uint64_t took = ticks_now() - from;
+	if (r >= 0)
+		histogram_add(h, r > 0 ? (uint64_t)r : (uint64_t)ticks_to_ns(took));
+	return r < 0 ? r : 0;
+}
+
+static int64_t time_busy(const struct order *o, void *client, struct seat *seat)
+{
+	uint64_t end = ticks_now() + (uint64_t)((double)(o->length_ns / 2) / ticks.ns);
+	int64_t r = 0;
+	while (r == 0 && ticks_now() < end)
+		r = time_one(o->op, client, &seat->histogram);
+	return r;
+}
+
+/* An operation that waits by nature has its pause from the helper. */
+static int64_t time_parked(const struct order *o, void *client, struct seat *seat)
+{
+	int64_t end = clock_now() + o->length_ns, r = 0;
+	while (r == 0 && clock_now() < end) {
+		if (!(o->op->flags & OP_WAITS))
+			sleep_until(clock_now() + PARKED_PAUSE_NS);
+		r = time_one(o->op, client, &seat->histogram);
+	}
+	return r;
+}
+
+/* Latency counts from when the operation was due, so that a late one does not hide how late its followers are. */
+static int64_t time_rated(const struct order *o, void *client, struct seat *seat)
+{
+	double gap = 1e9 * o->clients / o->rate, due = (double)clock_now();
+	int64_t end = clock_now() + o->length_ns, r = 0;
+	for (; r >= 0 && due < (double)end; due += gap) {
+		spin_until((int64_t)due);
+		r = o->op->run(client);
+		int64_t late = clock_now() - (int64_t)due;
+		if (r >= 0)
+			histogram_add(&seat->histogram, (uint64_t)late);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int64_t run_loop(const struct order *o, void *client, struct seat *seat)
+{
+	uint64_t n = 0;
+	uint64_t from = ticks_now();
+	int64_t r = o->op->loop(client, o->length_ns, &seat->histogram, &n);
+	seat->took_ns = ticks_to_ns(ticks_now() - from);
+	seat->n = n;
+	return r;
+}
+
+static int64_t run_halves(const struct order *o, void *client, struct seat *seat)
+{
+	static int64_t (*const second[PACE_COUNT])(const struct order *, void *, struct seat *) = {
+		time_busy, time_parked, time_rated
+	};
+	int64_t r = o->pace == PACE_BUSY ? measure_cost(o, client, seat) : 0;
+	r = r ? r : second[o->pace](o, client, seat);
+	return r == 0 && o->op->finish ? o->op->finish(client) : r;
+}
+
+int slice_run(const struct order *order, void *client, int64_t start_ns, struct seat *seat)
+{
+	spin_until(start_ns);
+	seat->status = (int)(order->op->loop ? run_loop : run_halves)(order, client, seat);
+	return seat->status;
+}

@@ -1,0 +1,21 @@
+/*
+ * slice.h: a client's part of a slice: the loops around an operation.
+ */
+#ifndef BENCH_SLICE_H
+#define BENCH_SLICE_H
+
+#include "bench/pool.h"
+
+/* What one client did; in shared memory, written by that client only. */
+struct seat {
+	int status;
+	char text[160];
+	uint64_t n;     /* operations of the first half */
+	double took_ns; /* in which they were done, and have been applied */
+	struct histogram histogram;
+};
+
+/* From start_ns on. What it finds goes to the seat; returns its status. */
+int slice_run(const struct order *order, void *client, int64_t start_ns, struct seat *seat);
+
+#endif
