@@ -17,6 +17,7 @@
 #include "bench/histogram.h"
 
 #define BENCH_CLIENTS_MAX 64
+#define BENCH_HELPER BENCH_CLIENTS_MAX /* the number of the process that helps */
 
 /* The counter that all peers keep, 64 bytes, and what is done to it: two arguments, two attributes. */
 struct tally {
@@ -66,7 +67,7 @@ struct peer {
 	size_t n_ops;
 	int (*start)(void); /* -ENOTSUP: it cannot be measured here. NULL: nothing to start */
 	void (*stop)(void);
-	int (*open)(unsigned client, void **ret); /* in each client process; the helper is one of them */
+	int (*open)(unsigned client, void **ret); /* in each client process, and the helper's */
 	void (*close)(void *client);
 	pid_t (*server)(void); /* a process to be pinned that servers.h does not know of; 0: none now */
 };

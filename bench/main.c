@@ -32,6 +32,8 @@ static int measure(void)
 	int r = run_begin(&run);
 	r = r ? r : run_rounds(&run);
 	int status = r == -EINTR ? 130 : r < 0 ? complain() : 0;
+	if (r == -EINTR && !run.rounds)
+		fprintf(stderr, "stoa-bench: interrupted before the first round was complete\n");
 	if (run.rounds && output(&run) < 0)
 		status = complain();
 	run_end(&run);

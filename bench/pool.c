@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -116,7 +117,7 @@ static void take_part(unsigned me, bool is_helper)
 	void *client = NULL;
 	memset(seat, 0, sizeof(*seat));
 	take_place(o, is_helper ? 0 : me + 1);
-	seat->status = open_peer(o->peer, me, &client);
+	seat->status = open_peer(o->peer, is_helper ? BENCH_HELPER : me, &client);
 	count_up(&arena->ready);
 	await_word(&arena->go, go);
 	if (seat->status == 0 && is_helper)
@@ -141,7 +142,7 @@ static void work(unsigned me, uint32_t turn)
 			take_part(me, is_helper);
 	}
 	close_peers();
-	_exit(0);
+	exit(0); /* there are libraries that tidy up then */
 }
 
 /* ---- the benchmark's own process ---- */

@@ -23,6 +23,7 @@
 
 #define MOST 32
 #define START_NS INT64_C(10000000000)
+#define TERMINATE_NS INT64_C(3000000000)
 
 static struct {
 	char dir[48];
@@ -61,6 +62,12 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
+static bool has_ended(pid_t server)
+{
+	siginfo_t info = { 0 };
+	return waitid(P_PID, (id_t)server, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == server;
+}
+
 void servers_stop(pid_t server)
 {
 	for (unsigned i = 0; i < all.n; i++)
@@ -70,6 +77,14 @@ void servers_stop(pid_t server)
 			all.pids[i] = all.pids[--all.n];
 			return;
 		}
+}
+
+void servers_terminate(pid_t server)
+{
+	kill(server, SIGTERM);
+	for (int64_t end = clock_deadline(TERMINATE_NS); clock_now() < end && !has_ended(server);)
+		usleep(5000);
+	servers_stop(server);
 }
 
 void servers_end(void)
@@ -139,6 +154,7 @@ pid_t servers_exec(const char *name, const char *const *argv)
 {
 	pid_t pid = spawn(name);
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* it may have something to tidy up */
 		execv(argv[0], (char *const *)argv);
 		_exit(127);
 	}
@@ -170,14 +186,36 @@ static bool is_served(const char *path)
 	return yes;
 }
 
-int servers_await_socket(pid_t server, const char *path)
+static bool has_said(const char *name, const char *text)
+{
+	char path[96], said[16384];
+	snprintf(path, sizeof(path), "%s/%s.log", all.dir, name);
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(said, 1, sizeof(said) - 1, f) : 0;
+	said[n] = '\0';
+	if (f)
+		fclose(f);
+	return strstr(said, text) != NULL;
+}
+
+/* text: NULL for a socket, whose path is name. */
+static int await(pid_t server, const char *name, const char *text)
 {
 	for (int64_t end = clock_deadline(START_NS); clock_now() < end; usleep(2000)) {
-		if (is_served(path))
+		if (text ? has_said(name, text) : is_served(name))
 			return 0;
-		siginfo_t info = { 0 };
-		if (waitid(P_PID, (id_t)server, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == server)
+		if (has_ended(server))
 			return trouble(-ECHILD, "its server has ended");
 	}
-	return trouble(-ETIMEDOUT, "its server does not listen");
+	return trouble(-ETIMEDOUT, "its server does not start");
+}
+
+int servers_await_socket(pid_t server, const char *path)
+{
+	return await(server, path, NULL);
+}
+
+int servers_await_text(pid_t server, const char *name, const char *text)
+{
+	return await(server, name, text);
 }

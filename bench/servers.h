@@ -20,8 +20,10 @@ pid_t servers_fork(const char *name, void (*serve)(void *data), void *data);
 pid_t servers_exec(const char *name, const char *const *argv); /* the same for a program of the system */
 const char *servers_find(const char *program);                 /* its path, also where root's are; NULL: not here */
 
-/* Wait until there is a listener at the path of a unix socket, or the server has died. */
+/* Wait until there is a listener at the path of a unix socket, or a text; or the server has died. */
 int servers_await_socket(pid_t server, const char *path);
-void servers_stop(pid_t server);
+int servers_await_text(pid_t server, const char *name, const char *text); /* in name.log */
+void servers_stop(pid_t server);      /* at once */
+void servers_terminate(pid_t server); /* by SIGTERM: it has something to tidy up; at once if that takes long */
 
 #endif

@@ -1,0 +1,165 @@
+/*
+ * peer_lmdb.c: LMDB on tmpfs, NOSYNC and WRITEMAP: its fastest setting. An update is a write transaction; a read renews
+ * a read transaction that is kept.
+ */
+#include <errno.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bench/bench.h"
+#include "bench/servers.h"
+
+#define MAP_BYTES (16 << 20)
+
+struct client {
+	MDB_env *env;
+	MDB_dbi dbi;
+	MDB_txn *reading;
+	uint64_t value;
+	struct tally tally;
+	struct page page;
+};
+
+static MDB_val key_tally = { 5, "tally" }, key_page = { 4, "page" };
+
+static int check(const char *what, int r)
+{
+	return r ? trouble(r > 0 ? -r : -EIO, "%s: %s", what, mdb_strerror(r)) : 0;
+}
+
+static int open_env(MDB_env **ret)
+{
+	char path[96];
+	snprintf(path, sizeof(path), "%s/lmdb", servers_dir());
+	mkdir(path, 0700);
+	int r = check("mdb_env_create", mdb_env_create(ret));
+	r = r ? r : check("mdb_env_set_mapsize", mdb_env_set_mapsize(*ret, MAP_BYTES));
+	return r ? r : check("mdb_env_open", mdb_env_open(*ret, path, MDB_NOSYNC | MDB_WRITEMAP, 0600));
+}
+
+static int put_first(MDB_env *env)
+{
+	static struct tally tally;
+	static struct page page;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	MDB_val t = { sizeof(tally), &tally }, p = { sizeof(page), &page };
+	int r = check("mdb_txn_begin", mdb_txn_begin(env, NULL, 0, &txn));
+	r = r ? r : check("mdb_dbi_open", mdb_dbi_open(txn, NULL, 0, &dbi));
+	r = r ? r : check("mdb_put", mdb_put(txn, dbi, &key_tally, &t, 0));
+	r = r ? r : check("mdb_put", mdb_put(txn, dbi, &key_page, &p, 0));
+	return r ? r : check("mdb_txn_commit", mdb_txn_commit(txn));
+}
+
+/* An environment must not be used across a fork, so this one is closed again. */
+static int start(void)
+{
+	MDB_env *env = NULL;
+	int r = open_env(&env);
+	r = r ? r : put_first(env);
+	if (env)
+		mdb_env_close(env);
+	return r;
+}
+
+static int open_client(unsigned me, void **ret)
+{
+	static struct client c;
+	(void)me;
+	*ret = &c;
+	int r = open_env(&c.env);
+	r = r ? r : check("mdb_txn_begin", mdb_txn_begin(c.env, NULL, MDB_RDONLY, &c.reading));
+	r = r ? r : check("mdb_dbi_open", mdb_dbi_open(c.reading, NULL, 0, &c.dbi));
+	if (r == 0)
+		mdb_txn_reset(c.reading);
+	return r;
+}
+
+static void close_client(void *client)
+{
+	struct client *c = client;
+	mdb_txn_abort(c->reading);
+	mdb_env_close(c->env);
+}
+
+static int change(struct client *c, MDB_txn *txn)
+{
+	MDB_val old, new = { sizeof(c->tally), &c->tally };
+	int r = check("mdb_get", mdb_get(txn, c->dbi, &key_tally, &old));
+	if (r < 0)
+		return r;
+	memcpy(&c->tally, old.mv_data, sizeof(c->tally));
+	c->value = tally_apply(&c->tally, 1, 2);
+	return check("mdb_put", mdb_put(txn, c->dbi, &key_tally, &new, 0));
+}
+
+static int64_t update(void *client)
+{
+	struct client *c = client;
+	MDB_txn *txn;
+	int r = check("mdb_txn_begin", mdb_txn_begin(c->env, NULL, 0, &txn));
+	if (r < 0)
+		return r;
+	r = change(c, txn);
+	if (r == 0)
+		return check("mdb_txn_commit", mdb_txn_commit(txn));
+	mdb_txn_abort(txn);
+	return r;
+}
+
+static int read_at(struct client *c, MDB_val *key, size_t offset, void *ret, size_t size)
+{
+	MDB_val now;
+	int r = check("mdb_txn_renew", mdb_txn_renew(c->reading));
+	r = r ? r : check("mdb_get", mdb_get(c->reading, c->dbi, key, &now));
+	if (r == 0)
+		memcpy(ret, (const char *)now.mv_data + offset, size);
+	mdb_txn_reset(c->reading);
+	return r;
+}
+
+static int64_t read_value(void *client)
+{
+	struct client *c = client;
+	return read_at(c, &key_tally, offsetof(struct tally, value), &c->value, sizeof(c->value));
+}
+
+static int64_t update_and_read(void *client)
+{
+	int64_t r = update(client);
+	return r ? r : read_value(client);
+}
+
+static int64_t read_tally(void *client)
+{
+	struct client *c = client;
+	return read_at(c, &key_tally, 0, &c->tally, sizeof(c->tally));
+}
+
+static int64_t read_page(void *client)
+{
+	struct client *c = client;
+	return read_at(c, &key_page, 0, &c->page, sizeof(c->page));
+}
+
+static const struct op ops[] = {
+	{ .kind = KIND_W, .name = "transaction", .run = update },
+	{ .kind = KIND_R, .name = "get", .run = read_value },
+	{ .kind = KIND_S, .name = "get, 64 B", .run = read_tally },
+	{ .kind = KIND_S, .name = "get, 1 KiB", .run = read_page },
+	{ .kind = KIND_C, .name = "transaction", .run = update, .flags = OP_PARKS },
+	{ .kind = KIND_RW, .name = "transaction, get", .run = update_and_read },
+};
+
+extern const struct peer peer_lmdb;
+const struct peer peer_lmdb = {
+	.name = "lmdb",
+	.doc = "LMDB in memory, NOSYNC and WRITEMAP",
+	.ops = ops,
+	.n_ops = sizeof(ops) / sizeof(ops[0]),
+	.start = start,
+	.open = open_client,
+	.close = close_client,
+};

@@ -1,0 +1,111 @@
+/*
+ * peer_mq.c: POSIX message queues: one to a serving process, and one back to each client. They are made, and their
+ * names removed at once, before any process is forked, which inherits them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "bench/served.h"
+#include "bench/servers.h"
+
+#define QUEUED 10 /* more needs privileges */
+
+struct letter {
+	struct ask ask;
+	uint32_t from;
+};
+
+static mqd_t to_server, to_client[BENCH_CLIENTS_MAX + 1];
+
+static int make_queue(long size, mqd_t *ret)
+{
+	char name[48];
+	struct mq_attr attr = { .mq_maxmsg = QUEUED, .mq_msgsize = size };
+	snprintf(name, sizeof(name), "/stoa-bench-%d", (int)getpid());
+	*ret = mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &attr);
+	if (*ret < 0)
+		return trouble(-errno, "mq_open: %s", strerror(errno));
+	mq_unlink(name);
+	return 0;
+}
+
+static void serve(void *unused)
+{
+	struct letter letter;
+	char answer[SERVED_ANSWER];
+	(void)unused;
+	while (mq_receive(to_server, (char *)&letter, sizeof(letter), NULL) == sizeof(letter)) {
+		size_t size = served_do(&letter.ask, answer);
+		if (size)
+			mq_send(to_client[letter.from], answer, size, 0);
+	}
+}
+
+static int start(void)
+{
+	int r = make_queue(sizeof(struct letter), &to_server);
+	for (unsigned i = 0; i <= BENCH_CLIENTS_MAX && r == 0; i++)
+		r = make_queue(SERVED_ANSWER, &to_client[i]);
+	if (r == 0)
+		r = servers_fork("mq", serve, NULL);
+	return r < 0 ? r : 0;
+}
+
+static int open_client(unsigned me, void **ret)
+{
+	static uint32_t from;
+	from = me;
+	*ret = &from;
+	return 0;
+}
+
+static int say(void *client, struct ask ask)
+{
+	struct letter letter = { ask, *(uint32_t *)client };
+	int r = mq_send(to_server, (const char *)&letter, sizeof(letter), 0);
+	return r < 0 ? trouble(-errno, "mq_send: %s", strerror(errno)) : 0;
+}
+
+static int round_trip(void *client, struct ask ask)
+{
+	char answer[SERVED_ANSWER];
+	int r = say(client, ask);
+	if (r == 0 && mq_receive(to_client[*(uint32_t *)client], answer, sizeof(answer), NULL) < 0)
+		r = trouble(-errno, "mq_receive: %s", strerror(errno));
+	return r;
+}
+
+static int64_t update(void *client)
+{
+	return round_trip(client, ASK_ADD);
+}
+
+static int64_t update_quietly(void *client)
+{
+	return say(client, ASK_ADD_QUIETLY);
+}
+
+static int await_updates(void *client)
+{
+	return round_trip(client, ASK_VALUE);
+}
+
+static const struct op ops[] = {
+	{ .kind = KIND_W, .name = "send", .run = update_quietly, .finish = await_updates },
+	{ .kind = KIND_C, .name = "round trip", .run = update, .flags = OP_PARKS },
+};
+
+extern const struct peer peer_mq;
+const struct peer peer_mq = {
+	.name = "mq",
+	.doc = "POSIX message queues to a serving process and back",
+	.ops = ops,
+	.n_ops = sizeof(ops) / sizeof(ops[0]),
+	.start = start,
+	.open = open_client,
+};

@@ -1,0 +1,98 @@
+/*
+ * peer_zmq.c: ZeroMQ over ipc: a DEALER in each client, a ROUTER in a serving process.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "bench/bench.h"
+#include "bench/served.h"
+#include "bench/servers.h"
+
+static char endpoint[104], path[96];
+
+static int failed(const char *what)
+{
+	return trouble(-errno, "%s: %s", what, zmq_strerror(errno));
+}
+
+static void serve(void *unused)
+{
+	struct ask ask;
+	char from[256], answer[SERVED_ANSWER];
+	void *socket = zmq_socket(zmq_ctx_new(), ZMQ_ROUTER);
+	(void)unused;
+	if (zmq_bind(socket, endpoint) < 0)
+		return;
+	for (int n; (n = zmq_recv(socket, from, sizeof(from), 0)) >= 0;) {
+		if (zmq_recv(socket, &ask, sizeof(ask), 0) != sizeof(ask))
+			continue;
+		size_t size = served_do(&ask, answer);
+		if (size && zmq_send(socket, from, (size_t)n, ZMQ_SNDMORE) >= 0)
+			zmq_send(socket, answer, size, 0);
+	}
+}
+
+static int start(void)
+{
+	snprintf(path, sizeof(path), "%s/zmq", servers_dir());
+	snprintf(endpoint, sizeof(endpoint), "ipc://%s", path);
+	pid_t pid = servers_fork("zmq", serve, NULL);
+	return pid < 0 ? pid : servers_await_socket(pid, path);
+}
+
+static int open_client(unsigned me, void **ret)
+{
+	int none = 0;
+	void *context = zmq_ctx_new(), *socket = zmq_socket(context, ZMQ_DEALER);
+	(void)me;
+	*ret = socket;
+	if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof(none)) < 0 || zmq_connect(socket, endpoint) < 0)
+		return failed("zmq_connect");
+	return 0;
+}
+
+static int say(void *socket, struct ask ask)
+{
+	return zmq_send(socket, &ask, sizeof(ask), 0) < 0 ? failed("zmq_send") : 0;
+}
+
+static int round_trip(void *socket, struct ask ask)
+{
+	char answer[SERVED_ANSWER];
+	int r = say(socket, ask);
+	if (r == 0 && zmq_recv(socket, answer, sizeof(answer), 0) < 0)
+		r = failed("zmq_recv");
+	return r;
+}
+
+static int64_t update(void *client)
+{
+	return round_trip(client, ASK_ADD);
+}
+
+static int64_t update_quietly(void *client)
+{
+	return say(client, ASK_ADD_QUIETLY);
+}
+
+static int await_updates(void *client)
+{
+	return round_trip(client, ASK_VALUE);
+}
+
+static const struct op ops[] = {
+	{ .kind = KIND_W, .name = "send", .run = update_quietly, .finish = await_updates },
+	{ .kind = KIND_C, .name = "round trip", .run = update, .flags = OP_PARKS },
+};
+
+extern const struct peer peer_zmq;
+const struct peer peer_zmq = {
+	.name = "zmq",
+	.doc = "ZeroMQ, ipc, to a serving process",
+	.ops = ops,
+	.n_ops = sizeof(ops) / sizeof(ops[0]),
+	.start = start,
+	.open = open_client,
+};
