@@ -67,9 +67,10 @@ struct peer {
 	size_t n_ops;
 	int (*start)(void); /* -ENOTSUP: it cannot be measured here. NULL: nothing to start */
 	void (*stop)(void);
-	int (*open)(unsigned client, void **ret); /* in each client process, and the helper's */
+	int (*open)(unsigned client, void **ret); /* in each client process, and the helper's; *ret is data before */
 	void (*close)(void *client);
-	pid_t (*server)(void); /* a process to be pinned that servers.h does not know of; 0: none now */
+	pid_t (*server)(void *data); /* a process to be pinned that servers.h does not know of; 0: none now */
+	void *data;
 };
 
 /* Keeps a text for the user, of this process; returns code, which is negative. */

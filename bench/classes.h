@@ -21,6 +21,19 @@ STOA_STUB(tally, add, struct tally_add, struct tally_value); /* changes value an
 STOA_STUB(tally, touch, stoa_none, stoa_none);               /* changes other */
 STOA_STUB(tally, stamp, struct tally_stamp, stoa_none);      /* sets other */
 
-extern const struct stoa_class tally_class, page_class;
+/* Objects of 4 KiB and of 1 MiB, in blocks of 1 KiB: each block is a part of its own. */
+#define BLOCK_WORDS 128
+struct small {
+	uint64_t blocks[4][BLOCK_WORDS];
+};
+struct large {
+	uint64_t blocks[1024][BLOCK_WORDS];
+};
+STOA_STUB(small, touch, stoa_none, stoa_none); /* changes 8 bytes of the last block */
+STOA_STUB(large, touch, stoa_none, stoa_none);
+
+extern const struct stoa_class tally_class, page_class, small_class, large_class;
+
+void classes_begin(void); /* before they are used */
 
 #endif

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static cpu_set_t ours;
 
@@ -19,6 +20,22 @@ void cpu_begin(void)
 unsigned cpu_count(void)
 {
 	return (unsigned)CPU_COUNT(&ours);
+}
+
+const char *cpu_name(char *to, size_t size)
+{
+	char line[256], *name;
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	snprintf(to, size, "unknown processor");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, "model name", 10) == 0 && (name = strchr(line, ':'))) {
+			line[strcspn(line, "\n")] = '\0';
+			snprintf(to, size, "%s", name + 2);
+			break;
+		}
+	if (f)
+		fclose(f);
+	return to;
 }
 
 static cpu_set_t one(unsigned place)

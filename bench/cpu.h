@@ -5,9 +5,11 @@
 #define BENCH_CPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 unsigned cpu_count(void);             /* that we may use */
+const char *cpu_name(char *to, size_t size); /* as its maker calls it */
 void cpu_begin(void);                 /* remember them, before anything is pinned */
 void cpu_pin_self(unsigned place);    /* place 0 is the servers'; 1 and up are the clients' */
 void cpu_pin(pid_t pid, bool pinned); /* all its threads to place 0, or let them go */

@@ -15,8 +15,7 @@ static unsigned counter_of(uint64_t ns)
 	return shift < HISTOGRAM_OCTAVES && i < HISTOGRAM_COUNTERS ? i : HISTOGRAM_COUNTERS - 1;
 }
 
-/* The greatest value of a counter. */
-static uint64_t top_of(unsigned i)
+uint64_t histogram_top(unsigned i)
 {
 	unsigned shift = i < 2 * LINEAR ? 0 : (i >> HISTOGRAM_BITS) - 1;
 	uint64_t first = (uint64_t)(i - (shift << HISTOGRAM_BITS)) << shift;
@@ -52,7 +51,7 @@ uint64_t histogram_at(const struct histogram *h, double share)
 	for (unsigned i = 0; i < HISTOGRAM_COUNTERS; i++) {
 		sum += h->counts[i];
 		if (sum >= need && sum > 0)
-			return top_of(i) < h->most ? top_of(i) : h->most;
+			return histogram_top(i) < h->most ? histogram_top(i) : h->most;
 	}
 	return h->most;
 }

@@ -26,4 +26,6 @@ void histogram_merge(struct histogram *h, const struct histogram *from);
 /* The value that a share of all (0 to 1) does not exceed; 1: the greatest. 0 of an empty one. */
 uint64_t histogram_at(const struct histogram *h, double share);
 
+uint64_t histogram_top(unsigned counter); /* the greatest value of a counter */
+
 #endif

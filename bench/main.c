@@ -7,10 +7,14 @@
 #include <stdlib.h>
 
 #include "bench/cpu.h"
+#include "bench/footprint.h"
+#include "bench/json.h"
 #include "bench/options.h"
+#include "bench/plot.h"
 #include "bench/run.h"
 #include "bench/servers.h"
 #include "bench/table.h"
+#include "bench/targets.h"
 #include "bench/ticks.h"
 
 static int complain(void)
@@ -21,9 +25,17 @@ static int complain(void)
 
 static int output(const struct run *run)
 {
-	if (options.table)
+	int r = 0;
+	if (options.table) {
 		table_print(run);
-	return 0;
+		footprint_print();
+		targets_print(run);
+	}
+	if (options.json)
+		r = json_write(run, options.json_path);
+	if (options.plot_path && r == 0)
+		r = plot_write(run, options.plot_path);
+	return r;
 }
 
 static int measure(void)
@@ -34,6 +46,8 @@ static int measure(void)
 	int status = r == -EINTR ? 130 : r < 0 ? complain() : 0;
 	if (r == -EINTR && !run.rounds)
 		fprintf(stderr, "stoa-bench: interrupted before the first round was complete\n");
+	if (r == 0)
+		footprint_measure(options.quick);
 	if (run.rounds && output(&run) < 0)
 		status = complain();
 	run_end(&run);

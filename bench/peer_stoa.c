@@ -16,7 +16,7 @@
 #define OTHER offsetof(struct tally, other)
 
 static struct stoa *stoa;
-static struct stoa_proxy *tally, *page, *counter;
+static struct stoa_proxy *tally, *page, *counter, *small, *large;
 
 struct client {
 	uint64_t value;
@@ -33,10 +33,13 @@ int stoa_trouble(int code)
 
 static int start(void)
 {
-	int r = stoa_start("bench", STOA_CLASSES(&tally_class, &page_class), NULL, &stoa);
+	classes_begin();
+	int r = stoa_start("bench", STOA_CLASSES(&tally_class, &page_class, &small_class, &large_class), NULL, &stoa);
 	r = r ? r : stoa_create(stoa, "tally", &tally_class, NULL, 0, &tally);
 	r = r ? r : stoa_create(stoa, "page", &page_class, NULL, 0, &page);
 	r = r ? r : stoa_create(stoa, "counter", &counter_class, NULL, 0, &counter);
+	r = r ? r : stoa_create(stoa, "small", &small_class, NULL, 0, &small);
+	r = r ? r : stoa_create(stoa, "large", &large_class, NULL, 0, &large);
 	return r < 0 ? stoa_trouble(r) : 0;
 }
 
@@ -45,9 +48,10 @@ static void stop(void)
 	stoa = stoa_detach(stoa);
 }
 
-static pid_t find_coordinator(void)
+static pid_t find_coordinator(void *unused)
 {
 	struct stoa_health h;
+	(void)unused;
 	return stoa_health(stoa, &h) == 0 ? h.coordinator : 0;
 }
 
@@ -86,12 +90,41 @@ static int64_t cast_counter(void *client)
 	return r < 0 ? stoa_trouble(r) : 0;
 }
 
+static int64_t cast_small(void *client)
+{
+	(void)client;
+	int r = small_touch_cast(small, NULL, STOA_DEFAULT);
+	return r < 0 ? stoa_trouble(r) : 0;
+}
+
+static int64_t cast_large(void *client)
+{
+	(void)client;
+	int r = large_touch_cast(large, NULL, STOA_DEFAULT);
+	return r < 0 ? stoa_trouble(r) : 0;
+}
+
 static int64_t call(void *client)
 {
 	struct client *c = client;
 	struct tally_value ret;
 	int r = tally_add_call(tally, &(struct tally_add){ 1, 2 }, &ret, STOA_DEFAULT);
 	c->value = ret.value;
+	return r < 0 ? stoa_trouble(r) : 0;
+}
+
+/* A commit each; casts share one among many. */
+static int64_t call_small(void *client)
+{
+	(void)client;
+	int r = small_touch_call(small, NULL, NULL, STOA_DEFAULT);
+	return r < 0 ? stoa_trouble(r) : 0;
+}
+
+static int64_t call_large(void *client)
+{
+	(void)client;
+	int r = large_touch_call(large, NULL, NULL, STOA_DEFAULT);
 	return r < 0 ? stoa_trouble(r) : 0;
 }
 
@@ -170,6 +203,8 @@ static int tell(void *client, const _Atomic bool *stop)
 static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "cast", .run = cast, .finish = sync_casts },
 	{ .kind = KIND_W, .name = "cast, counter", .run = cast_counter, .finish = sync_casts },
+	{ .kind = KIND_W, .name = "cast, 8 of 4 KiB", .run = cast_small, .finish = sync_casts, .most = 1 },
+	{ .kind = KIND_W, .name = "cast, 8 of 1 MiB", .run = cast_large, .finish = sync_casts, .most = 1 },
 	{ .kind = KIND_R, .name = "get", .run = get },
 	{ .kind = KIND_R, .name = "get, other written", .run = get, .help = write_other, .most = 1 },
 	{ .kind = KIND_R, .name = "get, same written", .run = get, .help = write_same, .most = 1 },
@@ -177,6 +212,8 @@ static const struct op ops[] = {
 	{ .kind = KIND_S, .name = "snapshot 1 KiB", .run = snapshot_page },
 	{ .kind = KIND_S, .name = "snapshot, written", .run = snapshot_tally, .help = write_same, .most = 1 },
 	{ .kind = KIND_C, .name = "call", .run = call, .flags = OP_PARKS },
+	{ .kind = KIND_C, .name = "call, 8 of 4 KiB", .run = call_small, .most = 1 },
+	{ .kind = KIND_C, .name = "call, 8 of 1 MiB", .run = call_large, .most = 1 },
 	{ .kind = KIND_RW, .name = "cast, get", .run = cast_and_get, .finish = sync_casts },
 	{ .kind = KIND_N, .name = "wait", .run = hear, .help = tell, .most = 1, .flags = OP_WAITS },
 };

@@ -71,7 +71,7 @@ static int open_peer(const struct peer *peer, unsigned me, void **ret)
 	while (i < PEERS_MOST - 1 && opened[i].peer && opened[i].peer != peer)
 		i++;
 	if (opened[i].peer != peer) {
-		void *client = NULL;
+		void *client = peer->data;
 		int r = peer->open ? peer->open(me, &client) : 0;
 		if (r < 0)
 			return r;
@@ -239,7 +239,7 @@ static int await_count(_Atomic uint32_t *word, uint32_t n, int64_t patience)
 
 static void pin_servers(const struct order *o)
 {
-	pid_t own = o->peer->server ? o->peer->server() : 0;
+	pid_t own = o->peer->server ? o->peer->server(o->peer->data) : 0;
 	if (own > 0)
 		cpu_pin(own, o->pinned);
 	if (pool.pinned != o->pinned)

@@ -46,20 +46,6 @@ static const char *ratio(struct spread s)
 
 /* ---- what comes before ---- */
 
-static void print_cpu(void)
-{
-	char line[256], *name;
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, "model name", 10) == 0 && (name = strchr(line, ':'))) {
-			line[strcspn(line, "\n")] = '\0';
-			printf(",%s", name + 1);
-			break;
-		}
-	if (f)
-		fclose(f);
-}
-
 static void print_probe(const struct run *run)
 {
 	unsigned slow = 0;
@@ -73,9 +59,9 @@ static void print_probe(const struct run *run)
 
 static void print_head(const struct run *run)
 {
-	printf("stoa-bench " PACKAGE_VERSION ": %u CPUs", cpu_count());
-	print_cpu();
-	printf("; %u rounds, slices of %g ms\n", run->rounds, (double)options.slice_ns / 1e6);
+	char cpu[128];
+	printf("stoa-bench " PACKAGE_VERSION ": %u CPUs, %s; %u rounds, slices of %g ms\n", cpu_count(),
+	       cpu_name(cpu, sizeof(cpu)), run->rounds, (double)options.slice_ns / 1e6);
 	print_probe(run);
 	printf("ns/op: time over operations of all clients (parked, rate: the median of a slice), median of the rounds.\n"
 	       "p50 to max: of single calls, in all rounds, nothing trimmed; a reading of the clock, %.0f ns, is in each.\n"
