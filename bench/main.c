@@ -12,6 +12,7 @@
 #include "bench/options.h"
 #include "bench/plot.h"
 #include "bench/run.h"
+#include "bench/scaling.h"
 #include "bench/servers.h"
 #include "bench/table.h"
 #include "bench/targets.h"
@@ -54,6 +55,12 @@ static int measure(void)
 	return status;
 }
 
+static int scale(void)
+{
+	int r = scaling_run();
+	return r == -EINTR ? 130 : r < 0 ? complain() : 0;
+}
+
 int main(int argc, char **argv)
 {
 	enum options_then then = options_read(argc, argv);
@@ -61,7 +68,7 @@ int main(int argc, char **argv)
 		return then == OPTIONS_DONE ? 0 : 2;
 	cpu_begin();
 	ticks_begin();
-	int status = servers_begin() < 0 ? complain() : measure();
+	int status = servers_begin() < 0 ? complain() : options.scaling ? scale() : measure();
 	servers_end();
 	return status;
 }

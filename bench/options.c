@@ -226,6 +226,10 @@ enum options_then options_read(int argc, char **argv)
 		fprintf(stderr, "stoa-bench: %s: nothing but options is expected; see --help\n", argv[optind]);
 		return OPTIONS_WRONG;
 	}
+	if (options.scaling && (options.plot_path || options.rate)) {
+		fputs("stoa-bench: --scaling goes with neither --plot nor --rate\n", stderr);
+		return OPTIONS_WRONG;
+	}
 	fill_in();
 	return OPTIONS_RUN;
 }

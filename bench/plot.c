@@ -11,21 +11,22 @@
 #include "bench/cpu.h"
 #include "bench/options.h"
 
-#define WIDTH 1240
+#define WIDTH 1260
 #define HEAD 64      /* above the panels: the title */
-#define LEFT 70      /* of a panel: the labels of latencies */
+#define LEFT 74      /* of a panel: the labels of latencies */
+#define GAP_X 90
 #define PANEL_W 440
 #define PANEL_H 300
 #define GAP_Y 78     /* below a panel: the labels of percentiles, and the title of the next */
-#define LEGEND_X 1084
+#define LEGEND_X 1104
 #define NINES 6      /* to the right edge: 99.9999 % */
 #define BOTTOM_NS 10 /* lower edge */
 #define DECADES 7    /* to 100 ms */
 #define COLUMNS 2
 
 static const char *const colours[] = {
-	"#8a8a8a", "#d62728", "#1f77b4", "#17a2b8", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b",
-	"#e377c2", "#bcbd22", "#3b5b92", "#7f9c2f", "#c49c00", "#5f5f9f", "#444444",
+	"#9a9a9a", "#d62728", "#1f77b4", "#7fc4e8", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b",
+	"#e377c2", "#d8c93a", "#123f7a", "#7f9c2f", "#00a6a6", "#222222", "#b08a5a",
 };
 
 struct panel {
@@ -220,7 +221,7 @@ static void draw_all(FILE *to, const struct run *run)
 		if (!has_any(run, kinds[k], clients_of_column(0)))
 			continue;
 		for (unsigned column = 0; column < columns; column++) {
-			struct panel p = { to, LEFT + column * (PANEL_W + LEFT), HEAD + 20 + row * (PANEL_H + GAP_Y) };
+			struct panel p = { to, LEFT + column * (PANEL_W + GAP_X), HEAD + 20 + row * (PANEL_H + GAP_Y) };
 			draw_panel(&p, run, kinds[k], clients_of_column(column));
 		}
 		row++;
