@@ -264,7 +264,7 @@ int footprint_measure(bool briefly)
 void footprint_print(void)
 {
 	const struct footprint *f = &footprint;
-	printf("\nFootprint of a stoad with one small class\n");
+	printf("Footprint of a stoad with one small class\n");
 	if (!f->is_there) {
 		printf("not measured: %s\n", f->why);
 		return;

@@ -68,6 +68,7 @@ int main(int argc, char **argv)
 		return then == OPTIONS_DONE ? 0 : 2;
 	cpu_begin();
 	ticks_begin();
+	pool_catch_signals();
 	int status = servers_begin() < 0 ? complain() : options.scaling ? scale() : measure();
 	servers_end();
 	return status;

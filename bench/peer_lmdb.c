@@ -31,7 +31,7 @@ static int check(const char *what, int r)
 
 static int open_env(MDB_env **ret)
 {
-	char path[96];
+	char path[112];
 	snprintf(path, sizeof(path), "%s/lmdb", servers_dir());
 	mkdir(path, 0700);
 	int r = check("mdb_env_create", mdb_env_create(ret));

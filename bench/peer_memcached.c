@@ -11,7 +11,7 @@
 #include "bench/bench.h"
 #include "bench/servers.h"
 
-static char path[96];
+static char path[112];
 
 struct client {
 	memcached_st *m, *quiet;

@@ -15,7 +15,7 @@
 
 #define CONNECT_NS INT64_C(5000000000)
 
-static char url[104];
+static char url[120];
 
 static int check(const char *what, int r)
 {

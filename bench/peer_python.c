@@ -59,7 +59,7 @@ static const char client_text[] =
 	"        at = now()\n"
 	"    say(array.array('Q', [len(times)]) + times)\n";
 
-static char python[256], path[96];
+static char python[256], path[112];
 
 static int start(void)
 {

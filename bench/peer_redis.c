@@ -12,7 +12,7 @@
 
 #define PIPELINE 64
 
-static char path[96];
+static char path[112];
 
 static int start(void)
 {

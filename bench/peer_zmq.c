@@ -10,7 +10,7 @@
 #include "bench/served.h"
 #include "bench/servers.h"
 
-static char endpoint[104], path[96];
+static char endpoint[120], path[112];
 
 static int failed(const char *what)
 {

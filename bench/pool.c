@@ -53,6 +53,14 @@ static void on_signal(int unused)
 	interrupted = 1;
 }
 
+void pool_catch_signals(void)
+{
+	struct sigaction on = { .sa_handler = on_signal };
+	sigaction(SIGINT, &on, NULL);
+	sigaction(SIGTERM, &on, NULL);
+	sigaction(SIGHUP, &on, NULL);
+}
+
 bool pool_interrupted(void)
 {
 	return interrupted;
@@ -168,10 +176,6 @@ static int fork_clients(void)
 
 int pool_begin(unsigned clients)
 {
-	struct sigaction on = { .sa_handler = on_signal };
-	sigaction(SIGINT, &on, NULL);
-	sigaction(SIGTERM, &on, NULL);
-	sigaction(SIGHUP, &on, NULL);
 	arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (arena == MAP_FAILED)
 		return trouble(-errno, "mmap: %s", strerror(errno));

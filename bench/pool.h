@@ -35,6 +35,7 @@ struct report {
 int pool_begin(unsigned clients);                                    /* forks; peers are started */
 int pool_run(const struct order *order, struct report *ret_report); /* fails with a trouble_text(); -EINTR: by the user */
 void pool_end(void);
+void pool_catch_signals(void);
 bool pool_interrupted(void); /* ^C or a SIGTERM came */
 
 #endif

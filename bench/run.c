@@ -136,6 +136,8 @@ static bool is_chosen(const struct peer *p)
 static int start_peer(struct run *run, const struct peer *p)
 {
 	int r = p->start ? p->start() : 0;
+	if (pool_interrupted())
+		return -EINTR;
 	if (r == 0 || is_floor(p) || is_stoa(p))
 		return r;
 	run->absent[run->n_absent].peer = p;

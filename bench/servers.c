@@ -26,7 +26,7 @@
 #define TERMINATE_NS INT64_C(3000000000)
 
 static struct {
-	char dir[48];
+	char dir[64];
 	pid_t owner; /* whose they are: a forked child must not end them */
 	pid_t pids[MOST];
 	unsigned n;
@@ -39,10 +39,10 @@ const char *servers_dir(void)
 
 int servers_begin(void)
 {
-	char below[64];
-	strcpy(all.dir, "/dev/shm/stoa-bench.XXXXXX");
+	char below[80];
+	snprintf(all.dir, sizeof(all.dir), "/dev/shm/stoa-bench.%d.XXXXXX", (int)getpid());
 	if (!mkdtemp(all.dir)) {
-		strcpy(all.dir, "/tmp/stoa-bench.XXXXXX");
+		snprintf(all.dir, sizeof(all.dir), "/tmp/stoa-bench.%d.XXXXXX", (int)getpid());
 		if (!mkdtemp(all.dir))
 			return trouble(-errno, "no directory in /dev/shm or /tmp: %s", strerror(errno));
 	}
@@ -107,7 +107,7 @@ void servers_pin(bool pinned)
 /* In the child. It is not to outlive us, and ^C is for us to handle. */
 static void become(const char *name, pid_t parent)
 {
-	char path[96];
+	char path[112];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
@@ -188,7 +188,7 @@ static bool is_served(const char *path)
 
 static bool has_said(const char *name, const char *text)
 {
-	char path[96], said[16384];
+	char path[112], said[16384];
 	snprintf(path, sizeof(path), "%s/%s.log", all.dir, name);
 	FILE *f = fopen(path, "re");
 	size_t n = f ? fread(said, 1, sizeof(said) - 1, f) : 0;

@@ -104,7 +104,7 @@ static int64_t time_parked(const struct order *o, void *client, struct seat *sea
 /* Latency counts from when the operation was due, so that a late one does not hide how late its followers are. */
 static int64_t time_rated(const struct order *o, void *client, struct seat *seat)
 {
-	double gap = 1e9 * o->clients / o->rate, due = (double)clock_now();
+	double gap = 1e9 * o->clients * (o->op->each ? o->op->each : 1) / o->rate, due = (double)clock_now();
 	int64_t end = clock_now() + o->length_ns, r = 0;
 	for (; r >= 0 && due < (double)end; due += gap) {
 		spin_until((int64_t)due);

@@ -94,7 +94,7 @@ static void print_row(const struct run *run, const struct cell *c)
 	printf("%8s %8s %8s %8s %8s  ", table_ns(run_spread(c->cost_ns, run->rounds).median),
 	       table_ns((double)histogram_at(h, 0.5)), table_ns((double)histogram_at(h, 0.99)),
 	       table_ns((double)histogram_at(h, 0.999)), table_ns((double)h->most));
-	printf("%-18s %s\n", floor_ns ? ratio(run_ratio(run, c->cost_ns, floor_ns)) : "",
+	printf("%-18s %s\n", floor_ns && c->order.pace != PACE_RATE ? ratio(run_ratio(run, c->cost_ns, floor_ns)) : "",
 	       stoa && stoa != c ? ratio(run_ratio(run, c->cost_ns, stoa->cost_ns)) : "");
 }
 
@@ -152,8 +152,8 @@ void table_print(const struct run *run)
 			print_kind_head(run, kind);
 			print_rows(run, kind);
 		}
-	putchar('\n');
 	for (size_t i = 0; i < run->n_absent; i++)
 		if (run->absent[i].why[0])
-			printf("not here: %s: %s\n", run->absent[i].peer->name, run->absent[i].why);
+			printf("\nnot here: %s: %s", run->absent[i].peer->name, run->absent[i].why);
+	putchar('\n');
 }

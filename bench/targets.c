@@ -260,7 +260,8 @@ static bool is_met(const struct target *t, struct spread s)
 static void print_row(const struct target *t, struct spread s)
 {
 	char figure[64], limit[32];
-	int digits = fabs(s.median) < 9.95 ? 2 : fabs(s.median) < 99.5 ? 1 : 0;
+	double x = fabs(s.median);
+	int digits = x < 0.095 ? 4 : x < 9.95 ? 2 : x < 99.5 ? 1 : 0;
 	snprintf(figure, sizeof(figure), "%.*f %s", digits, s.median, t->unit);
 	snprintf(limit, sizeof(limit), "%s %g %s", t->at_least ? "at least" : "at most", t->limit, t->unit);
 	printf("%-8s %-62s %-12s %s\n", is_met(t, s) ? "met" : "NOT MET", t->what, figure, limit);

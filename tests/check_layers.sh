@@ -14,7 +14,7 @@ find include src proxy coordinator tools examples bench tests -name '*.[ch]' 2>/
 		below["tools"] = "include src proxy coordinator tools"
 		below["examples"] = "include src proxy coordinator examples"
 		below["bench"] = "include src proxy coordinator bench"
-		below["tests"] = "include src proxy coordinator tools tests"
+		below["tests"] = "include src proxy coordinator tools bench tests"
 	}
 	function complain(why) {
 		print FILENAME ":" FNR ": " $0 ": " why

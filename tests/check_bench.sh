@@ -1,0 +1,129 @@
+#!/bin/sh
+# check_bench.sh: stoa-bench measures, and its table, its JSON and its picture come out; what is wrong is told; ^C and an
+# end leave nothing behind. How fast anything was is not looked at.
+set -eu
+bench=$builddir/bench/stoa-bench
+if [ ! -x "$bench" ]; then
+	echo "no bench/stoa-bench here: make bench builds it"
+	exit 77
+fi
+dir=$(mktemp -d)
+pid=
+
+clean_up() {
+	[ -z "$pid" ] || kill "$pid" 2>/dev/null || :
+	rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+
+fail() {
+	echo "$@"
+	tail -n 40 "$dir"/out* 2>/dev/null
+	exit 1
+}
+
+# its directory has its number in the name
+is_there() {
+	ls -d /dev/shm/stoa-bench."$pid".* /tmp/stoa-bench."$pid".* 2>/dev/null | grep -q .
+}
+
+# run STATUS ARGUMENT...: what it prints goes to out and err
+run() {
+	expected=$1
+	shift
+	timeout 120 "$bench" "$@" >"$dir/out" 2>"$dir/err" &
+	pid=$!
+	status=0
+	wait $pid || status=$?
+	[ $status = "$expected" ] || fail "stoa-bench $*: status $status, $(cat "$dir/err")"
+}
+
+has() {
+	grep -q -e "$1" "$dir/$2" || fail "$2 lacks: $1"
+}
+
+parses() {
+	! command -v python3 >/dev/null || python3 -c "$2" <"$1" || fail "$1 is wrong"
+}
+
+# ---- a short run of what needs nothing installed ----
+
+run 0 --quick --rounds=1 --slice=1 --peers=mutex,robust,mq,socket --json="$dir/json" --plot="$dir/svg"
+has '^floor .*cache line ping-pong' out
+has '^stoa .* cast ' out
+has '^stoa .* call .* parked' out
+has '^mutex ' out
+has '^socket ' out
+has '^Targets' out
+if grep -v '^mq' "$dir/out" | grep 'failed:'; then # a container may have no message queues
+	fail "a contender failed"
+fi
+parses "$dir/json" '
+import json, sys
+all = json.load(sys.stdin)
+cells = [c for c in all["cells"] if "failed" not in c]
+assert {c["kind"] for c in cells} == {"floor", "W", "R", "S", "C", "RW", "N"}
+for c in cells:
+    assert len(c["cost"]) == all["rounds"] == 1 and c["cost"][0] > 0
+    assert c["n"] == sum(n for _, n in c["histogram"])
+    assert c["min"] <= c["p50"] <= c["p99"] <= c["p999"] <= c["max"]
+assert all["targets"]'
+has '<polyline' svg
+has '</svg>' svg
+parses "$dir/svg" '
+import sys, xml.dom.minidom
+assert xml.dom.minidom.parse(sys.stdin.buffer).documentElement.tagName == "svg"'
+
+# ---- other ways ----
+
+run 0 --quick --rounds=1 --slice=1 --peers=mutex --clients=1 --ops=R --json
+parses "$dir/out" 'import json, sys; assert {c["kind"] for c in json.load(sys.stdin)["cells"]} == {"floor", "R"}'
+run 0 --quick --rounds=1 --slice=1 --peers=mutex --clients=2 --ops=C --rate=5000 --no-pin
+has '^stoa .* call .* rate' out
+run 0 --quick --rounds=1 --slice=1 --scaling
+has '^namespaces ' out
+if grep -q '^failed' "$dir/out"; then
+	fail "scaling failed"
+fi
+run 0 --help
+has '--scaling' out
+run 0 --list
+has '^redis ' out
+
+# ---- what is wrong ----
+
+run 2 --cleints=3
+has 'cleints' err
+run 2 --ops=W,X
+has "X" err
+run 2 --peers=rabbit
+has 'rabbit' err
+run 2 --clients=0
+has '--clients=0' err
+run 2 --rounds=many
+has '--rounds=many' err
+run 2 --scaling --plot=x.svg
+has '--scaling' err
+run 2 surplus
+has 'surplus' err
+run 1 --quick --rounds=1 --slice=1 --peers=mutex --clients=1 --ops=R --plot=/nowhere/x.svg
+has '/nowhere/x.svg' err
+
+# ---- the end, and ^C ----
+
+"$bench" --rounds=10000 --ops=C >"$dir/out" 2>"$dir/err" &
+pid=$!
+end=$(($(date +%s) + 20))
+until is_there; do
+	[ "$(date +%s)" -lt $end ] || fail "it makes no directory"
+	sleep 0.02
+done
+kill -INT $pid
+status=0
+wait $pid || status=$?
+[ $status = 130 ] || fail "after ^C: status $status"
+if is_there; then
+	fail "left behind after ^C:" /dev/shm/stoa-bench."$pid".* /tmp/stoa-bench."$pid".*
+fi
+pid=
