@@ -606,6 +606,7 @@ static void command_sums(struct coordinator *c, struct command *cmd, struct serv
 		return;
 	fold_take((const struct fold_args *)(cmd->base + sizeof(cmd->record)), lane, &cmd->sums);
 	c->totals.folded += cmd->sums.casts - 1;
+	c->rush = c->rush || cmd->sums.casts > 1;
 }
 
 /* All of the chain was applied before: its newest cast came just in time, and could not know. */

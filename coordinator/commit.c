@@ -19,6 +19,7 @@
 #include "src/ring.h"
 
 #define AHEAD 4		/* commands whose records are fetched while others run */
+#define RUSH_PAUSES 16	/* some 400 ns */
 #define TURN_NS 2000000 /* of a turn where methods are slow: no command but the one in hand begins later */
 
 /*
@@ -203,6 +204,15 @@ static uint32_t take_folds(struct coordinator *c, uint64_t *words, uint32_t n)
 	}
 }
 
+/* A moment in which more casts join, instead of being published one by one: as long as some do, and nobody else waits
+ * much longer for that. */
+static void let_join(struct coordinator *c)
+{
+	for (int i = 0; c->rush && i < RUSH_PAUSES; i++)
+		park_pause();
+	c->rush = false;
+}
+
 uint32_t commit_turn(struct coordinator *c)
 {
 	uint64_t words[TURN_MAX];
@@ -211,6 +221,7 @@ uint32_t commit_turn(struct coordinator *c)
 		n++;
 	if (n == 0)
 		return 0;
+	let_join(c);
 	say_taken(c, n);
 	for (uint32_t i = 0; i < n && i < AHEAD; i++)
 		command_prefetch(c, words[i]);

@@ -178,6 +178,7 @@ struct coordinator {
 	/* the turn */
 	uint64_t head;   /* == committed between turns */
 	uint64_t ticket; /* of the command in hand */
+	bool rush;       /* casts are folded faster than they are taken */
 	int64_t now_ns;  /* CLOCK_REALTIME of the turn */
 	struct totals totals;
 	uint8_t totals_current;
