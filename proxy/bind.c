@@ -111,6 +111,7 @@ static int bind_attr(const struct binding *b, uint32_t i, struct bound_attr *out
 	out->stamp = plan->place_of[k];
 	const struct part_plan *p = &plan->parts[out->part];
 	out->at = p->image_at + p->image->fields[plan->place_of[k]].at;
+	out->quick = !out->variable && a->rank == 0 && (a->size == 4 || a->size == 8);
 	return 0;
 }
 
@@ -193,11 +194,6 @@ static int map_whole(struct binding *b)
 	return r;
 }
 
-static uint32_t hash_offset(const struct binding *b, uint32_t offset)
-{
-	return (offset * 2654435769u) >> (32 - b->hash_bits);
-}
-
 static int hash_attrs(struct binding *b)
 {
 	b->hash_bits = 4;
@@ -205,7 +201,7 @@ static int hash_attrs(struct binding *b)
 		b->hash_bits++;
 	b->by_offset = calloc(1u << b->hash_bits, sizeof(*b->by_offset));
 	for (uint32_t i = 0; b->by_offset && i < b->n_attrs; i++) {
-		uint32_t h = hash_offset(b, b->attrs[i].offset);
+		uint32_t h = binding_hash(b, b->attrs[i].offset);
 		while (b->by_offset[h])
 			h = (h + 1) & ((1u << b->hash_bits) - 1);
 		b->by_offset[h] = i + 1;
@@ -292,7 +288,7 @@ void bindings_free(struct stoa *s)
 
 int binding_attr(const struct binding *b, uint32_t offset, const struct bound_attr **ret)
 {
-	for (uint32_t h = hash_offset(b, offset); b->by_offset[h]; h = (h + 1) & ((1u << b->hash_bits) - 1)) {
+	for (uint32_t h = binding_hash(b, offset); b->by_offset[h]; h = (h + 1) & ((1u << b->hash_bits) - 1)) {
 		const struct bound_attr *a = &b->attrs[b->by_offset[h] - 1];
 		if (a->offset != offset)
 			continue;

@@ -25,6 +25,7 @@ struct bound_attr {
 	uint32_t at;	/* of a fixed one: its bytes in the cell */
 	uint32_t stamp; /* in the cell's stamps */
 	bool variable, writable;
+	bool quick; /* usable, and one number of 4 or 8 bytes */
 	struct image_layout *image; /* of its value alone, offset 0 */
 	char *bad;		    /* NULL: usable */
 };
@@ -64,6 +65,16 @@ int binding_get(struct stoa *s, const struct stoa_class *ours, const struct clas
 void bindings_free(struct stoa *s);
 
 /* The attribute at this offset of our struct; -EINVAL or -EPROTO, with the thread's error. The same for a method. */
+static inline uint32_t binding_hash(const struct binding *b, uint32_t offset)
+{
+	return (offset * 2654435769u) >> (32 - b->hash_bits);
+}
+/* One that is quick, at the first look; NULL: there may be one all the same. */
+static inline const struct bound_attr *binding_quick(const struct binding *b, uint32_t offset)
+{
+	uint32_t i = b->by_offset[binding_hash(b, offset)];
+	return i && b->attrs[i - 1].offset == offset && b->attrs[i - 1].quick ? &b->attrs[i - 1] : NULL;
+}
 int binding_attr(const struct binding *b, uint32_t offset, const struct bound_attr **ret);
 int binding_refuse(const struct binding *b, const struct stoa_method *method);
 static inline int binding_method(const struct binding *b, const struct stoa_method *method,

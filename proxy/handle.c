@@ -320,14 +320,14 @@ static struct stoa *list_handle(struct stoa *s)
 
 static int enter(const char *dir, const char *name)
 {
-	if (lane_in_reader())
+	if (lane_in_reader)
 		return error_set(-EDEADLK, "a read-only method may not call stoa");
 	return serving_is(dir) ? error_set(-EDEADLK, "a method may not call stoa on its own namespace %s", name) : 0;
 }
 
-int handle_enter(const struct stoa *s)
+int handle_refuse(const struct stoa *s)
 {
-	int r = serving_any || lane_in_reader() ? enter(s->dir, s->name) : 0;
+	int r = enter(s->dir, s->name);
 	return r ? r : handle_whole(s);
 }
 

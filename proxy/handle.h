@@ -20,6 +20,7 @@
 
 #include "src/layout.h"
 #include "src/names.h"
+#include "src/serving.h"
 
 struct mark {
 	_Atomic uint64_t generation; /* 0: forked since */
@@ -68,7 +69,10 @@ static inline uint64_t handle_committed(const struct stoa *s)
 }
 
 /* May it be used here? -EDEADLK: not by a method of its namespace, nor by a reader. -ESTALE: it is damaged. */
-int handle_enter(const struct stoa *s);
+int handle_refuse(const struct stoa *s);
+extern __thread bool lane_in_reader;
+static inline bool handle_may_enter(const struct stoa *s) { return !serving_any && !lane_in_reader && !s->damaged; }
+static inline int handle_enter(const struct stoa *s) { return handle_may_enter(s) ? 0 : handle_refuse(s); }
 
 /* -ESTALE with the thread's error, if the handle is damaged: then what was read of the ingress before tells nothing. */
 int handle_fail(const struct stoa *s, bool may_apply, uint64_t ticket);

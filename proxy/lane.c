@@ -28,10 +28,10 @@ static __thread struct {
 	uint32_t n;
 	void *scratch;
 	size_t scratch_size;
-	bool in_reader;
 } mine;
 
 __thread struct lane_recent lane_recent;
+__thread bool lane_in_reader;
 
 /* Of all records that there can be; of which only what is used takes memory. */
 #define NOTES_SIZE (LANE_LIMIT / LANE_UNIT * sizeof(struct note))
@@ -374,14 +374,9 @@ static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struc
 	}
 }
 
-bool lane_in_reader(void)
-{
-	return mine.in_reader;
-}
-
 void lane_set_reader(bool in_reader)
 {
-	mine.in_reader = in_reader;
+	lane_in_reader = in_reader;
 	lane_recent.generation = 0;
 }
 
@@ -408,7 +403,7 @@ static int lane_of(struct stoa *s, uint64_t generation, int64_t timeout, struct 
 
 int lane_find(struct stoa *s, int64_t timeout, struct lane **ret)
 {
-	if (mine.in_reader)
+	if (lane_in_reader)
 		return error_set(-EDEADLK, "a read-only method may not call stoa");
 	lane_recent.generation = 0;
 	int r = lane_of(s, atomic_load_explicit(&s->mark->generation, memory_order_relaxed), timeout, ret);

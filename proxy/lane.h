@@ -139,7 +139,6 @@ void event_take_over(struct lane *lane, struct lane *old); /* the loop of the th
 void event_pending(struct lane *lane, int64_t deadline); /* an answer is wanted by then */
 
 /* Does this thread run a read-only method? Then it may not call us: what it reads lies in its scratch. */
-bool lane_in_reader(void);
 void lane_set_reader(bool in_reader);
 
 /* Memory of this thread for at least size bytes, kept for its next use. NULL when there is none. */
