@@ -222,7 +222,7 @@ int classes_publish(struct coordinator *c)
 		if (cls->id != CLASS_UNPUBLISHED)
 			continue;
 		r = publish_class(c, cls);
-		if (r != -ENOSPC && r != -EFBIG)
+		if ((r != -ENOSPC && r != -EFBIG) || c->head == 0) /* a namespace with nothing in it is not begun */
 			continue;
 		stoa_last_error(&e);
 		namespace_log(c->ns, LOG_ERR, "class %s is new or has changed, and there is no room for it: %s",

@@ -19,6 +19,38 @@ static void lane_file(uint32_t lane, char name[32])
 	snprintf(name, 32, "lane.%u", lane);
 }
 
+static uint64_t row_at(const struct coordinator *c, uint32_t lane)
+{
+	return (uint64_t)((char *)space_lane(c->space, lane) - (char *)c->space->state);
+}
+
+static _Atomic uint32_t *lanes_end(const struct coordinator *c, uint32_t lane, uint32_t *ret_place)
+{
+	uint32_t half = lane >= c->space->geometry.lanes;
+	*ret_place = lane - half * c->space->geometry.lanes;
+	return &c->space->state->lanes_end[half];
+}
+
+bool lane_is_known(const struct coordinator *c, uint32_t lane)
+{
+	uint32_t place;
+	return atomic_load_explicit(lanes_end(c, lane, &place), memory_order_relaxed) > place;
+}
+
+static int lane_make_known(struct coordinator *c, uint32_t lane)
+{
+	uint32_t place;
+	_Atomic uint32_t *end = lanes_end(c, lane, &place);
+	if (atomic_load(end) > place)
+		return 0;
+	int r = segment_reserve(c->ns->state_fd, row_at(c, lane), sizeof(struct lane_row));
+	if (r < 0)
+		return r;
+	*space_lane(c->space, lane) = (struct lane_row){ 0 }; /* what stood there, if anything, is damage */
+	atomic_store(end, place + 1);
+	return 0;
+}
+
 static void lane_load(struct coordinator *c, uint32_t i)
 {
 	struct lane_row *row = space_lane(c->space, i);
@@ -31,11 +63,6 @@ static void lane_load(struct coordinator *c, uint32_t i)
 	c->lanes[i].folded = row->cells[k].folded;
 }
 
-static uint64_t row_at(const struct coordinator *c, uint32_t lane)
-{
-	return (uint64_t)((char *)space_lane(c->space, lane) - (char *)c->space->state);
-}
-
 int lanes_load(struct coordinator *c)
 {
 	uint32_t n = space_lanes(c->space);
@@ -43,10 +70,10 @@ int lanes_load(struct coordinator *c)
 	c->lanes_touched = calloc(n, sizeof(*c->lanes_touched));
 	if (!c->lanes || !c->lanes_touched)
 		return -ENOMEM;
-	int r = segment_reserve(c->ns->state_fd, row_at(c, 0), (uint64_t)n * sizeof(struct lane_row));
-	for (uint32_t i = 0; r == 0 && i < n; i++)
-		lane_load(c, i);
-	return r;
+	for (uint32_t i = 0; i < n; i++)
+		if (lane_is_known(c, i))
+			lane_load(c, i);
+	return 0;
 }
 
 void lanes_fini(struct coordinator *c)
@@ -112,7 +139,7 @@ void lanes_mark_old(struct coordinator *c)
 		if (!ring_take(c->space, t, &word))
 			continue;
 		uint32_t lane = ring_word_lane(word);
-		if (lane < space_lanes(c->space) && is_old(c, lane))
+		if (lane < space_lanes(c->space) && lane_is_known(c, lane) && is_old(c, lane))
 			c->lanes[lane].old = true;
 		c->old_until = t + 1;
 	}
@@ -121,6 +148,8 @@ void lanes_mark_old(struct coordinator *c)
 void lanes_forget_old(struct coordinator *c)
 {
 	for (uint32_t i = 0; i < space_lanes(c->space); i++) {
+		if (!lane_is_known(c, i))
+			continue;
 		if (is_old(c, i))
 			lanes_forget(c, i);
 		c->lanes[i].old = false;
@@ -157,7 +186,7 @@ void lanes_forget(struct coordinator *c, uint32_t lane)
 void lanes_forget_all(struct coordinator *c)
 {
 	for (uint32_t i = 0; i < space_lanes(c->space); i++)
-		if (atomic_load(&space_lane(c->space, i)->pid))
+		if (lane_is_known(c, i) && atomic_load(&space_lane(c->space, i)->pid))
 			lanes_forget(c, i);
 }
 
@@ -165,6 +194,9 @@ int lanes_give(struct coordinator *c, uint32_t lane, pid_t pid, uint64_t *ret_se
 {
 	char name[32];
 	lane_file(lane, name);
+	int r = lane_make_known(c, lane);
+	if (r < 0)
+		return r;
 	lanes_forget(c, lane);
 	int fd = segment_create(c->ns->dir_fd, name, SEGMENT_LANE, LANE_LIMIT, c->ns->id);
 	if (fd < 0)

@@ -9,6 +9,9 @@
 int lanes_load(struct coordinator *c);
 void lanes_fini(struct coordinator *c);
 
+/* Was it ever given out? The rows of others take no memory, and may not be looked at. */
+bool lane_is_known(const struct coordinator *c, uint32_t lane);
+
 /* The lane, mapped, or NULL: nobody has it, or its file is no lane. */
 struct server_lane *lanes_open(struct coordinator *c, uint32_t lane);
 static inline struct server_lane *lanes_get(struct coordinator *c, uint32_t lane)
