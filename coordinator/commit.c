@@ -69,7 +69,7 @@ static void wake_watchers(struct coordinator *c)
 			uint32_t lane = i + (uint32_t)__builtin_ctzll(bits);
 			if (lanes_get(c, lane))
 				commit_wake_lane(c, lane);
-			else if (lane >= space_lanes(c->space) ||
+			else if (lane >= space_lanes(c->space) || !lane_is_known(c, lane) ||
 				 atomic_load(&space_lane(c->space, lane)->pid) == 0) /* of nobody */
 				atomic_fetch_and(&c->space->ingress->watchers[i / 64], ~(UINT64_C(1) << lane % 64));
 		}
@@ -85,6 +85,17 @@ static void wake_touched(struct coordinator *c)
 		wake_watchers(c);
 	for (uint32_t i = 0; i < c->n_lanes_touched; i++)
 		commit_wake_lane(c, c->lanes_touched[i]);
+}
+
+/*
+ * Who found the queue full sleeps until it is half empty, or all taken: a wake for each turn's worth of room would put
+ * all producers to sleep again after a few commands.
+ */
+static void wake_waiting_for_room(struct coordinator *c, bool drained)
+{
+	if (!drained && c->head - c->room_told < c->space->geometry.queue / 2)
+		return;
+	c->room_told = c->head;
 	park_wake(&c->space->ingress->room);
 }
 
@@ -244,5 +255,6 @@ uint32_t commit_turn(struct coordinator *c)
 	if (c->directory_changed)
 		directory_changes(c, c->head + done);
 	commit(c, c->head + done);
+	wake_waiting_for_room(c, done == n && n < BATCH_MAX);
 	return done;
 }

@@ -179,6 +179,7 @@ struct coordinator {
 	uint64_t head;   /* == committed between turns */
 	uint64_t ticket; /* of the command in hand */
 	bool rush;       /* casts are folded faster than they are taken */
+	uint64_t room_told; /* head when those who wait for room were last woken */
 	int64_t now_ns;  /* CLOCK_REALTIME of the turn */
 	struct totals totals;
 	uint8_t totals_current;
