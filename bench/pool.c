@@ -216,14 +216,16 @@ void pool_end(void)
 	arena = NULL;
 }
 
-static bool one_has_died(void)
+/* None of them ends by itself while there is a slice. */
+static int find_dead(void)
 {
 	siginfo_t info = { 0 };
 	for (unsigned i = 0; i <= pool.clients; i++)
 		if (pool.pids[i] > 0 && waitid(P_PID, (id_t)pool.pids[i], &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 		    info.si_pid)
-			return true;
-	return false;
+			return trouble(-ECHILD, "client process %u has died: %s %d", i,
+				       info.si_code == CLD_EXITED ? "status" : "signal", info.si_status);
+	return 0;
 }
 
 static int await_count(_Atomic uint32_t *word, uint32_t n, int64_t patience)
@@ -232,10 +234,10 @@ static int await_count(_Atomic uint32_t *word, uint32_t n, int64_t patience)
 	for (uint32_t seen; (seen = atomic_load(word)) < n;) {
 		if (interrupted)
 			return trouble(-EINTR, "interrupted");
-		if (one_has_died())
-			return trouble(-ECHILD, "a client process has died");
+		if (find_dead() < 0)
+			return -ECHILD;
 		if (clock_now() > end)
-			return trouble(-ETIMEDOUT, "it hung");
+			return trouble(-ETIMEDOUT, "it hung: %u of %u processes have come so far", seen, n);
 		futex_wait(word, seen, LOOK_NS);
 	}
 	return 0;
