@@ -5,12 +5,16 @@
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bench/bench.h"
 #include "bench/servers.h"
+#include "src/clock.h"
 
 #define PIPELINE 64
+#define GAP_NS 1000000
 
 static char path[112];
 
@@ -99,6 +103,50 @@ static int64_t get_large(void *client)
 	return check(client, redisCommand(client, "GET large"));
 }
 
+/* ---- wake-ups: the helper publishes the time, the client has subscribed to it ---- */
+
+static redisContext *subscribe(void)
+{
+	redisContext *c = redisConnectUnix(path);
+	struct timeval patience = { .tv_sec = 2 };
+	if (!c || c->err || redisSetTimeout(c, patience) != REDIS_OK || check(c, redisCommand(c, "SUBSCRIBE news")) < 0)
+		return NULL;
+	return c;
+}
+
+/* What was published before we began to wait, in an earlier slice, is passed over. */
+static int64_t hear(void *client)
+{
+	static redisContext *news;
+	int64_t from = clock_now();
+	(void)client;
+	if (!news && !(news = subscribe()))
+		return trouble(-ECONNREFUSED, "redis: cannot subscribe");
+	for (;;) {
+		void *reply = NULL;
+		redisGetReply(news, &reply);
+		int64_t now = clock_now();
+		const redisReply *message = reply;
+		bool good = message && message->type == REDIS_REPLY_ARRAY && message->elements == 3;
+		int64_t said_ns = good ? atoll(message->element[2]->str) : 0;
+		int r = good ? 0 : trouble(-EPIPE, "redis: %s", news->errstr);
+		if (reply)
+			freeReplyObject(reply);
+		if (r < 0 || said_ns > from)
+			return r < 0 ? r : now - said_ns;
+	}
+}
+
+static int tell(void *client, const _Atomic bool *stop)
+{
+	int r = 0;
+	while (r == 0 && !atomic_load(stop)) {
+		nanosleep(&(struct timespec){ .tv_nsec = GAP_NS }, NULL);
+		r = check(client, redisCommand(client, "PUBLISH news %lld", (long long)clock_now()));
+	}
+	return r;
+}
+
 static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "INCR, 64 pipelined", .run = increment_many, .each = PIPELINE },
 	{ .kind = KIND_R, .name = "GET", .run = get },
@@ -106,6 +154,7 @@ static const struct op ops[] = {
 	{ .kind = KIND_S, .name = "GET, 1 KiB", .run = get_large },
 	{ .kind = KIND_C, .name = "INCR", .run = increment, .flags = OP_PARKS },
 	{ .kind = KIND_RW, .name = "INCR, GET", .run = increment_and_get },
+	{ .kind = KIND_N, .name = "SUBSCRIBE", .run = hear, .help = tell, .most = 1, .flags = OP_WAITS },
 };
 
 extern const struct peer peer_redis;
