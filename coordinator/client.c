@@ -292,20 +292,20 @@ static int on_hello(struct coordinator *c, int fd, enum rights rights, const str
 	return 1;
 }
 
-/* -EAGAIN: there will be one, when what is queued of an epoch before is done. */
+/* -EAGAIN: there will be one, when what is queued of an epoch before, or of one who is gone, is done. */
 static int lane_find(struct coordinator *c, uint32_t *ret_lane)
 {
 	const struct roster *r = &c->ns->roster;
-	bool any_old = false;
+	bool any_soon = false;
 	client_reap(c);
 	for (uint32_t i = r->first_lane; i < r->first_lane + c->space->geometry.lanes; i++) {
 		if (!r->lanes[i].used && !c->lanes[i].old) {
 			*ret_lane = i;
 			return 0;
 		}
-		any_old = any_old || c->lanes[i].old;
+		any_soon = any_soon || c->lanes[i].old || r->lanes[i].ending;
 	}
-	if (any_old)
+	if (any_soon)
 		return -EAGAIN;
 	return error_set(-EMFILE, "all %u threads of namespace %s are attached; start it with a larger max_threads",
 			 c->space->geometry.lanes, c->ns->name);

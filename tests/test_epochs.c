@@ -213,6 +213,16 @@ static void newcomer_waits_for_a_lane_that_commands_are_queued_of(void)
 	end();
 }
 
+static void newcomer_waits_for_the_lane_of_one_who_is_gone(void)
+{
+	start(2);
+	harness_join(harness_spawn(queue, QUEUED / 3));
+	assert_true(harness_health(s).applied < QUEUED / 3); /* else it was too slow to show anything */
+	harness_join(harness_spawn(come_and_cast, 0));
+	assert_int_equal(sum(), QUEUED / 3 + 10 * 1000);
+	end();
+}
+
 /* In some epochs we are not heard of at all; then our lane is another's in the next but one. */
 static void rejections_are_counted_for_who_sent_the_command(void)
 {
@@ -327,6 +337,7 @@ int main(void)
 		HARNESS(lanes_of_epochs_before_are_freed),
 		HARNESS(lanes_of_threads_that_ended_are_freed),
 		HARNESS(newcomer_waits_for_a_lane_that_commands_are_queued_of),
+		HARNESS(newcomer_waits_for_the_lane_of_one_who_is_gone),
 		HARNESS(queued_commands_of_all_epochs_are_applied),
 		HARNESS(queued_commands_outlive_a_coordinator_of_a_later_epoch),
 		HARNESS(rejections_are_counted_for_who_sent_the_command),
