@@ -20,6 +20,7 @@
 #include "coordinator/lanes.h"
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
+#include "coordinator/undertaker.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/flag.h"
@@ -35,6 +36,7 @@
 #define MEND_NS INT64_C(500000000) /* a command behind a forged tail is found in this, per 65536 slots of the queue */
 #define SPIN_NS 20000		   /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
 #define MEASURE_NS 1000000000
+#define MUCH (4 << 20) /* bytes of mirrors: with less, the kernel is done with a dead coordinator in a millisecond */
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
 #define RETURN_MS 2000	   /* clients that wait, or have an event loop, come back within this */
 
@@ -134,6 +136,7 @@ int coordinator_recover(struct coordinator *c)
 
 void coordinator_forget(struct coordinator *c)
 {
+	undertaker_end();
 	segment_unguard(c->space->ingress);
 	if (c->own)
 		munmap(c->own, LAYOUT_PAGE);
@@ -214,6 +217,8 @@ static void pulse_memory(struct coordinator *c, bool first)
 	struct pulse *pulse = &c->space->state->pulse;
 	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
 	unsigned long pages;
+	if (mirror_held() > MUCH)
+		undertaker_begin();
 	if (!first && now - c->measured_ns < MEASURE_NS)
 		return;
 	c->measured_ns = now;

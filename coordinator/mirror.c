@@ -15,6 +15,7 @@
 #define LOOK 64 /* bytes before it, after each method */
 
 static unsigned n_guarded;
+static size_t held;
 
 static int map_guarded(struct mirror *m, size_t size, size_t align)
 {
@@ -34,14 +35,18 @@ static int map_guarded(struct mirror *m, size_t size, size_t align)
 
 int mirror_init(struct mirror *m, size_t size, size_t align)
 {
-	if (n_guarded < GUARDED_MAX && map_guarded(m, size, align) == 0)
-		return 0;
-	*m = (struct mirror){ .at = calloc(1, size) };
-	return m->at ? 0 : -ENOMEM;
+	if (n_guarded >= GUARDED_MAX || map_guarded(m, size, align) < 0)
+		*m = (struct mirror){ .at = calloc(1, size) };
+	if (!m->at)
+		return -ENOMEM;
+	m->size = size;
+	held += size;
+	return 0;
 }
 
 void mirror_fini(struct mirror *m)
 {
+	held -= m->size;
 	if (m->map) {
 		munmap(m->map, m->mapped);
 		n_guarded--;
@@ -57,6 +62,11 @@ static bool line_is_zero(const char *at)
 	const pair *p = (const pair *)at;
 	pair any = p[0] | p[1] | p[2] | p[3];
 	return (any[0] | any[1]) == 0;
+}
+
+size_t mirror_held(void)
+{
+	return held;
 }
 
 bool mirror_check(const struct mirror *m, bool all)
