@@ -51,6 +51,13 @@ static void count_and_stay(int i)
 	pause();
 }
 
+static int64_t value(void)
+{
+	int64_t n = 0;
+	ok(STOA_GET(p, struct counter, value, &n, STOA_DEFAULT));
+	return n;
+}
+
 static uint32_t threads(void)
 {
 	return harness_health(s).threads;
@@ -63,13 +70,11 @@ static void count_and_die(void)
 	harness_join(harness_spawn(count_in_sandbox, 0));
 	until(threads() == before);
 	pid_t stays = harness_spawn(count_and_stay, 0);
-	until(threads() == before + 1);
+	until(threads() == before + 1 && value() == 2);
 	kill(stays, SIGKILL);
 	assert_int_equal(harness_status(stays), -SIGKILL);
 	until(threads() == before);
-	int64_t n = 0;
-	ok(STOA_GET(p, struct counter, value, &n, STOA_DEFAULT));
-	assert_int_equal(n, 2);
+	assert_int_equal(value(), 2);
 }
 
 static void client_without_pidfds_comes_and_goes(void)
