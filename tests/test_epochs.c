@@ -197,7 +197,7 @@ static void queued_commands_outlive_a_coordinator_of_a_later_epoch(void)
 	atomic_store(&now->permits, FOR_EVER);
 	assert_int_equal(synced(), 0);
 	assert_int_equal(sum(), QUEUED + 10 * 1000);
-	assert_int_equal(lane_files(), 1); /* of this thread */
+	until(lane_files() == 1); /* of this thread; the others were taken back */
 	end();
 }
 
