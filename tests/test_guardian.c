@@ -172,6 +172,7 @@ static void newcomer_is_heard_when_a_method_forked_meanwhile(void)
 	pid_t coordinator = harness_coordinator(s);
 	int before = scratch_fds_of(coordinator), fd = connect_only();
 	int pid_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	m.n_fds = pid_fd >= 0; /* valgrind has none */
 	until(scratch_fds_of(coordinator) == before + 1);
 	ok(act(FORK));
 	ok(message_send(fd, &m, &pid_fd));
@@ -180,7 +181,8 @@ static void newcomer_is_heard_when_a_method_forked_meanwhile(void)
 	assert_int_equal(answer.kind, MESSAGE_HELLO);
 	for (uint32_t i = 0; i < answer.n_fds; i++)
 		close(fds[i]);
-	close(pid_fd);
+	if (pid_fd >= 0)
+		close(pid_fd);
 	close(fd);
 }
 
