@@ -296,7 +296,8 @@ fi
 
 # ---- health, and reading, whatever happens to the coordinator ----
 
-until_health 0 'healthy: waiting for commands; *queue 0,*restarts 0,*namespace default'
+until_health 0 'healthy: waiting for commands; *queue 0, applied *, folded 0, rejected *restarts 0,*namespace default'
+[ "$(field folded)" = 0 ] || fail "stoa health --json: folded is $(field folded)"
 expect_like 2 'gone: nobody serves namespace nix*' -n nix -t 0.1 health
 stoa cast e pause 3000
 until_health 1 'suspect: method pause of object e has been running for *'

@@ -32,9 +32,10 @@ static void print_line(const char *namespace, const struct stoa_health *h)
 		printf("pid %d, heartbeat %.1f s ago, ", (int)h->coordinator, seconds(h->heartbeat_age));
 	if (h->coordinator)
 		printf("memory %.1f MiB (%+.1f since it started), ", mebibytes(h->resident), growth(h));
-	printf("queue %ju, applied %ju, rejected %ju, abandoned %ju, restarts %ju, objects %u, threads %u; namespace %s\n",
-	       (uintmax_t)h->queued, (uintmax_t)h->applied, (uintmax_t)h->rejected, (uintmax_t)h->abandoned,
-	       (uintmax_t)h->restarts, h->objects, h->threads, namespace);
+	printf("queue %ju, applied %ju, folded %ju, rejected %ju, abandoned %ju, restarts %ju, objects %u, threads %u; "
+	       "namespace %s\n",
+	       (uintmax_t)h->queued, (uintmax_t)h->applied, (uintmax_t)h->folded, (uintmax_t)h->rejected,
+	       (uintmax_t)h->abandoned, (uintmax_t)h->restarts, h->objects, h->threads, namespace);
 }
 
 static void print_json(const char *namespace, const struct stoa_health *h)
@@ -44,12 +45,12 @@ static void print_json(const char *namespace, const struct stoa_health *h)
 	printf(",\"verdict\":\"%s\",\"text\":", words[h->verdict]);
 	value_print_json(stdout, h->text);
 	printf(",\"coordinator\":%d,\"guardian\":%d,\"heartbeat_age_ns\":%jd,\"queued\":%ju,\"pushed\":%ju,\"applied\":%ju,"
-	       "\"rejected\":%ju,\"abandoned\":%ju,\"restarts\":%ju,\"objects\":%u,\"threads\":%u,\"resident\":%ju,"
+	       "\"folded\":%ju,\"rejected\":%ju,\"abandoned\":%ju,\"restarts\":%ju,\"objects\":%u,\"threads\":%u,\"resident\":%ju,"
 	       "\"resident_start\":%ju,\"running_ns\":%jd,",
 	       (int)h->coordinator, (int)h->guardian, (intmax_t)h->heartbeat_age, (uintmax_t)h->queued,
-	       (uintmax_t)h->pushed, (uintmax_t)h->applied, (uintmax_t)h->rejected, (uintmax_t)h->abandoned,
-	       (uintmax_t)h->restarts, h->objects, h->threads, (uintmax_t)h->resident, (uintmax_t)h->resident_start,
-	       (intmax_t)h->running_for);
+	       (uintmax_t)h->pushed, (uintmax_t)h->applied, (uintmax_t)h->folded, (uintmax_t)h->rejected,
+	       (uintmax_t)h->abandoned, (uintmax_t)h->restarts, h->objects, h->threads, (uintmax_t)h->resident,
+	       (uintmax_t)h->resident_start, (intmax_t)h->running_for);
 	printf("\"object\":");
 	value_print_json(stdout, h->running_for ? h->object : NULL);
 	printf(",\"method\":");
