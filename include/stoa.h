@@ -304,7 +304,10 @@ STOA_PUBLIC int stoa_attach(const char *name, const struct stoa_options *options
 /* Take this thread's lane now and not in its first call. -EMFILE: the limit of threads is reached. */
 STOA_PUBLIC int stoa_attach_thread(struct stoa *stoa);
 
-/* Wait until what this thread cast is committed; how many of its commands were ever rejected. */
+/*
+ * Wait until what this thread cast is committed; how many of its commands were ever rejected. Casts that were folded
+ * into one count as one.
+ */
 STOA_PUBLIC int stoa_sync(struct stoa *stoa, int64_t timeout, uint64_t *ret_rejected);
 
 /* How the coordinator does. Never blocks, works when it is hung or dead. */
@@ -353,7 +356,8 @@ STOA_PUBLIC struct stoa_proxy *stoa_close(struct stoa_proxy *proxy); /* NULL is 
 
 /*
  * Send a command and do not wait for its answer. Returns when it is in the queue: a read that starts afterwards, in any
- * process, sees it. -EAGAIN: no room within the timeout. A rejected one is counted and recorded (stoa_sync).
+ * process, sees it. -EAGAIN: no room within the timeout. A rejected one is counted and recorded (stoa_sync). Of a
+ * method that folds, it may join the thread's newest one if that is still queued, and both then run as one.
  */
 STOA_PUBLIC int stoa_cast(struct stoa_proxy *proxy, const struct stoa_method *method, const void *args,
 			  int64_t timeout);
@@ -558,6 +562,9 @@ static const struct stoa_struct stoa_none_struct __attribute__((unused)) = {
  * STOA_METHOD(class, method, args, ret, .writes = "a b", .deadline = STOA_MS(5)): the row of
  * int class_method(struct class *self, const struct args *args, struct ret *ret). A function of another type does not
  * compile. STOA_READER: the same with const self and .reads. A row is a global symbol, class_method_row.
+ *
+ * .folds = true promises that the method adds its arguments, 1 to 8 integers, to the state, and does nothing else. Casts
+ * of a thread that are still queued may then run as one, with the sums: stoa_class(3). Not for classes with hooks.
  */
 #define STOA_METHOD(cls, method, A, R, ...) STOA__ROW(cls, method, struct cls, A, R, .reader = false, __VA_ARGS__)
 #define STOA_READER(cls, method, A, R, ...) STOA__ROW(cls, method, const struct cls, A, R, .reader = true, __VA_ARGS__)

@@ -4,6 +4,9 @@
  * Create one with stoa_create(stoa, "hits", &counter_class, &(struct counter){ .value = 0 }, 0, &proxy). Each method
  * returns the value after it. -EOVERFLOW: the sum has no place in 64 bits; the counter is as it was. The value can also
  * be assigned. Since 0.1.
+ *
+ * add and sub fold: casts of a thread that are still queued may run as one, with the sum of their n (stoa_class(3)). A
+ * refusal then concerns all of them, and so does a success: 1 and -1 fit together where 1 alone does not.
  */
 #ifndef STOA_COUNTER_H
 #define STOA_COUNTER_H
