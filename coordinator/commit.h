@@ -1,5 +1,6 @@
 /*
- * commit.h: a turn: a batch off the ring, run, written, committed with one store, and whoever sleeps on it woken.
+ * commit.h: a turn: a batch off the ring, run, written, committed with one store, and whoever sleeps on it woken. Where
+ * commands fold, a turn ends only where src/fold.h lets it.
  *
  * What a turn writes carries the tag `end`, above `committed`, and so counts for nothing until the store. A coordinator
  * that dies anywhere before it leaves the old state in force; the next one blanks the tags above `committed` and runs

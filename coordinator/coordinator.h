@@ -2,7 +2,8 @@
  * coordinator.h: the coordinator's own memory. All of it is rebuilt from the state at each start (load.c).
  *
  * A turn (commit.c) takes a batch off the ring, runs each command (command.c, run.c), writes the parts that changed,
- * then the lanes' and the totals' cells, and stores `committed`. Nothing that a turn wrote counts before that.
+ * then the lanes' and the totals' cells and the answers, and stores `committed`. Nothing that a turn wrote counts
+ * before that.
  */
 #ifndef STOA_COORDINATOR_H
 #define STOA_COORDINATOR_H

@@ -2,8 +2,8 @@
  * await.h: from a ticket to its answer.
  *
  * An answer to ticket t is valid when `committed` is above t: it was stored before. The answer itself says so a moment
- * later, to who spins. Whose time runs out first tries to
- * cancel (await_cancel), so that "will never apply" is told from "may still apply".
+ * later (`valid`), to who spins: he looks at its line alone. Whose time runs out first tries to cancel (await_cancel),
+ * so that "will never apply" is told from "may still apply".
  */
 #ifndef STOA_AWAIT_H
 #define STOA_AWAIT_H

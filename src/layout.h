@@ -3,7 +3,8 @@
  *
  * state    written by the coordinator (and, where said, the guardian); clients map it read-only
  * ingress  the ring, the flags and the park words; clients map it read-write, so nothing in it is believed
- * lane.N   one thread's command bytes with their replies; that thread and the coordinator map it
+ * lane.N   one thread's command bytes with their replies; that thread and the coordinator map it, and what a thread
+ *          notes of them it keeps elsewhere
  *
  * Offsets, never pointers. What different parties write lies on different pairs of cache lines. A "tag" is a value of
  * `committed`: what carries a tag counts from the moment `committed` reaches it; tag 0 is "nothing".
@@ -108,7 +109,7 @@ struct state_head {
 	struct geometry geometry;
 	char name[LAYOUT_NAME];
 	alignas(LAYOUT_LINE) _Atomic uint64_t committed; /* commands committed: storing it is the commit */
-	alignas(LAYOUT_LINE) _Atomic uint64_t taken;     /* commands looked at: too late to cancel below it */
+	alignas(LAYOUT_LINE) _Atomic uint64_t taken;     /* commands looked at: too late to cancel, or to join, below it */
 	alignas(LAYOUT_LINE) struct pulse pulse;
 	alignas(LAYOUT_LINE) struct life life;
 	alignas(LAYOUT_LINE) struct tags totals_tags;
