@@ -480,7 +480,8 @@ int stoa_wait(struct stoa_proxy *p, uint32_t attr, uint64_t after, int64_t timeo
 			r = handle_follow(s);
 		else if (handle_gone_for_good(s))
 			r = handle_gone(s, false, 0);
-		if (r < 0)
+		/* What was changed last is there, also when nobody is: the next wait tells that. */
+		if (r < 0 && (read_stamp(p, attr, &stamp) < 0 || stamp.version <= after))
 			return r;
 	}
 }
