@@ -233,9 +233,9 @@ uint32_t commit_turn(struct coordinator *c)
 	if (n == 0)
 		return 0;
 	let_join(c);
-	say_taken(c, n);
 	for (uint32_t i = 0; i < n && i < AHEAD; i++)
 		command_prefetch(c, words[i]);
+	say_taken(c, n);
 	c->now_ns = clock_real(); /* while they come */
 	n = take_folds(c, words, n);
 	uint32_t done = 0;

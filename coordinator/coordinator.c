@@ -16,6 +16,7 @@
 
 #include "coordinator/classes.h"
 #include "coordinator/client.h"
+#include "coordinator/command.h"
 #include "coordinator/commit.h"
 #include "coordinator/lanes.h"
 #include "coordinator/load.h"
@@ -239,8 +240,10 @@ static bool spin(const struct coordinator *c)
 	int64_t end = clock_now() + SPIN_NS;
 	do {
 		for (int i = 0; i < 16; i++) {
-			if (ring_take(c->space, c->head, &word))
+			if (ring_take(c->space, c->head, &word)) {
+				command_prefetch(c, word);
 				return true;
+			}
 			park_pause();
 		}
 	} while (clock_now() < end);
