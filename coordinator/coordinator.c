@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,18 +235,28 @@ static void pulse_memory(struct coordinator *c, bool first)
 		fclose(f);
 }
 
-static bool spin(const struct coordinator *c)
+static bool look_out(const struct coordinator *c, int times)
 {
 	uint64_t word;
+	for (int i = 0; i < times; i++) {
+		if (ring_take(c->space, c->head, &word)) {
+			command_prefetch(c, word);
+			return true;
+		}
+		park_pause();
+	}
+	return false;
+}
+
+static bool spin(const struct coordinator *c)
+{
+	if (look_out(c, 64))
+		return true;
 	int64_t end = clock_now() + SPIN_NS;
 	do {
-		for (int i = 0; i < 16; i++) {
-			if (ring_take(c->space, c->head, &word)) {
-				command_prefetch(c, word);
-				return true;
-			}
-			park_pause();
-		}
+		sched_yield(); /* a client may be waiting for this very CPU */
+		if (look_out(c, 16))
+			return true;
 	} while (clock_now() < end);
 	return false;
 }

@@ -4,6 +4,7 @@
 #include "proxy/wait.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "proxy/connection.h"
@@ -68,12 +69,14 @@ bool handle_spin(const _Atomic uint64_t *word, uint64_t need)
 		park_pause();
 	}
 	int64_t end = clock_now() + SPIN_NS;
-	while (may_spin() && clock_now() < end)
+	do {
+		sched_yield(); /* who is to answer may be waiting for this very CPU */
 		for (int i = 0; i < 16; i++) {
 			if (atomic_load_explicit(word, memory_order_acquire) >= need)
 				return true;
 			park_pause();
 		}
+	} while (may_spin() && clock_now() < end);
 	return false;
 }
 
