@@ -597,6 +597,7 @@ static void successor_sets_a_damaged_object_aside_too(void)
 	in_a_client(fill_in_a_client);
 	ok(stoa_open(s, "one", &page_class, SOON, &p));
 	ok(STOA_ASSIGN(p, struct page, n, &n, SOON)); /* the last turn's: the first thing that the next one looks at */
+	ok(stoa_sync(s, SOON, NULL));
 	find_one();
 	wound(&wounds[0]);
 	harness_kill_coordinator(s);
