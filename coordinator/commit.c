@@ -192,8 +192,8 @@ static bool take_next(const struct coordinator *c, uint64_t *words, uint32_t n)
 	return !(c->closed && c->head + n == c->end) && ring_take(c->space, c->head + n, &words[n]);
 }
 
-/* Pairs with an owner's cancel, then look at `taken` (proxy/await.c), and with the look behind a cast that joins a command
- * (proxy/fold.c): one of the two is seen by the other. */
+/* Pairs with an owner's cancel, then look at `taken` (proxy/await.c), and with the look behind a cast that joins a
+ * command (proxy/fold.c): one of the two is seen by the other. */
 static void say_taken(const struct coordinator *c, uint32_t n)
 {
 	atomic_store_explicit(&c->space->state->taken, c->head + n, memory_order_relaxed);
@@ -224,9 +224,9 @@ static void let_join(struct coordinator *c)
 	c->rush = false;
 }
 
-uint32_t commit_turn(struct coordinator *c)
+/* The words of this turn, with their records on the way. */
+static uint32_t gather(struct coordinator *c, uint64_t *words)
 {
-	uint64_t words[TURN_MAX];
 	uint32_t n = 0, limit = batch_limit(c);
 	while (n < limit && take_next(c, words, n))
 		n++;
@@ -237,21 +237,36 @@ uint32_t commit_turn(struct coordinator *c)
 		command_prefetch(c, words[i]);
 	say_taken(c, n);
 	c->now_ns = clock_real(); /* while they come */
-	n = take_folds(c, words, n);
-	uint32_t done = 0;
+	return take_folds(c, words, n);
+}
+
+/* Run them, until one must be the last or it gets late. Returns how many there were then. */
+static uint32_t run_all(struct coordinator *c, const uint64_t *words, uint32_t n)
+{
+	const _Atomic int64_t *since = &c->space->state->pulse.since_ns;
 	enum command_result r = COMMAND_DONE;
-	const struct pulse *pulse = &c->space->state->pulse;
+	uint32_t done = 0;
 	int64_t first = 0;
 	while (done < n && r == COMMAND_DONE &&
-	       (done == 0 || atomic_load_explicit(&pulse->since_ns, memory_order_relaxed) < first + TURN_NS ||
+	       (done == 0 || atomic_load_explicit(since, memory_order_relaxed) < first + TURN_NS ||
 		!fold_may_end(c, words, done, c->head + done))) {
 		c->ticket = c->head + done;
 		if (done + AHEAD < n)
 			command_prefetch(c, words[done + AHEAD]);
 		r = command_run(c, words[done], done == 0);
-		first = first ? first : atomic_load_explicit(&pulse->since_ns, memory_order_relaxed);
+		first = first ? first : atomic_load_explicit(since, memory_order_relaxed);
 		done += r != COMMAND_ALONE;
 	}
+	return done;
+}
+
+uint32_t commit_turn(struct coordinator *c)
+{
+	uint64_t words[TURN_MAX];
+	uint32_t n = gather(c, words);
+	if (n == 0)
+		return 0;
+	uint32_t done = run_all(c, words, n);
 	if (c->directory_changed)
 		directory_changes(c, c->head + done);
 	commit(c, c->head + done);

@@ -79,7 +79,8 @@ static int wait_for_record(struct sending *w, uint64_t size)
 static ALWAYS_INLINE int begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *w)
 {
 	size_t args_end = sizeof(struct record) + args_size;
-	size_t reply_at = ((args_end + 63) & ~(size_t)(LANE_UNIT - 1)) + 64, size = reply_size ? reply_at + reply_size : args_end;
+	size_t reply_at = ((args_end + 63) & ~(size_t)(LANE_UNIT - 1)) + 64;
+	size_t size = reply_size ? reply_at + reply_size : args_end;
 	int r = handle_whole(s);
 	r = r ? r : lane_get(s, timeout, &w->lane);
 	if (r < 0)

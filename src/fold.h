@@ -36,7 +36,7 @@ static inline void fold_raise(_Atomic uint64_t *run, uint64_t value)
 	}
 }
 
-/* Ticket t is about to be tried for, by a command that folds or does not. Acquire: who published before has raised it. */
+/* Ticket t is about to be tried for, by a command that folds or not. Acquire: who published before has raised it. */
 static inline void fold_mark(const struct space *s, uint64_t t, bool folds)
 {
 	_Atomic uint64_t *run = &s->ingress->run;

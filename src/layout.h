@@ -254,7 +254,15 @@ struct lane_head {
 _Static_assert(sizeof(struct lane_head) <= LANE_ARENA, "records begin behind the head of a lane");
 
 #define MANY_MAX 256 /* records in a RECORD_MANY */
-enum record_kind { RECORD_CALL = 1, RECORD_ASSIGN, RECORD_ASSIGN_ALL, RECORD_CREATE, RECORD_REMOVE, RECORD_MANY, RECORD_FOLD };
+enum record_kind {
+	RECORD_CALL = 1,
+	RECORD_ASSIGN,
+	RECORD_ASSIGN_ALL,
+	RECORD_CREATE,
+	RECORD_REMOVE,
+	RECORD_MANY,
+	RECORD_FOLD,
+};
 
 /* A command's bytes; args_size bytes of arguments follow. The coordinator copies first, then checks, then uses. */
 struct record {
@@ -277,7 +285,8 @@ struct reply {
 	uint32_t size;   /* of the result image, or of the error's text */
 	uint32_t origin; /* enum stoa_origin */
 	uint32_t failed; /* RECORD_MANY: which of them */
-	_Atomic uint64_t valid; /* ticket + 1, stored once `committed` is above the ticket: who spins here needs no other line */
+	/* ticket + 1, stored once `committed` is above the ticket: who spins here needs no other line */
+	_Atomic uint64_t valid;
 };
 _Static_assert(sizeof(struct reply) == 32, "a reply's head is four words");
 
