@@ -466,7 +466,7 @@ static int judge_suspect(struct coordinator *c, struct command *cmd)
 	if (atomic_load(&life->suspect_overran))
 		return outcome_set(c, -ETIME, "%s ran past its deadline and was ended", what);
 	uint32_t crashes = atomic_load(&life->suspect_crashes);
-	if (crashes && crashes < CRASHES_MAX && c->ran)
+	if (crashes && crashes < CRASHES_MAX && c->ran_before)
 		_exit(COORDINATOR_AGAIN); /* it may have crashed on what another method did to its process */
 	if (crashes >= CRASHES_MAX)
 		return outcome_set(c, -EFAULT, "%s crashed the coordinator, %d times, %s", what, CRASHES_MAX, how);

@@ -228,6 +228,7 @@ static void let_join(struct coordinator *c)
 static uint32_t gather(struct coordinator *c, uint64_t *words)
 {
 	uint32_t n = 0, limit = batch_limit(c);
+	c->ran_before = c->ran;
 	while (n < limit && take_next(c, words, n))
 		n++;
 	if (n == 0)

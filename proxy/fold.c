@@ -79,7 +79,7 @@ static inline bool is_taken(const struct stoa *s, const struct fold *f)
 /* Is it queued, untouched, and nothing behind it that may not be passed? */
 static inline bool may_join(const struct stoa *s, const struct fold *f)
 {
-	return !is_taken(s, f) && fold_may_join(&s->space, f->ticket) &&
+	return !is_taken(s, f) && fold_may_join(&s->space, f->mark) &&
 	       atomic_load_explicit(ring_slot(&s->space, f->ticket), memory_order_relaxed) == f->word;
 }
 
@@ -134,6 +134,7 @@ static int publish(struct stoa_proxy *p, const struct target *t, const struct bo
 	f->method = m;
 	f->record = w.record;
 	f->ticket = w.ticket;
+	f->mark = w.mark;
 	f->word = ring_word(ring_lap(&p->stoa->space, w.ticket) + 1, w.lane->id, lane_units(w.lane, w.record));
 	return 0;
 }

@@ -28,6 +28,7 @@ struct fold {
 	struct record *record;
 	uint64_t ticket, chain;
 	uint64_t word; /* in the ring, unless somebody destroys it */
+	uint64_t mark; /* of its run */
 	uint32_t which;
 	struct fold_sums sums;	       /* as in the record, where `which` counts */
 	uint64_t pending[FOLD_FIELDS]; /* what the coordinator may have to apply of them at once */

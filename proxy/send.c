@@ -140,13 +140,14 @@ struct raise {
 	const struct flags *flags;
 	size_t n;
 	const struct space *space;
+	uint64_t *mark;
 	bool folds;
 };
 
 static ALWAYS_INLINE void raise_all(const void *data, uint64_t ticket)
 {
 	const struct raise *r = data;
-	fold_mark(r->space, ticket, r->folds);
+	*r->mark = fold_mark(r->space, ticket, r->folds);
 	for (size_t k = 0; k < r->n; k++) {
 		_Atomic uint64_t *first = r->flags[k].first;
 		const uint32_t *places = r->flags[k].places;
@@ -183,7 +184,7 @@ static ALWAYS_INLINE int publish(struct sending *w, const struct flags *flags, s
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
 	const struct raise raise = {
-		.flags = flags, .n = n, .space = &s->space, .folds = w->record->kind == RECORD_FOLD
+		.flags = flags, .n = n, .space = &s->space, .mark = &w->mark, .folds = w->record->kind == RECORD_FOLD
 	};
 	w->record->seq = lane->seq;
 	int r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, &lane->committed,

@@ -13,6 +13,7 @@ struct sending {
 	struct record *record;
 	char *args;	 /* args_size bytes, to be filled in */
 	uint64_t ticket; /* once published */
+	uint64_t mark;	 /* of its run (src/fold.h) */
 	int64_t timeout;
 	int64_t deadline; /* 0: nobody had to wait yet, nor to look at the clock */
 };

@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
 #include "tests/harness.h"
+
+#define DEADLY 255
 
 struct heap {
 	int64_t bytes;
@@ -28,6 +31,8 @@ STOA_STUB(heap, clear, stoa_none, stoa_none);
 static int heap_put(struct heap *self, const struct load *args, stoa_none *ret)
 {
 	(void)ret;
+	if (args->things == DEADLY)
+		abort();
 	self->bytes += args->bytes;
 	self->things += args->things;
 	self->calls++; /* which is no sum of arguments, and so tells how often it ran */
@@ -155,6 +160,26 @@ static void folding_commands_of_others_may_stand_between(void)
 	stoa_detach(s);
 }
 
+/* They are of one turn, also when the next coordinator looks for who was it. */
+static void one_that_crashes_behind_another_is_rejected_alone(void)
+{
+	start();
+	harness_freeze(s);
+	ok(counter_add_cast(hits, &(struct counter_args){ 1 }, SOON));
+	put(0, DEADLY);
+	ok(counter_add_cast(hits, &(struct counter_args){ 1 }, SOON));
+	assert_int_equal(harness_health(s).queued, 3);
+	harness_thaw(s);
+	until(harness_health(s).queued == 0);
+	int64_t value;
+	ok(STOA_GET(hits, struct counter, value, &value, SOON));
+	assert_int_equal(value, 2);
+	assert_int_equal(now().calls, 0);
+	assert_int_equal(harness_health(s).rejected, 1);
+	assert_int_equal(harness_health(s).restarts, 2);
+	stoa_detach(s);
+}
+
 static void folded_casts_outlive_guardian_and_coordinator(void)
 {
 	start();
@@ -241,6 +266,7 @@ int main(void)
 		HARNESS(folding_commands_of_others_may_stand_between),
 		HARNESS(none_joins_what_stands_before_another_command),
 		HARNESS(none_passes_a_command_of_another_process),
+		HARNESS(one_that_crashes_behind_another_is_rejected_alone),
 		HARNESS(sums_that_do_not_fit_are_commands_of_their_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
