@@ -118,13 +118,17 @@ static int settle(struct lane *lane, const struct fold *f, int r)
 }
 
 static int publish(struct stoa_proxy *p, const struct target *t, const struct bound_method *m,
-		   const uint64_t *values, int64_t timeout, bool carry, struct fold *f)
+		   const uint64_t *values, int64_t timeout, bool carry, struct lane *lane)
 {
 	struct sending w;
 	const struct flags flags = send_flags(t, m->writes, m->n_writes);
-	int r = send_begin(p->stoa, sizeof(struct fold_args), 0, timeout, &w);
+	/* A chain goes on in its lane, whose row tells what was applied of it: by another one all of it would be again. */
+	int r = carry ? send_begin_in(lane, sizeof(struct fold_args), 0, timeout, &w)
+		      : send_begin(p->stoa, sizeof(struct fold_args), 0, timeout, &w);
 	if (r < 0)
 		return r;
+	struct fold *f = &w.lane->fold;
+	f->incarnation = 0;
 	fill(&w, f, values, m->ours->args->n_attrs, carry);
 	send_address(w.record, t, RECORD_FOLD, m->row);
 	r = send_publish(&w, &flags, 1);
@@ -145,7 +149,7 @@ static int begin(struct stoa_proxy *p, const struct target *t, const struct boun
 {
 	const struct fold was = lane->fold;
 	lane->fold.incarnation = 0;
-	int r = publish(p, t, m, values, timeout, carry, &lane->fold);
+	int r = publish(p, t, m, values, timeout, carry, lane);
 	return r < 0 && carry ? settle(lane, &was, r) : r;
 }
 

@@ -76,18 +76,16 @@ static int wait_for_record(struct sending *w, uint64_t size)
  * The answer begins a line of its own: who waits for it spins there. It is the second line of a unit: at the first one
  * a forged word may lead, and take the answer's ticket for the sequence number of a record.
  */
-static ALWAYS_INLINE int begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *w)
+static ALWAYS_INLINE int begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_t timeout,
+				  struct sending *w)
 {
 	size_t args_end = sizeof(struct record) + args_size;
 	size_t reply_at = ((args_end + 63) & ~(size_t)(LANE_UNIT - 1)) + 64;
 	size_t size = reply_size ? reply_at + reply_size : args_end;
-	int r = handle_whole(s);
-	r = r ? r : lane_get(s, timeout, &w->lane);
-	if (r < 0)
-		return r;
+	w->lane = lane;
 	w->timeout = timeout;
 	w->deadline = 0;
-	r = lane_record(w->lane, size, &w->record);
+	int r = lane_record(w->lane, size, &w->record);
 	if (r == -EAGAIN)
 		r = wait_for_record(w, size);
 	if (r < 0)
@@ -104,6 +102,20 @@ static ALWAYS_INLINE int begin(struct stoa *s, size_t args_size, size_t reply_si
 	}
 	w->args = (char *)(rec + 1);
 	return 0;
+}
+
+static ALWAYS_INLINE int begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *w)
+{
+	struct lane *lane;
+	int r = handle_whole(s);
+	r = r ? r : lane_get(s, timeout, &lane);
+	return r < 0 ? r : begin_in(lane, args_size, reply_size, timeout, w);
+}
+
+int send_begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)
+{
+	int r = handle_whole(lane->stoa);
+	return r < 0 ? r : begin_in(lane, args_size, reply_size, timeout, ret);
 }
 
 int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)

@@ -25,6 +25,9 @@ int64_t send_deadline(struct sending *w);
  * Waits for room until the deadline. */
 int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret);
 
+/* The same in this lane, also when its epoch has ended meanwhile: send_publish then tells whether it was taken. */
+int send_begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret);
+
 /* What a command will change: flags of one object, by their places behind the first. */
 struct flags {
 	_Atomic uint64_t *first;

@@ -194,6 +194,58 @@ static void folded_casts_outlive_guardian_and_coordinator(void)
 	stoa_detach(s);
 }
 
+/* ---- a chain is of one lane ---------------------------------------------------------------------------------- */
+
+static struct stopped {
+	_Atomic int step; /* 1: it waits, 2: it casts, 3: it comes to its end */
+	_Atomic uint64_t sent;
+} *stopped;
+
+static void be_stopped_in_a_cast(int unused)
+{
+	(void)unused;
+	put(1, 1);
+	ok(stoa_sync(s, SOON, NULL));
+	atomic_store(&stopped->sent, 1);
+	atomic_store(&stopped->step, 1);
+	until(atomic_load(&stopped->step) == 2);
+	while (atomic_load(&stopped->step) == 2) {
+		int r = heap_put_cast(heap, &(struct load){ 1, 1 }, SOON);
+		if (r == 0)
+			atomic_fetch_add(&stopped->sent, 1);
+		else
+			refused(-ECONNRESET, r); /* that one was not taken */
+	}
+	ok(stoa_sync(s, SOON, NULL));
+}
+
+/* Stopped while it casts to nobody, it finds another lane when it goes on, and a coordinator who took what it had. */
+static void chain_does_not_go_on_in_another_lane(void)
+{
+	stopped = harness_shared(sizeof *stopped);
+	for (int i = 0; i < 6; i++) {
+		atomic_store(&stopped->step, 0);
+		start();
+		pid_t pid = harness_spawn(be_stopped_in_a_cast, 0);
+		until(atomic_load(&stopped->step) == 1);
+		harness_kill_both(s);
+		atomic_store(&stopped->step, 2);
+		usleep(2000 + 500 * (unsigned)i);
+		harness_stop_process(pid);
+		ok(stoa_start("test", STOA_CLASSES(&heap_class, &counter_class), STOA_OPTIONS(.flags = STOA_VERIFY),
+			      &(struct stoa *){ NULL }));
+		until(harness_health(s).queued == 0 && harness_health(s).verdict == STOA_HEALTHY);
+		kill(pid, SIGCONT);
+		usleep(5000);
+		atomic_store(&stopped->step, 3);
+		assert_int_equal(harness_status(pid), 0);
+		assert_int_equal(now().things, atomic_load(&stopped->sent));
+		ok(stoa_stop(s, STOA_NOW, SOON));
+		stoa_detach(s);
+		stoa_detach(s);
+	}
+}
+
 #define CASTERS 4
 #define CASTS 200000
 
@@ -261,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(casts_join_the_one_that_is_queued),
+		HARNESS(chain_does_not_go_on_in_another_lane),
 		HARNESS(each_cast_counts_once_when_the_coordinator_is_killed_again_and_again),
 		HARNESS(folded_casts_outlive_guardian_and_coordinator),
 		HARNESS(folding_commands_of_others_may_stand_between),
