@@ -419,14 +419,39 @@ static struct record *record_at(const struct lane *lane, uint64_t at)
 	return (struct record *)((char *)lane->head + at);
 }
 
+/*
+ * Behind its commit the coordinator marks the answers as valid, in their records: until it has, or has committed
+ * another turn, or is another one, that store may still come.
+ */
+static void look_at_committed(struct lane *lane)
+{
+	uint64_t committed = handle_committed(lane->stoa);
+	/* Behind it: once there is another coordinator than this, who committed that has stored its last. */
+	uint64_t restarts = atomic_load(&lane->stoa->space.state->life.restarts);
+	if (restarts != lane->restarts || committed > lane->committed_last) {
+		lane->marked = lane->committed_last;
+		lane->committed_last = committed;
+		lane->restarts = restarts;
+	}
+	lane->committed = committed;
+}
+
+static bool may_be_marked(const struct lane *lane, const struct record *r, uint64_t ticket)
+{
+	const struct reply *reply = (const struct reply *)((const char *)r + r->reply_at);
+	return ticket > lane->marked && r->reply_size &&
+	       atomic_load_explicit(&reply->valid, memory_order_acquire) != ticket;
+}
+
 /* Free the oldest records: committed, and not held for their answer. */
 static void reclaim(struct lane *lane)
 {
 	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
-	lane->committed = handle_committed(lane->stoa);
+	look_at_committed(lane);
 	while (lane->used) {
-		const struct note *n = lane_note(lane, record_at(lane, lane->oldest));
-		if (n->held || n->ticket > lane->committed)
+		const struct record *r = record_at(lane, lane->oldest);
+		const struct note *n = lane_note(lane, r);
+		if (n->held || n->ticket > lane->committed || may_be_marked(lane, r, n->ticket))
 			break;
 		lane->used -= (uint64_t)n->units * LANE_UNIT;
 		lane->oldest += (uint64_t)n->units * LANE_UNIT;

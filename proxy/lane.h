@@ -56,6 +56,8 @@ struct lane {
 	struct fold fold;
 	uint64_t seq;
 	uint64_t committed;		      /* as seen when there was need to look */
+	uint64_t committed_last, restarts;    /* the same, and of which coordinator, when a record was last freed */
+	uint64_t marked;		      /* answers up to here are marked as valid, or never will be */
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */
 	uint64_t start, oldest, newest, used; /* newest: where the next record goes */
 	uint64_t room;			      /* bytes that are surely free from there on */
