@@ -223,7 +223,7 @@ static inline bool read_quick(const struct stoa_proxy *p, uint32_t attr, void *r
 	uint64_t g = handle_committed(s);
 	const struct part *part = &t->body->parts[a->part];
 	int k = cell_current(&part->tags, g, &tag);
-	if (flag > g || all > g || k < 0)
+	if (flag > g || all > g || k < 0 || s->damaged) /* cut off meanwhile: the flags tell nothing */
 		return false;
 	uint64_t at = atomic_load_explicit(&part->cell[k], memory_order_relaxed) + a->at;
 	if (at < s->space.geometry.heap_at || at > s->space.geometry.state - sizeof(value))
