@@ -265,8 +265,11 @@ uint32_t commit_turn(struct coordinator *c)
 {
 	uint64_t words[TURN_MAX];
 	uint32_t n = gather(c, words);
-	if (n == 0)
+	if (n == 0) {
+		if (c->room_told != c->head) /* the last turn was a whole batch, and there is no more */
+			wake_waiting_for_room(c, true);
 		return 0;
+	}
 	uint32_t done = run_all(c, words, n);
 	if (c->directory_changed)
 		directory_changes(c, c->head + done);

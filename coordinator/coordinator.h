@@ -192,8 +192,8 @@ struct coordinator {
 	uint32_t n_answers;
 	struct step steps[MANY_MAX];
 	uint32_t n_steps;
-	bool ran; /* a method, in this process … */
-	bool ran_before; /* … before this turn */
+	bool ran; /* a method, in this process */
+	bool ran_before; /* … before the turn in hand: what must be committed together ran before it in any process */
 	bool hook_timed; /* the hook that runs has a deadline of its own */
 	struct outcome outcome;
 	struct stoa_client caller; /* of the command in hand */
