@@ -68,7 +68,7 @@ static int64_t measure_cost(const struct order *o, void *client, struct seat *se
 	return r;
 }
 
-/* ---- the second half: how long each one takes ---- */
+/* ---- the second half: how long each one takes; one at least, even if its time is over when we get a CPU ---- */
 
 static int64_t time_one(const struct op *op, void *client, struct histogram *h)
 {
@@ -83,21 +83,22 @@ static int64_t time_one(const struct op *op, void *client, struct histogram *h)
 static int64_t time_busy(const struct order *o, void *client, struct seat *seat)
 {
 	uint64_t end = ticks_now() + (uint64_t)((double)(o->length_ns / 2) / ticks.ns);
-	int64_t r = 0;
-	while (r == 0 && ticks_now() < end)
+	int64_t r;
+	do
 		r = time_one(o->op, client, &seat->histogram);
+	while (r == 0 && ticks_now() < end);
 	return r;
 }
 
 /* An operation that waits by nature has its pause from the helper. */
 static int64_t time_parked(const struct order *o, void *client, struct seat *seat)
 {
-	int64_t end = clock_now() + o->length_ns, r = 0;
-	while (r == 0 && clock_now() < end) {
+	int64_t end = clock_now() + o->length_ns, r;
+	do {
 		if (!(o->op->flags & OP_WAITS))
 			sleep_until(clock_now() + PARKED_PAUSE_NS);
 		r = time_one(o->op, client, &seat->histogram);
-	}
+	} while (r == 0 && clock_now() < end);
 	return r;
 }
 
