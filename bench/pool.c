@@ -1,6 +1,10 @@
 /*
- * pool.c: see pool.h. An order is written while no client looks; `turn` publishes it, `ready`, `go` and `done` are the
- * steps of its slice, each a futex. The helper is the last process.
+ * pool.c: see pool.h. The helper is the last process. `ready`, `go` and `done` are the steps of a slice, each a futex.
+ *
+ * An order is written while nobody looks at it. Each process has a `turn` of its own, which publishes the order to it,
+ * and which is raised for those only that the order wants; all of them have counted `done`, after their last look, when
+ * the next order is written. With one turn for all, a process that the order does not want would look, too, with nobody
+ * waiting for it: one that wakes late would find the next order half written, or take part in it twice.
  */
 #include "bench/pool.h"
 
@@ -31,12 +35,14 @@ static struct arena {
 	struct order order;
 	int64_t start_ns;
 	bool quit;
-	_Alignas(64) _Atomic uint32_t turn;
 	_Alignas(64) _Atomic uint32_t ready;
 	_Alignas(64) _Atomic uint32_t go;
 	_Alignas(64) _Atomic uint32_t done;
 	_Alignas(64) _Atomic bool stop;
 	_Alignas(64) struct seat seats[SEATS];
+	struct {
+		_Alignas(64) _Atomic uint32_t turn;
+	} desks[SEATS];
 } *arena;
 
 static struct {
@@ -139,15 +145,13 @@ static void take_part(unsigned me, bool is_helper)
 
 static void work(unsigned me, uint32_t turn)
 {
-	bool is_helper = me == pool.clients;
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
 	for (;; turn++) {
-		await_word(&arena->turn, turn);
+		await_word(&arena->desks[me].turn, turn);
 		if (arena->quit)
 			break;
-		if (is_helper ? arena->order.op->help != NULL : me < arena->order.clients)
-			take_part(me, is_helper);
+		take_part(me, me == pool.clients);
 	}
 	close_peers();
 	exit(0); /* there are libraries that tidy up then */
@@ -158,9 +162,9 @@ static void work(unsigned me, uint32_t turn)
 static int fork_clients(void)
 {
 	pid_t parent = getpid();
-	uint32_t turn = atomic_load(&arena->turn);
 	fflush(NULL);
 	for (unsigned i = 0; i <= pool.clients; i++) {
+		uint32_t turn = atomic_load(&arena->desks[i].turn);
 		pool.pids[i] = fork();
 		if (pool.pids[i] < 0)
 			return trouble(-errno, "cannot fork: %s", strerror(errno));
@@ -201,7 +205,8 @@ void pool_end(void)
 	if (!arena)
 		return;
 	arena->quit = true;
-	count_up(&arena->turn);
+	for (unsigned i = 0; i <= pool.clients; i++)
+		count_up(&arena->desks[i].turn);
 	int64_t end = clock_deadline(1000000000);
 	for (unsigned i = 0; i <= pool.clients; i++)
 		while (pool.pids[i] > 0 && clock_now() < end) {
@@ -255,20 +260,24 @@ static void pin_servers(const struct order *o)
 
 static int take_steps(const struct order *o)
 {
-	uint32_t helpers = o->op->help != NULL;
+	bool helped = o->op->help != NULL;
+	uint32_t wanted = o->clients + helped;
 	arena->order = *o;
 	atomic_store(&arena->ready, 0);
 	atomic_store(&arena->done, 0);
 	atomic_store(&arena->stop, false);
-	count_up(&arena->turn);
-	int r = await_count(&arena->ready, o->clients + helpers, PATIENCE_NS);
+	for (unsigned i = 0; i < o->clients; i++)
+		count_up(&arena->desks[i].turn);
+	if (helped)
+		count_up(&arena->desks[pool.clients].turn);
+	int r = await_count(&arena->ready, wanted, PATIENCE_NS);
 	if (r < 0)
 		return r;
 	arena->start_ns = clock_now() + 200000 + 20000 * (int64_t)o->clients; /* by then all are awake */
 	count_up(&arena->go);
 	r = await_count(&arena->done, o->clients, o->length_ns + PATIENCE_NS);
 	atomic_store(&arena->stop, true);
-	return r ? r : await_count(&arena->done, o->clients + helpers, PATIENCE_NS);
+	return r ? r : await_count(&arena->done, wanted, PATIENCE_NS);
 }
 
 static int judge(const struct order *o, struct report *ret)

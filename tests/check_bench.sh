@@ -91,6 +91,27 @@ has '--scaling' out
 run 0 --list
 has '^redis ' out
 
+# ---- clients and helpers that wake late: each is stopped for a while, once and again ----
+
+"$bench" --quick --rounds=2 --slice=1 --peers=robust --clients=1,6 --ops=R >"$dir/out" 2>"$dir/err" &
+pid=$!
+(
+	while kill -0 $pid; do
+		for child in $(cat /proc/$pid/task/$pid/children); do
+			if grep -q 'stoa-bench$' "/proc/$child/comm" && kill -STOP "$child"; then
+				sleep 0.05
+				kill -CONT "$child" || :
+			fi
+		done
+	done
+) 2>/dev/null &
+status=0
+wait $pid || status=$?
+[ $status = 0 ] || fail "with clients that wake late: status $status, $(cat "$dir/err")"
+if grep 'failed:' "$dir/out"; then
+	fail "a client that wakes late takes part in what it should not"
+fi
+
 # ---- what is wrong ----
 
 run 2 --cleints=3
