@@ -204,12 +204,13 @@ static uint64_t applied(void)
 	return stoa_health(stoa, &h) == 0 ? h.applied : 0;
 }
 
+/* Of a method that does not fold: of one that does, a command is whatever was cast since the coordinator last woke up. */
 static int cast_for(int64_t ns)
 {
 	int r = 0;
 	for (int64_t end = clock_deadline(ns); r == 0 && clock_now() < end;)
 		for (int i = 0; i < 256 && r == 0; i++)
-			r = counter_add_cast(hits, &(struct counter_args){ 1 }, STOA_DEFAULT);
+			r = counter_set_cast(hits, &(struct counter_args){ 1 }, STOA_DEFAULT);
 	return r ? r : stoa_sync(stoa, STOA_DEFAULT, NULL);
 }
 
@@ -274,9 +275,12 @@ void footprint_print(void)
 	       f->resident / 1024, f->private / 1024, f->guardian_private / 1024, f->files / 1024, f->thread / 1024);
 	printf("idle      coordinator wakes up %.1f times a second, guardian %.1f; both take %.4f %% of a CPU\n",
 	       f->wakeups, f->guardian_wakeups, f->idle_cpu * 100);
-	printf("load      %.2f million casts a second of one process; of the coordinator, for a thousand commands, ",
+	printf("load      %.2f million casts a second of one process, none folded; of the coordinator, for a thousand of them,\n"
+	       "          ",
 	       f->commands_per_s / 1e6);
 	if (f->syscalls >= 0)
-		printf("%.3f system calls, ", f->syscalls * 1000);
+		printf("%.3f system calls, of which it took some to go to sleep and to wake others; ", f->syscalls * 1000);
+	else
+		printf("system calls not known, as the kernel's tracepoint is not to be read; ");
 	printf("%.3f sleeps\n", f->switches * 1000);
 }

@@ -1,7 +1,8 @@
 /*
  * footprint.h: what stoa takes beside time: memory, wake-ups and processor time while idle, system calls under load.
  *
- * Measured on a stoad of its own, fresh from its program, with one object of the built-in class counter.
+ * Measured on a stoad of its own, fresh from its program, with one object of the built-in class counter. The load is
+ * casts of one process, each a command of its own.
  */
 #ifndef BENCH_FOOTPRINT_H
 #define BENCH_FOOTPRINT_H
@@ -16,7 +17,8 @@ struct footprint {
 	double thread;		       /* bytes that one attached thread adds: to the coordinator, and in files */
 	double wakeups, guardian_wakeups; /* a second, idle */
 	double idle_cpu;	       /* share of a CPU, of both, idle */
-	double syscalls;	       /* of the coordinator for each command, under load; negative: not known */
+	double syscalls;	       /* of the coordinator for each command, under load, those too that it sleeps and wakes by;
+				  * negative: not known */
 	double switches;	       /* times it went to sleep, for each command, under load */
 	double commands_per_s;	       /* of that load */
 	char why[160];		       /* it is not there */
