@@ -79,8 +79,19 @@ void servers_stop(pid_t server)
 		}
 }
 
+static bool is_ours(pid_t server)
+{
+	for (unsigned i = 0; i < all.n; i++)
+		if (all.pids[i] == server)
+			return true;
+	return false;
+}
+
+/* A peer that we did not come to start has 0 for its server: a signal to that would go to our whole process group. */
 void servers_terminate(pid_t server)
 {
+	if (!is_ours(server))
+		return;
 	kill(server, SIGTERM);
 	for (int64_t end = clock_deadline(TERMINATE_NS); clock_now() < end && !has_ended(server);)
 		usleep(5000);
