@@ -22,13 +22,18 @@ uint64_t histogram_top(unsigned i)
 	return first + ((uint64_t)1 << shift) - 1;
 }
 
-void histogram_add(struct histogram *h, uint64_t ns)
+void histogram_add_many(struct histogram *h, uint64_t ns, uint64_t n)
 {
 	h->least = h->n == 0 || ns < h->least ? ns : h->least;
 	h->most = ns > h->most ? ns : h->most;
-	h->n++;
-	h->sum += (double)ns;
-	h->counts[counter_of(ns)]++;
+	h->n += n;
+	h->sum += (double)ns * (double)n;
+	h->counts[counter_of(ns)] += n;
+}
+
+void histogram_add(struct histogram *h, uint64_t ns)
+{
+	histogram_add_many(h, ns, 1);
 }
 
 void histogram_merge(struct histogram *h, const struct histogram *from)

@@ -21,6 +21,7 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *h, uint64_t ns);
+void histogram_add_many(struct histogram *h, uint64_t ns, uint64_t n); /* the same n times */
 void histogram_merge(struct histogram *h, const struct histogram *from);
 
 /* The value that a share of all (0 to 1) does not exceed; 1: the greatest. 0 of an empty one. */

@@ -110,6 +110,8 @@ static void write_cell(FILE *to, const struct run *run, const struct cell *c)
 	} else {
 		write_rounds(to, "cost", c->cost_ns, run->rounds);
 		fputc(',', to);
+		write_rounds(to, "mean", c->mean_ns, run->rounds);
+		fputc(',', to);
 		write_rounds(to, "probe", c->probe_ns, run->rounds);
 		fputc(',', to);
 		write_histogram(to, &c->histogram);

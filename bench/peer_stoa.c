@@ -214,7 +214,7 @@ static const struct op ops[] = {
 	{ .kind = KIND_C, .name = "call", .run = call, .flags = OP_PARKS },
 	{ .kind = KIND_C, .name = "call, 8 of 4 KiB", .run = call_small, .most = 1 },
 	{ .kind = KIND_C, .name = "call, 8 of 1 MiB", .run = call_large, .most = 1 },
-	{ .kind = KIND_RW, .name = "cast, get", .run = cast_and_get, .finish = sync_casts },
+	{ .kind = KIND_RW, .name = "cast, get", .run = cast_and_get },
 	{ .kind = KIND_N, .name = "wait", .run = hear, .help = tell, .most = 1, .flags = OP_WAITS },
 };
 

@@ -284,6 +284,7 @@ static int judge(const struct order *o, struct report *ret)
 {
 	unsigned n = o->clients + (o->op->help != NULL);
 	double each_ns = 0;
+	const struct seat *first = &arena->seats[0];
 	memset(ret, 0, sizeof(*ret));
 	for (unsigned k = 0; k < n; k++) {
 		const struct seat *seat = &arena->seats[k < o->clients ? k : pool.clients];
@@ -292,7 +293,10 @@ static int judge(const struct order *o, struct report *ret)
 		histogram_merge(&ret->histogram, &seat->histogram);
 		each_ns += k < o->clients && seat->took_ns > 0 ? (double)seat->n / seat->took_ns : 0;
 	}
-	ret->cost_ns = each_ns > 0 ? 1 / each_ns : (double)histogram_at(&ret->histogram, 0.5);
+	ret->mean_ns = each_ns > 0 ? 1 / each_ns : (double)histogram_at(&ret->histogram, 0.5);
+	ret->cost_ns = ret->mean_ns;
+	if (o->clients == 1 && !o->op->finish && first->costs.n)
+		ret->cost_ns = (double)histogram_at(&first->costs, 0.5) / SLICE_COST_UNIT / (o->op->each ? o->op->each : 1);
 	return ret->histogram.n ? 0 : trouble(-ETIMEDOUT, "not one operation ended in a slice");
 }
 

@@ -27,7 +27,8 @@ struct order {
 };
 
 struct report {
-	double cost_ns; /* of an operation: time over operations of all clients; parked or rated: the median */
+	double cost_ns; /* of an operation: the median; of several clients, or with a finish: as mean_ns */
+	double mean_ns; /* time over operations of all clients; parked or rated: the median */
 	struct histogram histogram;
 	int64_t lasted_ns;
 };

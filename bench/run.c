@@ -44,8 +44,9 @@ static int add_cell(struct run *run, const struct order *order)
 	struct cell *c = &cells[run->n];
 	*c = (struct cell){ .order = *order };
 	c->cost_ns = calloc(options.rounds, sizeof(double));
+	c->mean_ns = calloc(options.rounds, sizeof(double));
 	c->probe_ns = calloc(options.rounds, sizeof(double));
-	if (!c->cost_ns || !c->probe_ns)
+	if (!c->cost_ns || !c->mean_ns || !c->probe_ns)
 		return trouble(-ENOMEM, "no memory");
 	run->n++;
 	return 0;
@@ -184,6 +185,7 @@ void run_end(struct run *run)
 			peers[i]->stop();
 	for (size_t i = 0; i < run->n; i++) {
 		free(run->cells[i].cost_ns);
+		free(run->cells[i].mean_ns);
 		free(run->cells[i].probe_ns);
 	}
 	free(run->cells);
@@ -212,7 +214,7 @@ static int probe(double *ret_ns)
 static int run_cell(struct cell *c, unsigned round, double probe_ns)
 {
 	static struct report report;
-	c->cost_ns[round] = NAN;
+	c->cost_ns[round] = c->mean_ns[round] = NAN;
 	c->probe_ns[round] = probe_ns;
 	if (c->failed[0])
 		return 0;
@@ -224,6 +226,7 @@ static int run_cell(struct cell *c, unsigned round, double probe_ns)
 		return 0;
 	}
 	c->cost_ns[round] = report.cost_ns;
+	c->mean_ns[round] = report.mean_ns;
 	histogram_merge(&c->histogram, &report.histogram);
 	return 0;
 }

@@ -13,6 +13,7 @@ struct cell {
 	struct order order;
 	struct histogram histogram; /* of all rounds */
 	double *cost_ns;	    /* of each round */
+	double *mean_ns;	    /* of each round */
 	double *probe_ns;	    /* of each round: the last ping-pong before it */
 	char failed[160];	    /* empty: it did not */
 };

@@ -43,7 +43,7 @@ static unsigned next_batch(unsigned batch, double took_ns)
 	return took_ns > 4 * BATCH_NS && batch > 1 ? batch / 2 : batch;
 }
 
-static int64_t run_batches(const struct op *op, void *client, int64_t ns, uint64_t *ret_n)
+static int64_t run_batches(const struct op *op, void *client, int64_t ns, struct seat *seat)
 {
 	uint64_t now = ticks_now(), end = now + (uint64_t)((double)ns / ticks.ns);
 	int64_t r = 0;
@@ -51,20 +51,21 @@ static int64_t run_batches(const struct op *op, void *client, int64_t ns, uint64
 		uint64_t from = now;
 		r = run_batch(op, client, batch);
 		now = ticks_now();
-		*ret_n += batch;
-		batch = next_batch(batch, ticks_to_ns(now - from));
+		double took_ns = ticks_to_ns(now - from);
+		histogram_add_many(&seat->costs, (uint64_t)(took_ns * SLICE_COST_UNIT / batch), batch);
+		batch = next_batch(batch, took_ns);
 	}
 	return r;
 }
 
 static int64_t measure_cost(const struct order *o, void *client, struct seat *seat)
 {
-	uint64_t from = ticks_now(), n = 0;
-	int64_t r = run_batches(o->op, client, o->length_ns / 2, &n);
+	uint64_t from = ticks_now();
+	int64_t r = run_batches(o->op, client, o->length_ns / 2, seat);
 	if (r == 0 && o->op->finish)
 		r = o->op->finish(client);
 	seat->took_ns = ticks_to_ns(ticks_now() - from);
-	seat->n = n * (o->op->each ? o->op->each : 1);
+	seat->n = seat->costs.n * (o->op->each ? o->op->each : 1);
 	return r;
 }
 

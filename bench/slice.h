@@ -6,12 +6,15 @@
 
 #include "bench/pool.h"
 
+#define SLICE_COST_UNIT 64.0
+
 /* What one client did; in shared memory, written by that client only. */
 struct seat {
 	int status;
 	char text[160];
 	uint64_t n;     /* operations of the first half */
 	double took_ns; /* in which they were done, and have been applied */
+	struct histogram costs; /* of those, by batches of them, in SLICE_COST_UNIT of a nanosecond */
 	struct histogram histogram;
 };
 

@@ -63,7 +63,8 @@ static void print_head(const struct run *run)
 	printf("stoa-bench " PACKAGE_VERSION ": %u CPUs, %s; %u rounds, slices of %g ms\n", cpu_count(),
 	       cpu_name(cpu, sizeof(cpu)), run->rounds, (double)options.slice_ns / 1e6);
 	print_probe(run);
-	printf("ns/op: time over operations of all clients (parked, rate: the median of a slice), median of the rounds.\n"
+	printf("mean: time over operations of all clients (parked, rate: the median), in the median round. cost: the same, but\n"
+	       "for one client that waits for each operation: the median of an operation, which others' processes do not touch.\n"
 	       "p50 to max: of single calls, in all rounds, nothing trimmed; a reading of the clock, %.0f ns, is in each.\n"
 	       "Ratios are formed in each round: median (and quartiles). x stoa: above 1, stoa costs less.\n"
 	       "parked: a pause of 1 ms before each call. pin: servers on one CPU, a client on another.\n",
@@ -91,9 +92,9 @@ static void print_row(const struct run *run, const struct cell *c)
 		printf("failed: %s\n", c->failed);
 		return;
 	}
-	printf("%8s %8s %8s %8s %8s  ", table_ns(run_spread(c->cost_ns, run->rounds).median),
-	       table_ns((double)histogram_at(h, 0.5)), table_ns((double)histogram_at(h, 0.99)),
-	       table_ns((double)histogram_at(h, 0.999)), table_ns((double)h->most));
+	printf("%8s %8s %8s %8s %8s %8s  ", table_ns(run_spread(c->cost_ns, run->rounds).median),
+	       table_ns(run_spread(c->mean_ns, run->rounds).median), table_ns((double)histogram_at(h, 0.5)),
+	       table_ns((double)histogram_at(h, 0.99)), table_ns((double)histogram_at(h, 0.999)), table_ns((double)h->most));
 	printf("%-18s %s\n", floor_ns && c->order.pace != PACE_RATE ? ratio(run_ratio(run, c->cost_ns, floor_ns)) : "",
 	       stoa && stoa != c ? ratio(run_ratio(run, c->cost_ns, stoa->cost_ns)) : "");
 }
@@ -122,7 +123,7 @@ static void print_kind_head(const struct run *run, enum kind kind)
 	printf("\n%s%s%s\n", titles[kind], *floor_name ? ". x floor: over a " : "", floor_name);
 	if (kind == KIND_C)
 		printf("(parked: over a futex ping-pong with the same pauses)\n");
-	printf("%-10s %-21s %4s %-11s %8s %8s %8s %8s %8s  %-18s %s\n", "", "", "proc", "", "ns/op", "p50", "p99",
+	printf("%-10s %-21s %4s %-11s %8s %8s %8s %8s %8s %8s  %-18s %s\n", "", "", "proc", "", "cost", "mean", "p50", "p99",
 	       "p99.9", "max", kind ? "x floor" : "", kind ? "x stoa" : "");
 }
 
