@@ -307,6 +307,7 @@ static enum coordinator_exit serve(struct coordinator *c)
 	const _Atomic int64_t *beat = &c->space->state->pulse.beat_ns; /* the end of the last turn */
 	int64_t started = clock_now(), polled = started;
 	uint32_t turns = 0;
+	bool worked = false; /* since it slept: then more may come soon */
 	for (int r = 0; r == 0;) {
 		if (c->ingress_damaged)
 			abort(); /* what is mapped here now is ours alone; the next one restores it */
@@ -315,6 +316,7 @@ static enum coordinator_exit serve(struct coordinator *c)
 			turn_away(c);
 		if (commit_turn(c)) {
 			int64_t now = atomic_load_explicit(beat, memory_order_relaxed);
+			worked = true;
 			if (++turns % POLL_TURNS == 0 || now - polled > POLL_NS) {
 				polled = now;
 				r = client_poll(c, 0);
@@ -330,10 +332,11 @@ static enum coordinator_exit serve(struct coordinator *c)
 			lanes_forget_all(c);
 			return COORDINATOR_ENDED;
 		}
-		if (!spin(c)) {
-			pulse_memory(c, false);
-			r = doze(c);
-		}
+		if (worked && spin(c))
+			continue;
+		worked = false;
+		pulse_memory(c, false);
+		r = doze(c);
 	}
 	return COORDINATOR_ORPHANED;
 }
