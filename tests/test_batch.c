@@ -242,6 +242,30 @@ static void record_that_is_published_again_is_not_applied_again(void)
 	assert_int_equal(value(p), 2);
 }
 
+/* As if the coordinator had been stopped between its commit and the mark of the answer: that store is still to come. */
+static void record_is_kept_until_its_answer_is_marked(void)
+{
+	struct lane *lane;
+	start();
+	ok(stoa_sync(s, SOON, NULL));
+	ok(lane_get(s, SOON, &lane));
+	struct record *r = (struct record *)((char *)lane->head + lane->newest), before;
+	ok(counter_add_call(p, &one, NULL, SOON));
+	struct reply *reply = (struct reply *)((char *)r + r->reply_at);
+	until(atomic_load(&reply->valid) == reply->done);
+	atomic_store(&reply->valid, 0);
+	before = *r;
+	harness_freeze(s);
+	for (int i = 0; i < 600; i++) /* more than the lane has room for */
+		ok(counter_set_cast(p, &ten, SOON));
+	assert_memory_equal(r, &before, sizeof(before));
+	harness_thaw(s);
+	ok(stoa_sync(s, SOON, NULL));
+	for (int i = 0; i < 1000; i++) /* once another turn is committed it is as good as marked */
+		ok(counter_set_call(p, &ten, NULL, SOON));
+	assert_int_equal(value(p), 10);
+}
+
 /* After these the lane is out of step, which only hurts the one who lied: another process is served as before. */
 static void lie(int i)
 {
@@ -309,6 +333,7 @@ int main(void)
 		HARNESS(batch_is_refused_when_an_object_is_gone),
 		HARNESS(batch_survives_a_killed_coordinator),
 		HARNESS(lying_client_hurts_only_itself),
+		HARNESS(record_is_kept_until_its_answer_is_marked),
 		HARNESS(record_that_is_published_again_is_not_applied_again),
 		HARNESS(records_that_make_no_sense_are_rejected_and_counted),
 		HARNESS(scribbling_client_crashes_nobody),
