@@ -17,7 +17,6 @@
 
 #include "coordinator/classes.h"
 #include "coordinator/client.h"
-#include "coordinator/command.h"
 #include "coordinator/commit.h"
 #include "coordinator/lanes.h"
 #include "coordinator/load.h"
@@ -239,10 +238,8 @@ static bool look_out(const struct coordinator *c, int times)
 {
 	uint64_t word;
 	for (int i = 0; i < times; i++) {
-		if (ring_take(c->space, c->head, &word)) {
-			command_prefetch(c, word);
+		if (ring_take(c->space, c->head, &word))
 			return true;
-		}
 		park_pause();
 	}
 	return false;
