@@ -33,6 +33,7 @@
 #include "proxy/wait.h"
 #include "src/cell.h"
 #include "src/message.h"
+#include "src/park.h"
 #include "src/ring.h"
 #include "tests/torture/torture.h"
 
@@ -62,9 +63,24 @@ STOA_STRUCT(wall_args, STOA_ATTR(struct wall_args, client), STOA_ATTR(struct wal
 STOA_STRUCT(wall_ret, STOA_ATTR(struct wall_ret, n), STOA_ATTR(struct wall_ret, count),
 	    STOA_ATTR(struct wall_ret, text));
 
+static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A method's arguments are its own: who sent them changes nothing of them while it runs. */
+static void look_twice(const stoa_text *text)
+{
+	char seen[64] = { 0 };
+	size_t n = text->size < sizeof seen ? text->size : sizeof seen;
+	memcpy(seen, text->data, n);
+	for (int i = 0; i < 100; i++)
+		park_pause();
+	if (memcmp(seen, text->data, n) != 0 || text->data[text->size])
+		complain("arguments of pid %d changed while their method ran", (int)stoa_caller()->pid);
+}
+
 static int wall_add(struct wall *self, const struct wall_args *args, struct wall_ret *ret)
 {
 	uint64_t i = args->client;
+	look_twice(&args->text);
 	if (i >= HONEST || args->pid != stoa_caller()->pid)
 		return stoa_fail(-EPERM, "not client %ju", (uintmax_t)i);
 	self->repeats[i] += args->n <= self->last[i];
@@ -95,7 +111,6 @@ static struct shared {
 	char said[20][256];
 } * shared;
 
-static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void complain(const char *format, ...)
 {
 	int i = atomic_fetch_add(&shared->failures, 1);
@@ -269,13 +284,17 @@ static uint64_t random_word(uint64_t ticket)
 
 static void scribble_ring(void)
 {
-	uint64_t t = random_ticket(), ticket, seen = atomic_load(ring_slot(&s->space, torture_random(0)));
+	uint64_t t = random_ticket(), ticket, tail, seen = atomic_load(ring_slot(&s->space, torture_random(0)));
 	switch (torture_random(4)) {
 	case 0:
+		tail = atomic_load(&s->space.ingress->tail);
 		atomic_store(&s->space.ingress->tail, odd_number(random_ticket()));
+		if (torture_random(2)) /* or nobody has anything taken for long */
+			atomic_store(&s->space.ingress->tail, tail);
 		break;
 	case 1:
-		ring_publish(&s->space, ring_word_lane(seen), ring_word_units(seen), NULL, NULL, &(uint64_t){ 0 }, &ticket);
+		ring_publish(&s->space, ring_word_lane(seen), ring_word_units(seen), NULL, NULL, &(uint64_t){ 0 },
+			     &ticket);
 		break;
 	default:
 		atomic_store(ring_slot(&s->space, t), random_word(t));
@@ -321,9 +340,11 @@ static uint32_t make_record(char *at, uint64_t seq, uint32_t room)
 {
 	struct record *r = (struct record *)at;
 	const struct image_layout *image = mud->binding->methods[0].args;
-	struct wall_args args = {
-		.client = torture_random(HONEST + 1), .n = torture_random(1000), .pid = getpid(), .text = { "mud", 3 }
-	};
+	static char mud_text[] = "mud, long enough to be hit while it is read";
+	struct wall_args args = { .client = torture_random(HONEST + 1),
+				  .n = torture_random(1000),
+				  .pid = getpid(),
+				  .text = { mud_text, sizeof mud_text - 1 } };
 	*r = (struct record){
 		.seq = seq, .origin = mud->origin, .object = mud->object, .class_id = mud->binding->view->id
 	};
@@ -423,7 +444,9 @@ static void *flip(void *seed)
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		uint64_t at = LANE_ARENA + (x >> 8) % 4 * 4096, byte = (x >> 12) % ((x & 7) ? 320 : 4096);
+		uint64_t at = LANE_ARENA + (x >> 8) % 4 * 4096, byte = (x >> 12) % 4096;
+		if (x & 7) /* mostly the arguments: with another head they are not looked at */
+			byte = sizeof(struct record) + byte % 256;
 		if (byte < offsetof(struct record, origin) || byte >= offsetof(struct record, object))
 			((volatile unsigned char *)lane->head)[at + byte] ^=
 				(unsigned char)(x & 0x80 ? x >> 40 : 1u << (x >> 40) % 8);
@@ -545,9 +568,10 @@ static void scribble_files(void)
 		((unsigned char *)lane->head)[torture_random(LANE_ARENA)] = (unsigned char)torture_random(256);
 }
 
-static void scribble(void)
+/* A diligent one sends commands mostly: in a ring that is damaged all the time hardly any is taken. */
+static void scribble(bool diligent)
 {
-	uint64_t what = torture_random(1000);
+	uint64_t what = diligent && torture_random(100) ? 700 + torture_random(260) : torture_random(1000);
 	if (what < 400)
 		scribble_ring();
 	else if (what < 700)
@@ -581,10 +605,11 @@ static void be_scribbler(uint64_t seed)
 	signal(SIGBUS, SIG_DFL);
 	mud = proxy_target(p);
 	uint64_t many = torture_random(100000), x = torture_random(0) | 1;
+	bool diligent = torture_random(2);
 	if (pthread_create(&thread, NULL, flip, &x))
 		_exit(1);
 	for (uint64_t i = 0; i < many || torture_random(4); i++)
-		scribble();
+		scribble(diligent);
 	_exit(0);
 }
 
