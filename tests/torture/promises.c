@@ -123,7 +123,8 @@ static void check_leaks(void)
 		      atomic_load(&pulse()->threads), there.threads);
 	torture_check(torture_until(torture_count_files(torture.dir) == there.files), "%d files, not %d",
 		      torture_count_files(torture.dir), there.files);
-	torture_check(torture_until(torture_count_fds(0) == there.fds_here), "%d descriptors here, not %d",
+	/* One less, where the event loop has lost the coordinator and was not asked again since. */
+	torture_check(torture_until(torture_count_fds(0) <= there.fds_here), "%d descriptors here, not %d",
 		      torture_count_fds(0), there.fds_here);
 	torture_check(torture_until(torture_count_fds(stage.guardian) <= there.fds_guardian),
 		      "the guardian has %d descriptors, not %d", torture_count_fds(stage.guardian), there.fds_guardian);

@@ -82,13 +82,21 @@ static void record(pid_t pid, const struct watched *w, bool coarse, struct trace
 	torture_check(ret->n > 1, "there is nothing to be seen of it");
 }
 
+/* Without the guardian, who ends one that takes so long. */
+static void record_coordinator(pid_t pid, bool coarse, struct trace *ret)
+{
+	torture_check(trace_hold(stage.guardian), "the guardian cannot be held");
+	record(pid, &of_coordinator, coarse, ret);
+	trace_let_go(stage.guardian, 0);
+	trace_let_go(pid, 0);
+}
+
 static void record_turn(void)
 {
 	torture_where("recording a turn");
 	pid_t pid = victims_coordinator();
 	stage_batch();
-	record(pid, &of_coordinator, false, &turn_trace);
-	trace_let_go(pid, 0);
+	record_coordinator(pid, false, &turn_trace);
 	check_answer(false);
 	check_alive();
 	check_all();
@@ -101,10 +109,7 @@ static void record_recovery(void)
 	stage_batch();
 	trace_run(pid, &of_coordinator, &turn_trace, turn_trace.n / 2);
 	pid = victims_succeed(pid);
-	torture_check(trace_hold(stage.guardian), "the guardian cannot be held"); /* it ends who takes so long */
-	record(pid, &of_coordinator, !torture.lengthy, &recovery_trace);
-	trace_let_go(stage.guardian, 0);
-	trace_let_go(pid, 0);
+	record_coordinator(pid, !torture.lengthy, &recovery_trace);
 	check_answer(false);
 	check_alive();
 	check_all();
@@ -119,8 +124,7 @@ static void record_create(void)
 	promises_note(); /* there is room for it in the heap now */
 	pid_t pid = victims_coordinator();
 	stage_ask_create();
-	record(pid, &of_coordinator, false, &create_trace);
-	trace_let_go(pid, 0);
+	record_coordinator(pid, false, &create_trace);
 	check_created();
 }
 
@@ -129,8 +133,7 @@ static void record_remove(void)
 	torture_where("recording a removal");
 	pid_t pid = victims_coordinator();
 	stage_ask_remove();
-	record(pid, &of_coordinator, false, &remove_trace);
-	trace_let_go(pid, 0);
+	record_coordinator(pid, false, &remove_trace);
 	check_removed();
 	check_all();
 }
