@@ -601,6 +601,7 @@ static void successor_sets_a_damaged_object_aside_too(void)
 	find_one();
 	wound(&wounds[0]);
 	harness_kill_coordinator(s);
+	until(strstr(told->logged, "object one is damaged and gone: "));
 	assert_int_equal(hits(), 42);
 	refused(-ESTALE, STOA_ASSIGN(p, struct page, n, &n, SOON));
 	refused(-ESTALE, STOA_GET(p, struct page, n, &n, SOON));
