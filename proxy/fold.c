@@ -104,10 +104,9 @@ static void fill(struct sending *w, struct fold *f, const uint64_t *values, uint
  * The cast was added too late, or just in time, and it could not be published again. Whoever took the record commits it
  * soon: then the lane's row tells.
  */
-static int settle(struct lane *lane, const struct fold *f, int r)
+static int settle(struct lane *lane, const struct fold *f, int r, int64_t deadline)
 {
 	struct stoa *s = lane->stoa;
-	int64_t deadline = handle_deadline(s, STOA_DEFAULT);
 	int waited = handle_await(s, &s->space.ingress->room, UINT32_MAX, f->ticket + 1, deadline);
 	if (waited == -ECONNRESET)
 		return handle_gone(s, true, f->ticket);
@@ -148,9 +147,10 @@ static int begin(struct stoa_proxy *p, const struct target *t, const struct boun
 		 const uint64_t *values, int64_t timeout, bool carry, struct lane *lane)
 {
 	const struct fold was = lane->fold;
+	int64_t deadline = carry && timeout != STOA_NOWAIT ? handle_deadline(p->stoa, timeout) : 0;
 	lane->fold.incarnation = 0;
 	int r = publish(p, t, m, values, timeout, carry, lane);
-	return r < 0 && carry ? settle(lane, &was, r) : r;
+	return r < 0 && carry ? settle(lane, &was, r, deadline) : r;
 }
 
 int fold_cast(struct stoa_proxy *p, const struct target *t, const struct bound_method *m, const void *args,
