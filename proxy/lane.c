@@ -82,20 +82,25 @@ static void drop_before(struct lane **at)
 	lane_free(old);
 }
 
+static void idle_put(struct lane *lane)
+{
+	struct stoa *s = lane->stoa;
+	pthread_mutex_lock(&s->mutex);
+	lane->next_idle = s->idle_lanes;
+	s->idle_lanes = lane;
+	pthread_mutex_unlock(&s->mutex);
+}
+
 /* The thread's answers and watches are wanted by nobody any more. */
 static void retire(struct lane *lane)
 {
-	struct stoa *s = lane->stoa;
 	event_free(lane);
 	lane->fold.incarnation = 0;
 	while (lane->pending)
 		pending_drop(lane, &lane->pending);
 	while (lane->before)
 		drop_before(&lane->before);
-	pthread_mutex_lock(&s->mutex);
-	lane->next_idle = s->idle_lanes;
-	s->idle_lanes = lane;
-	pthread_mutex_unlock(&s->mutex);
+	idle_put(lane);
 }
 
 /* A thread ends: its lanes wait for the next thread that needs one. */
@@ -278,20 +283,40 @@ static int lane_new(struct stoa *s, int64_t deadline, struct lane **ret)
 	return 0;
 }
 
-/* Those of an epoch before are nobody's. */
+/* Take one out of those that wait, best one with nothing queued. Those of an epoch before are nobody's. */
 static struct lane *idle_take(struct stoa *s)
 {
+	uint64_t committed = handle_committed(s);
+	struct lane **at = &s->idle_lanes, **best = NULL, *lane;
 	pthread_mutex_lock(&s->mutex);
-	struct lane *lane = s->idle_lanes;
-	while (lane && !handle_current(s, lane->generation, lane->epoch)) {
-		struct lane *next = lane->next_idle;
+	while ((lane = *at) && !(best && (*best)->last <= committed)) {
+		if (handle_current(s, lane->generation, lane->epoch)) {
+			best = best && lane->last > committed ? best : at;
+			at = &lane->next_idle;
+			continue;
+		}
+		*at = lane->next_idle;
 		unlist(lane);
 		lane_free(lane);
-		lane = next;
 	}
-	s->idle_lanes = lane ? lane->next_idle : NULL;
+	lane = best ? *best : NULL;
+	if (lane)
+		*best = lane->next_idle;
 	pthread_mutex_unlock(&s->mutex);
 	return lane;
+}
+
+/* Used again only when all is done that was sent in it: what is rejected of that is not the next thread's. */
+static int lane_obtain(struct stoa *s, int64_t deadline, struct lane **ret)
+{
+	struct lane *lane = idle_take(s);
+	if (!lane)
+		return lane_new(s, deadline, ret);
+	int r = handle_await(s, &lane->head->answer, UINT32_MAX, lane->last, deadline);
+	if (r < 0)
+		idle_put(lane);
+	*ret = lane;
+	return r == -ETIMEDOUT ? error_set(r, "the coordinator has not come to the commands of the thread before") : r;
 }
 
 /* Move answers that have come into the memory of an earlier lane. False: there is no room now. */
@@ -356,8 +381,8 @@ static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struc
 		if (r < 0)
 			return r;
 		forget_dead();
-		struct lane *lane = idle_take(s);
-		r = lane ? 0 : lane_new(s, deadline, &lane);
+		struct lane *lane = NULL;
+		r = lane_obtain(s, deadline, &lane);
 		if (r == -ECONNRESET && clock_now() < deadline && !handle_lost(s))
 			continue; /* renewed by another thread meanwhile */
 		if (r == -ECONNRESET)

@@ -301,6 +301,35 @@ static void sync_tells_how_many_of_this_thread_were_rejected(void)
 	assert_int_equal(rejected, 2);
 }
 
+static void *cast_odd(void *unused)
+{
+	(void)unused;
+	ok(slow_nap_cast(p, &(struct size){ 301 }, STOA_DEFAULT));
+	return NULL;
+}
+
+static void *sync_alone(void *ret_rejected)
+{
+	ok(stoa_sync(s, SOON, ret_rejected));
+	return NULL;
+}
+
+/* What the thread before sent is rejected only now. */
+static void sync_tells_nothing_of_the_thread_that_had_the_lane_before(void)
+{
+	uint64_t rejected = 9;
+	pthread_t t;
+	s = harness_start(STOA_CLASSES(&slow_class));
+	p = harness_create(s, "slow", &slow_class, NULL);
+	assert_int_equal(pthread_create(&t, NULL, cast_odd, NULL), 0);
+	pthread_join(t, NULL);
+	assert_int_equal(pthread_create(&t, NULL, sync_alone, &rejected), 0);
+	pthread_join(t, NULL);
+	assert_int_equal(rejected, 0);
+	assert_int_equal(harness_health(s).threads, 2);
+	assert_int_equal(harness_health(s).rejected, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +340,7 @@ int main(void)
 		HARNESS(command_larger_than_a_lane_is_refused),
 		HARNESS(lanes_of_ended_threads_are_used_again),
 		HARNESS(sync_tells_how_many_of_this_thread_were_rejected),
+		HARNESS(sync_tells_nothing_of_the_thread_that_had_the_lane_before),
 		HARNESS(thread_that_is_cancelled_ends_what_it_does),
 		HARNESS(threads_open_and_close_at_once),
 		HARNESS(threads_share_a_handle),
