@@ -1,5 +1,6 @@
 /*
- * builtin.c: the list of the built-in classes. Each has its own file here, and its public header in include/stoa/.
+ * builtin.c: the list of the built-in classes. Each has its own file in coordinator/builtin/, and its public header in
+ * include/stoa/.
  */
 #include "coordinator/builtin.h"
 
