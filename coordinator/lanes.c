@@ -67,7 +67,7 @@ int lanes_load(struct coordinator *c)
 {
 	uint32_t n = space_lanes(c->space);
 	c->lanes = calloc(n, sizeof(*c->lanes));
-	c->lanes_touched = calloc(n, sizeof(*c->lanes_touched));
+	c->lanes_touched = malloc(n * sizeof(*c->lanes_touched));
 	if (!c->lanes || !c->lanes_touched)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "coordinator/process.h"
@@ -20,13 +21,20 @@
 
 int roster_init(struct roster *r, uint32_t n_lanes)
 {
-	struct roster_lane *lanes = calloc(n_lanes, sizeof(*lanes));
-	if (!lanes)
+	/* calloc would write to all of it. */
+	void *lanes = mmap(NULL, n_lanes * sizeof(*r->lanes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (lanes == MAP_FAILED)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n_lanes; i++)
-		lanes[i].event_fd = -1;
 	*r = (struct roster){ .lanes = lanes, .n_lanes = n_lanes };
 	return 0;
+}
+
+/* What is not used stays zeros: most pages of them are never written. */
+static void empty_lane(struct roster_lane *lane)
+{
+	if (lane->used)
+		process_close(&lane->event_fd);
+	*lane = (struct roster_lane){ 0 };
 }
 
 static void empty_client(struct roster_client *c)
@@ -45,9 +53,10 @@ void roster_fini(struct roster *r)
 	for (uint32_t i = 0; i < r->n_clients; i++)
 		empty_client(&r->clients[i]);
 	for (uint32_t i = 0; i < r->n_lanes; i++)
-		process_close(&r->lanes[i].event_fd);
+		empty_lane(&r->lanes[i]);
 	free(r->clients);
-	free(r->lanes);
+	if (r->lanes)
+		munmap(r->lanes, r->n_lanes * sizeof(*r->lanes));
 	*r = (struct roster){ 0 };
 }
 
@@ -115,18 +124,20 @@ int roster_drop_client(struct roster *r, int link_fd, uint32_t index)
 /* The lane as the message says; fd is its event_fd, which the roster owns from here. */
 static void apply_lane(struct roster_lane *lane, enum link_kind kind, const struct roster_lane *told, int fd)
 {
-	if (lane->event_fd != fd)
-		process_close(&lane->event_fd);
 	switch (kind) {
 	case LINK_LANE:
+		if (lane->event_fd != fd)
+			empty_lane(lane);
 		*lane = (struct roster_lane){ .used = true, .client = told->client, .event_fd = fd };
 		break;
 	case LINK_LANE_ENDING: /* nobody listens to its events any more */
+		if (lane->used)
+			process_close(&lane->event_fd);
 		lane->ending = true;
 		lane->until = told->until;
 		break;
 	default:
-		*lane = (struct roster_lane){ .event_fd = -1 };
+		empty_lane(lane);
 		break;
 	}
 }

@@ -25,7 +25,7 @@ struct roster_lane {
 	bool ending;   /* its owner is gone; free once committed has reached `until` */
 	uint64_t until;
 	uint32_t client; /* index in clients */
-	int event_fd;    /* a datagram there: something for its event loop; -1: none */
+	int event_fd;    /* if used; a datagram there: something for its event loop; -1: none */
 };
 
 struct roster {

@@ -4,6 +4,7 @@
 #include "src/ring.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 static uint64_t first_empty(const struct space *s, uint64_t from)
 {
@@ -78,6 +79,30 @@ static void fill_hole(const struct space *s, uint64_t t)
 					       ring_word(ring_lap(s, t) + 1, RING_LANE_SPECIAL, RING_VOID));
 }
 
+/*
+ * Nobody has published in the page of this slot, nor in those of its lap before: reading would give it memory. (A page
+ * that was swapped out looks like that, too; but nobody has published there just now, and who publishes has it back.)
+ */
+static bool page_is_absent(const _Atomic uint64_t *slot)
+{
+	unsigned char is_there = 1;
+	void *page = (void *)((uintptr_t)slot & ~(uintptr_t)(LAYOUT_PAGE - 1));
+	return mincore(page, LAYOUT_PAGE, &is_there) == 0 && !(is_there & 1);
+}
+
+/* The last slot behind head that is filled, or head. */
+static uint64_t last_filled(const struct space *s, uint64_t head)
+{
+	const uint64_t page = LAYOUT_PAGE / sizeof(uint64_t);
+	uint64_t t = head + s->geometry.queue - 1;
+	while (t > head && !ring_filled(s, t)) {
+		t--;
+		while ((t + 1) % page == 0 && t >= head + page && page_is_absent(ring_slot(s, t)))
+			t -= page;
+	}
+	return t;
+}
+
 bool ring_mend(const struct space *s, uint64_t head, bool thorough)
 {
 	_Atomic uint64_t *slot = ring_slot(s, head);
@@ -93,9 +118,7 @@ bool ring_mend(const struct space *s, uint64_t head, bool thorough)
 		return ring_filled(s, head);
 	/* The tail passes only filled slots, so it lies, or did.
 	 * Who was misled by it has filled a slot behind a hole. */
-	uint64_t filled = head + s->geometry.queue - 1;
-	while (filled > head && !ring_filled(s, filled))
-		filled--;
+	uint64_t filled = last_filled(s, head);
 	for (uint64_t t = head; t < filled; t++)
 		fill_hole(s, t);
 	atomic_compare_exchange_strong(&s->ingress->tail, &tail, filled > head ? filled + 1 : head);
