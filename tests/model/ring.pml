@@ -1,5 +1,5 @@
 /*
- * ring.pml: src/ring.c, with the part of coordinator/coordinator.c and commit.c that calls it.
+ * ring.pml: src/ring.h and ring.c, with the part of coordinator/coordinator.c and commit.c that calls them.
  *
  * P producers send M commands each and may die between any two steps. A liar, who may write all that a client may,
  * writes at most LIES times: the tail (TAIL_LIES), any slot (SLOT_LIES). The coordinator takes, mends, and, with STOP,
@@ -38,6 +38,16 @@
 #define WHAT(word) ((word) % 16)
 #define FILLED(t) (LAP(slot[(t) % N]) > (t) / N)  /* ring_filled() */
 #define IS_CLOSED(word) (WHAT(word) == CLOSED)    /* ring_is_closed() */
+#ifndef BY_LAP
+#define HAS_ROOM(t, c) ((t) >= (c) && (t) < (c) + N)
+#else
+#define HAS_ROOM(t, c) ((t) >= (c)) /* the tempting mistake: the slot was filled a lap ago, so it is free */
+#endif
+#ifndef ANY_TAIL /* ring_may_follow() */
+#define MAY_FOLLOW(t, c, word) ((t) == (c) || (LAP(word) == ((t) - 1) / N + 1 && !IS_CLOSED(word)))
+#else
+#define MAY_FOLLOW(t, c, word) true
+#endif
 #define NEWS news = ALL
 #define CALM(me) news = news & ~(1 << (me))
 #define AWAIT(me) (news & (1 << (me)))
@@ -77,16 +87,57 @@ inline help(t) {
 	}
 }
 
-/* ring_publish(), and wait_for_room() where it returns -EAGAIN */
+/*
+ * ring_publish() with ring_obstacle(), and wait_for_room() where it returns -EAGAIN. c is `committed` as this lane saw
+ * it last, and outlives the call. To have seen another one is news for this producer alone: it goes round once more.
+ */
 proctype producer(byte me) {
 	byte t, c, w, right, stop, before, i;
 	do
 	:: i == M || gone -> break
 	:: i < M && !gone ->
 		d_step { before = newest; spoiled[me] = spoiled[me] || !SURE };
+		if
+		:: c = committed /* reclaim(): at any call, or at none */
+		:: true
+		fi;
 round:		CALM(me);
 		t = tail;
-		c = committed;
+		w = slot[t % N];
+		if
+		:: LAP(w) == t / N && HAS_ROOM(t, c) && MAY_FOLLOW(t, c, slot[(t + N - 1) % N]) ->
+			if
+			:: break /* dies, or gives up, or sees that the coordinator is stopping */
+			:: true
+			fi;
+			atomic {
+				if
+				:: slot[t % N] == w ->
+					slot[t % N] = WORD(t / N + 1, COMMAND(me, i));
+					NEWS;
+					sent[me]++;
+					/* order, once: what had returned before this call began has an earlier ticket */
+					IN_ORDER(t >= before);
+					goto accepted
+				:: else
+				fi
+			}
+		:: else
+		fi;
+		/* ring_obstacle() */
+#ifdef BY_SEEN
+		/* the tempting mistake: there is no room by what was seen, so do not look again */
+		if
+		:: t >= c + N -> goto rest
+		:: else
+		fi;
+#endif
+		atomic {
+			if
+			:: c != committed -> c = committed; news = news | (1 << me)
+			:: else
+			fi
+		};
 		if /* tail_plausible() */
 		:: t >= c && t <= c + N
 		:: t < c ->
@@ -108,7 +159,7 @@ round:		CALM(me);
 			};
 			goto round
 		fi;
-#ifndef ANY_TAIL /* check_predecessor */
+#ifndef ANY_TAIL /* check_predecessor() */
 		w = slot[(t + N - 1) % N];
 		if
 		:: t == c || LAP(w) > (t - 1) / N
@@ -130,28 +181,7 @@ round:		CALM(me);
 #endif
 		w = slot[t % N];
 		if
-		:: LAP(w) == t / N && t >= c + N -> goto rest /* -EAGAIN */
-		:: LAP(w) == t / N && t < c + N ->
-			if
-			:: break /* dies, or gives up, or sees that the coordinator is stopping */
-			:: true
-			fi;
-			atomic {
-				if
-				:: slot[t % N] == w ->
-					slot[t % N] = WORD(t / N + 1, COMMAND(me, i));
-					NEWS;
-					sent[me]++;
-					/* order, once: what had returned before this call began has an earlier ticket */
-					IN_ORDER(t >= before);
-					goto accepted
-				:: else -> w = slot[t % N]
-				fi
-			}
-		:: else
-		fi;
-		if
-		:: LAP(w) != t / N + 1 -> goto rest
+		:: LAP(w) != t / N + 1 -> goto rest /* no room, or nothing that it had not seen, or a lie */
 		:: LAP(w) == t / N + 1 && IS_CLOSED(w) -> break /* -ESHUTDOWN */
 		:: else -> help(t); goto round
 		fi;
@@ -171,7 +201,7 @@ accepted:	if
 			:: t + 1 > newest -> newest = t + 1
 			:: else
 			fi;
-			t = 0; c = 0; w = 0
+			t = 0; w = 0
 		}
 	od;
 	atomic { alive--; t = 0; c = 0; w = 0; i = 0; before = 0; right = 0; stop = 0 }
