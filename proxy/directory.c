@@ -11,6 +11,8 @@
 
 #include "src/cancel.h"
 
+#define NEWEST 64 /* entries */
+
 struct entry {
 	struct found found;
 	UT_hash_handle hh;
@@ -101,6 +103,19 @@ static int refresh(struct stoa *s)
 	return new ? 0 : -ENOMEM;
 }
 
+/* What was just created is mostly among the last: to build all of it anew each time would be quadratic. */
+static bool find_newest(const struct stoa *s, const char *name, struct found *ret)
+{
+	uint64_t g = handle_committed(s);
+	uint32_t n = atomic_load_explicit(&s->space.state->n_objects, memory_order_acquire);
+	n = n < s->space.geometry.objects ? n : s->space.geometry.objects;
+	for (uint32_t i = n; i > 0 && n - i < NEWEST; i--)
+		if (strncmp(space_object(&s->space, i - 1)->name, name, LAYOUT_NAME) == 0 &&
+		    directory_read(s, i - 1, g, ret) && strcmp(ret->name, name) == 0)
+			return true;
+	return false;
+}
+
 int directory_find(struct stoa *s, const char *name, struct found *ret)
 {
 	for (int round = 0; round < 2; round++) {
@@ -117,6 +132,8 @@ int directory_find(struct stoa *s, const char *name, struct found *ret)
 			return 0;
 		if (current)
 			return -ENOENT;
+		if (round == 0 && find_newest(s, name, ret))
+			return 0;
 		int r = refresh(s);
 		if (r < 0)
 			return r;
