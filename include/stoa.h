@@ -405,9 +405,9 @@ STOA_PUBLIC int stoa_peek(struct stoa_proxy *proxy, uint32_t attr, void *ret_val
 STOA_PUBLIC int stoa_snapshot(struct stoa_proxy *proxy, void *ret_struct, size_t size, int64_t timeout,
 			      struct stoa_stamp *ret_stamp);
 
-/* Several objects of one namespace at one moment, each into its struct. */
+/* Several objects of one namespace at one moment, each into its struct. ret_stamps: n of them, or NULL. */
 STOA_PUBLIC int stoa_snapshot_many(size_t n, struct stoa_proxy *const *proxies, void *const *ret_structs,
-				   int64_t timeout);
+				   int64_t timeout, struct stoa_stamp *ret_stamps);
 
 /* Wait until the attribute (STOA_ALL: any) has a version above after. -ETIMEDOUT: it has not changed. */
 STOA_PUBLIC int stoa_wait(struct stoa_proxy *proxy, uint32_t attr, uint64_t after, int64_t timeout,

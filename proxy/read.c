@@ -304,7 +304,8 @@ static int barrier_many(size_t n, struct stoa_proxy *const *proxies, struct targ
 	return r;
 }
 
-int stoa_snapshot_many(size_t n, struct stoa_proxy *const *proxies, void *const *rets, int64_t timeout)
+int stoa_snapshot_many(size_t n, struct stoa_proxy *const *proxies, void *const *rets, int64_t timeout,
+		       struct stoa_stamp *ret_stamps)
 {
 	struct moment m;
 	int r = n ? handle_enter(proxies[0]->stoa) : 0;
@@ -320,6 +321,8 @@ int stoa_snapshot_many(size_t n, struct stoa_proxy *const *proxies, void *const 
 		size_t k = 0;
 		for (size_t i = 0; r == 0 && i < n; i++) {
 			r = unpack(targets[i], m.copies + k, rets[i]);
+			if (r == 0 && ret_stamps)
+				stamps_join(targets[i], m.copies + k, &ret_stamps[i]);
 			k += targets[i]->binding->view->plan->n_attr_parts;
 		}
 		moment_end(&m);

@@ -193,9 +193,13 @@ static void read_both(int i)
 {
 	struct stoa_proxy *const both[] = { p, q };
 	struct counter x, y;
+	struct stoa_stamp at[2];
 	(void)i;
 	for (long n = 0; atomic_load(written) >= 0 || n < 100; n++) {
-		ok(stoa_snapshot_many(2, both, (void *const[]){ &x, &y }, STOA_DEFAULT));
+		ok(stoa_snapshot_many(2, both, (void *const[]){ &x, &y }, STOA_DEFAULT, at));
+		if (x.value && at[0].version != at[1].version)
+			fail_msg("one is of version %ju, the other of %ju", (uintmax_t)at[0].version,
+				 (uintmax_t)at[1].version);
 		if (x.value != y.value)
 			fail_msg("one has %jd, the other %jd", (intmax_t)x.value, (intmax_t)y.value);
 	}

@@ -65,7 +65,7 @@ static int call_many(void)
 }
 static int call_get(void) { return STOA_GET(p, struct self, n, &now.n, SOON); }
 static int call_snapshot(void) { return stoa_snapshot(p, &now, sizeof(now), SOON, NULL); }
-static int call_snapshot_many(void) { return stoa_snapshot_many(1, &p, (void *[]){ &now }, SOON); }
+static int call_snapshot_many(void) { return stoa_snapshot_many(1, &p, (void *[]){ &now }, SOON, NULL); }
 static int call_wait(void) { return stoa_wait(p, STOA_ALL, UINT64_MAX, SOON, NULL); }
 static int call_watch(void) { return stoa_watch(p, STOA_ALL, &now); }
 static int call_fd(void) { return stoa_fd(s); }

@@ -59,7 +59,7 @@ static int get_many(const struct tool *tool, const struct wanted *w, size_t n, s
 		states[i] = tool_new_struct(stoa_class_of(w[i].proxy)->state);
 		good = states[i] != NULL;
 	}
-	int r = good ? stoa_snapshot_many(n, proxies, states, tool->timeout) : 0;
+	int r = good ? stoa_snapshot_many(n, proxies, states, tool->timeout, NULL) : 0;
 	for (size_t i = 0; i < n; i++) {
 		if (good && r == 0)
 			print(tool, &w[i], (char *)states[i] + w[i].attr->offset);

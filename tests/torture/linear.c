@@ -245,7 +245,7 @@ static int do_snapshot_many(struct op *op, int64_t timeout)
 	op_read_pair(op, 0);
 	op_read_pair(op, 1);
 	op_begin(op, "snapshot_many", op->who);
-	int r = stoa_snapshot_many(2, objects, (void *[]){ &pairs[0], &pairs[1] }, timeout);
+	int r = stoa_snapshot_many(2, objects, (void *[]){ &pairs[0], &pairs[1] }, timeout, NULL);
 	op_answer_pair(op, 0, r, &pairs[0]);
 	op_answer_pair(op, 2, r, &pairs[1]);
 	return r;

@@ -63,7 +63,7 @@ void check_values(void)
 	struct tally t;
 	struct page p = { 0 };
 	struct stoa_stamp stamp;
-	int r = stoa_snapshot_many(2, (struct stoa_proxy *[]){ stage.tally, stage.page }, (void *[]){ &t, &p }, SOON);
+	int r = stoa_snapshot_many(2, (struct stoa_proxy *[]){ stage.tally, stage.page }, (void *[]){ &t, &p }, SOON, NULL);
 	torture_check(r == 0, "the snapshot failed: %s", torture_error());
 	if (r < 0)
 		return;
