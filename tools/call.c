@@ -1,20 +1,23 @@
 /*
  * call.c: stoa call and stoa cast, a method with arguments by its table.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/output.h"
 #include "tools/tool.h"
 #include "tools/value.h"
 
 static void print_json(const struct stoa_struct *s, const char *values)
 {
-	putchar('{');
-	for (uint32_t i = 0; s && i < s->n_attrs; i++) {
-		printf("%s\"%s\":", i ? "," : "", s->attrs[i].name);
-		value_print(stdout, &s->attrs[i], values + s->attrs[i].offset, VALUE_JSON);
-	}
-	puts("}");
+	bool alone = out_style() == OUT_ANSWER && s && s->n_attrs == 1;
+	if (!alone)
+		out_begin(OUT_PLAIN);
+	for (uint32_t i = 0; s && i < s->n_attrs; i++)
+		out_value(s->attrs[i].name, &s->attrs[i], values + s->attrs[i].offset);
+	if (!alone)
+		out_end();
 }
 
 /* One field bare; several with their names, a line each. */
@@ -23,9 +26,9 @@ static void print_result(const struct stoa_struct *s, const char *values)
 	bool bare = s && s->n_attrs == 1;
 	for (uint32_t i = 0; s && i < s->n_attrs; i++) {
 		if (!bare)
-			printf("%s: ", s->attrs[i].name);
-		value_print(stdout, &s->attrs[i], values + s->attrs[i].offset, bare ? VALUE_BARE : VALUE_SHOWN);
-		putchar('\n');
+			fprintf(out_to(), "%s: ", s->attrs[i].name);
+		value_print(out_to(), &s->attrs[i], values + s->attrs[i].offset, bare ? VALUE_BARE : VALUE_SHOWN);
+		fputc('\n', out_to());
 	}
 }
 
@@ -36,7 +39,7 @@ static int call(const struct tool *tool, struct stoa_proxy *proxy, const struct 
 		return TOOL_REFUSED;
 	int r = stoa_call(proxy, method, args, result, tool->timeout);
 	int status = r < 0 ? tool_fail(r) : TOOL_DONE;
-	if (r == 0 && tool->flags & TOOL_JSON)
+	if (r == 0 && out_json())
 		print_json(method->ret, result);
 	else if (r == 0)
 		print_result(method->ret, result);
@@ -68,17 +71,41 @@ static int send(const struct tool *tool, struct stoa_proxy *proxy, send_function
 	return status;
 }
 
-static int open_and_send(const struct tool *tool, send_function *how, int argc, char **argv)
+static int open_and_send(struct tool *tool, send_function *how, int argc, char **argv)
 {
 	struct stoa_proxy *proxy;
-	int r = tool_open(tool, argv[0], &proxy);
-	if (r < 0)
-		return tool_fail(r);
-	int status = send(tool, proxy, how, argc, argv);
-	stoa_close(proxy);
+	int status = tool_open(tool, argv[0], &proxy);
+	if (status != TOOL_DONE)
+		return status;
+	status = send(tool, proxy, how, argc, argv);
+	tool_close(tool, proxy);
 	return status;
 }
 
-int verb_call(struct tool *tool, int argc, char **argv) { return open_and_send(tool, call, argc, argv); }
+static int run_call(struct tool *tool, int argc, char **argv) { return open_and_send(tool, call, argc, argv); }
 
-int verb_cast(struct tool *tool, int argc, char **argv) { return open_and_send(tool, cast, argc, argv); }
+static int run_cast(struct tool *tool, int argc, char **argv) { return open_and_send(tool, cast, argc, argv); }
+
+const struct verb verb_call = {
+	.name = "call",
+	.run = run_call,
+	.operands = "OBJECT METHOD [ARGUMENT]...",
+	.example = "call hits add 10",
+	.doc = "call a method and print its result",
+	.more = "Arguments are given in order, or as NAME=VALUE.\n" TOOL_VALUES_TEXT,
+	.flags = TOOL_VALUES,
+	.least = 2,
+	.most = INT_MAX,
+};
+
+const struct verb verb_cast = {
+	.name = "cast",
+	.run = run_cast,
+	.operands = "OBJECT METHOD [ARGUMENT]...",
+	.example = "cast hits add 10",
+	.doc = "send a call, and do not wait for its answer",
+	.more = "Arguments are given in order, or as NAME=VALUE.\n" TOOL_VALUES_TEXT,
+	.flags = TOOL_VALUES,
+	.least = 2,
+	.most = INT_MAX,
+};

@@ -1,103 +1,171 @@
 /*
  * get.c: stoa get, bare values of attributes; several are read at one moment.
  */
-#include <stdio.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "tools/tool.h"
+#include "tools/output.h"
+#include "tools/readings.h"
 #include "tools/value.h"
 
+/* An attribute of an object, as it was asked for. */
 struct wanted {
-	char object[STOA_NAME_MAX + 1];
-	struct stoa_proxy *proxy;
+	const struct reading *reading;
 	const struct stoa_attr *attr;
 };
 
-static int find(const struct tool *tool, const char *text, struct wanted *w)
-{
-	const char *name;
-	if (!tool_split(text, w->object, &name))
-		return tool_misuse(tool, "%s is not OBJECT.ATTRIBUTE", text);
-	int r = tool_open(tool, w->object, &w->proxy);
-	if (r < 0)
-		return tool_fail(r);
-	w->attr = tool_find_attr(stoa_class_of(w->proxy), name);
-	return w->attr ? TOOL_DONE : TOOL_REFUSED;
-}
+struct asked {
+	struct readings readings;
+	struct wanted *wanted;
+	size_t n, room;
+	bool named; /* print names, for there are patterns */
+};
 
-static void print(const struct tool *tool, const struct wanted *w, const void *value)
-{
-	bool json = tool->flags & TOOL_JSON;
-	if (json)
-		printf("{\"object\":\"%s\",\"attribute\":\"%s\",\"value\":", w->object, w->attr->name);
-	value_print(stdout, w->attr, value, json ? VALUE_JSON : VALUE_BARE);
-	puts(json ? "}" : "");
-}
+/* ---- what is asked for ---- */
 
-static int get_one(const struct tool *tool, const struct wanted *w)
+static int want(struct asked *a, const struct reading *reading, const struct stoa_attr *attr)
 {
-	void *value = calloc(1, w->attr->size + 1u);
-	if (!value)
-		return tool_refuse("out of memory");
-	int r = tool->flags & TOOL_PEEK
-			? stoa_peek(w->proxy, w->attr->offset, value, w->attr->size, NULL)
-			: stoa_get(w->proxy, w->attr->offset, value, w->attr->size, tool->timeout, NULL);
-	int status = r < 0 ? tool_fail(r) : TOOL_DONE;
-	if (r == 0)
-		print(tool, w, value);
-	value_fini(w->attr, value);
-	free(value);
-	return status;
-}
-
-static int get_many(const struct tool *tool, const struct wanted *w, size_t n, struct stoa_proxy **proxies,
-		    void **states)
-{
-	bool good = true;
-	for (size_t i = 0; i < n && good; i++) {
-		proxies[i] = w[i].proxy;
-		states[i] = tool_new_struct(stoa_class_of(w[i].proxy)->state);
-		good = states[i] != NULL;
+	if (a->n == a->room) {
+		struct wanted *more = realloc(a->wanted, (a->room = 2 * a->room + 8) * sizeof(*more));
+		if (!more)
+			return tool_refuse("out of memory");
+		a->wanted = more;
 	}
-	int r = good ? stoa_snapshot_many(n, proxies, states, tool->timeout, NULL) : 0;
-	for (size_t i = 0; i < n; i++) {
-		if (good && r == 0)
-			print(tool, &w[i], (char *)states[i] + w[i].attr->offset);
-		tool_free_struct(stoa_class_of(w[i].proxy)->state, states[i]);
-	}
-	return r < 0 ? tool_fail(r) : good ? TOOL_DONE : TOOL_REFUSED;
+	a->wanted[a->n++] = (struct wanted){ reading, attr };
+	return TOOL_DONE;
 }
 
-static int get_together(const struct tool *tool, const struct wanted *w, size_t n)
+/* The attributes of one object that are like this. */
+static int want_matching(struct asked *a, const struct reading *reading, const char *pattern)
 {
-	struct stoa_proxy **proxies = calloc(n, sizeof(*proxies));
-	void **states = calloc(n, sizeof(*states));
-	int status = proxies && states ? get_many(tool, w, n, proxies, states) : tool_refuse("out of memory");
-	free(proxies);
-	free(states);
-	return status;
-}
-
-static int get(const struct tool *tool, const struct wanted *w, size_t n)
-{
+	const struct stoa_struct *s = reading->cls->state;
 	int status = TOOL_DONE;
-	if (n > 1 && !(tool->flags & TOOL_PEEK))
-		return get_together(tool, w, n);
-	for (size_t i = 0; status == TOOL_DONE && i < n; i++)
-		status = get_one(tool, &w[i]);
+	for (uint32_t i = 0; status == TOOL_DONE && i < s->n_attrs; i++)
+		if (fnmatch(pattern, s->attrs[i].name, 0) == 0)
+			status = want(a, reading, &s->attrs[i]);
 	return status;
 }
 
-int verb_get(struct tool *tool, int argc, char **argv)
+/* Objects of all classes are like "*": those that lack the attribute are passed over, unless all do. */
+static int want_of_all(struct asked *a, const char *text, const char *object, const char *attr)
 {
-	struct wanted *w = calloc((size_t)argc, sizeof(*w));
-	int status = w ? TOOL_DONE : tool_refuse("out of memory");
-	for (int i = 0; status == TOOL_DONE && i < argc; i++)
-		status = find(tool, argv[i], &w[i]);
-	if (status == TOOL_DONE)
-		status = get(tool, w, (size_t)argc);
-	for (int i = 0; w && i < argc; i++)
-		stoa_close(w[i].proxy);
-	free(w);
+	size_t before = a->n;
+	int status = TOOL_DONE;
+	for (size_t i = 0; status == TOOL_DONE && i < a->readings.n; i++)
+		if (fnmatch(object, a->readings.all[i]->object, 0) == 0)
+			status = want_matching(a, a->readings.all[i], attr);
+	if (status == TOOL_DONE && a->n == before)
+		return tool_refuse("no attribute is like %s", text);
 	return status;
 }
+
+static int ask(struct asked *a, struct tool *tool, const char *text)
+{
+	char object[STOA_NAME_MAX + 1];
+	const char *name;
+	if (!tool_split(text, object, &name))
+		return tool_misuse(tool, "%s is not OBJECT.ATTRIBUTE", text);
+	int status = readings_add(&a->readings, tool, object);
+	if (status != TOOL_DONE)
+		return status;
+	a->named = a->named || tool_is_pattern(text);
+	if (tool_is_pattern(text))
+		return want_of_all(a, text, object, name);
+	const struct reading *reading = readings_find(&a->readings, object);
+	const struct stoa_attr *attr = tool_find_attr(reading->cls, name);
+	return attr ? want(a, reading, attr) : TOOL_REFUSED;
+}
+
+/* ---- printing ---- */
+
+static void print_record(const struct wanted *w, const void *value)
+{
+	out_begin(OUT_PLAIN);
+	out_text("object", w->reading->object);
+	out_text("attribute", w->attr->name);
+	out_value("value", w->attr, value);
+	out_end();
+}
+
+static void print_named(const struct wanted *w, const void *value)
+{
+	char name[2 * STOA_NAME_MAX + 2];
+	snprintf(name, sizeof(name), "%s.%s", w->reading->object, w->attr->name);
+	out_begin(OUT_PLAIN);
+	out_text("attribute", name);
+	out_value("value", w->attr, value);
+	out_end();
+}
+
+static void print(const struct asked *a, const struct wanted *w, const void *value)
+{
+	if (out_style() == OUT_ANSWER && a->n == 1 && !a->named) {
+		out_value(NULL, w->attr, value);
+	} else if (out_json()) {
+		print_record(w, value);
+	} else if (a->named) {
+		print_named(w, value);
+	} else {
+		value_print(out_to(), w->attr, value, VALUE_BARE);
+		fputc('\n', out_to());
+	}
+}
+
+static void *place(const struct wanted *w) { return (char *)w->reading->state + w->attr->offset; }
+
+/* ---- reading ---- */
+
+/* One alone waits for writes to itself only. */
+static int take_one(const struct tool *tool, const struct wanted *w, bool peek)
+{
+	struct stoa_proxy *proxy = w->reading->proxy;
+	const struct stoa_attr *a = w->attr;
+	int r = peek ? stoa_peek(proxy, a->offset, place(w), a->size, NULL)
+		     : stoa_get(proxy, a->offset, place(w), a->size, tool->timeout, NULL);
+	return r < 0 ? tool_fail(r) : TOOL_DONE;
+}
+
+static int take(struct asked *a, const struct tool *tool)
+{
+	bool peek = tool_option(tool, "peek");
+	int status = TOOL_DONE;
+	if (!peek && a->n > 1)
+		return readings_take(&a->readings, tool, false);
+	for (size_t i = 0; status == TOOL_DONE && i < a->n; i++)
+		status = take_one(tool, &a->wanted[i], peek);
+	return status;
+}
+
+static int get(struct tool *tool, int argc, char **argv)
+{
+	struct asked a = { 0 };
+	int status = TOOL_DONE;
+	for (int i = 0; status == TOOL_DONE && i < argc; i++)
+		status = ask(&a, tool, argv[i]);
+	if (status == TOOL_DONE)
+		status = take(&a, tool);
+	for (size_t i = 0; status == TOOL_DONE && i < a.n; i++)
+		print(&a, &a.wanted[i], place(&a.wanted[i]));
+	readings_fini(&a.readings, tool);
+	free(a.wanted);
+	return status;
+}
+
+static const struct verb_option options[] = { TOOL_PEEK, { 0 } };
+
+const struct verb verb_get = {
+	.name = "get",
+	.run = get,
+	.operands = "OBJECT.ATTRIBUTE...",
+	.example = "get hits.value 'web-*.requests'",
+	.doc = "the bare value of attributes",
+	.more = "After all writes that were accepted before. Several are read at one moment, and printed a line each.\n"
+		"Objects and attributes may be patterns, as the shell has them: then the names are printed, too.\n",
+	.options = options,
+	.flags = TOOL_READS,
+	.least = 1,
+	.most = INT_MAX,
+};

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "tools/output.h"
 #include "tools/tool.h"
-#include "tools/value.h"
 
 enum { HEALTHY, SUSPECT, GONE, UNKNOWN };
 
@@ -25,37 +25,51 @@ static double growth(const struct stoa_health *h)
 
 static void print_line(const char *namespace, const struct stoa_health *h)
 {
-	printf("%s; ", h->text);
+	fprintf(out_to(), "%s; ", h->text);
 	if (h->verdict == STOA_HEALTHY && h->running_for > 0)
-		printf("%s of %s for %.3f s; ", h->method, h->object, seconds(h->running_for));
+		fprintf(out_to(), "%s of %s for %.3f s; ", h->method, h->object, seconds(h->running_for));
 	if (h->coordinator)
-		printf("pid %d, heartbeat %.1f s ago, ", (int)h->coordinator, seconds(h->heartbeat_age));
+		fprintf(out_to(), "pid %d, heartbeat %.1f s ago, ", (int)h->coordinator, seconds(h->heartbeat_age));
 	if (h->coordinator)
-		printf("memory %.1f MiB (%+.1f since it started), ", mebibytes(h->resident), growth(h));
-	printf("queue %ju, applied %ju, folded %ju, rejected %ju, abandoned %ju, restarts %ju, objects %u, threads %u; "
+		fprintf(out_to(), "memory %.1f MiB (%+.1f since it started), ", mebibytes(h->resident), growth(h));
+	fprintf(out_to(), "queue %ju, applied %ju, folded %ju, rejected %ju, abandoned %ju, restarts %ju, objects %u, threads %u; "
 	       "namespace %s\n",
 	       (uintmax_t)h->queued, (uintmax_t)h->applied, (uintmax_t)h->folded, (uintmax_t)h->rejected,
 	       (uintmax_t)h->abandoned, (uintmax_t)h->restarts, h->objects, h->threads, namespace);
 }
 
-static void print_json(const char *namespace, const struct stoa_health *h)
+static void print_counts(const struct stoa_health *h)
 {
-	printf("{\"namespace\":");
-	value_print_json(stdout, namespace);
-	printf(",\"verdict\":\"%s\",\"text\":", words[h->verdict]);
-	value_print_json(stdout, h->text);
-	printf(",\"coordinator\":%d,\"guardian\":%d,\"heartbeat_age_ns\":%jd,\"queued\":%ju,\"pushed\":%ju,\"applied\":%ju,"
-	       "\"folded\":%ju,\"rejected\":%ju,\"abandoned\":%ju,\"restarts\":%ju,\"objects\":%u,\"threads\":%u,\"resident\":%ju,"
-	       "\"resident_start\":%ju,\"running_ns\":%jd,",
-	       (int)h->coordinator, (int)h->guardian, (intmax_t)h->heartbeat_age, (uintmax_t)h->queued,
-	       (uintmax_t)h->pushed, (uintmax_t)h->applied, (uintmax_t)h->folded, (uintmax_t)h->rejected,
-	       (uintmax_t)h->abandoned, (uintmax_t)h->restarts, h->objects, h->threads, (uintmax_t)h->resident,
-	       (uintmax_t)h->resident_start, (intmax_t)h->running_for);
-	printf("\"object\":");
-	value_print_json(stdout, h->running_for ? h->object : NULL);
-	printf(",\"method\":");
-	value_print_json(stdout, h->running_for ? h->method : NULL);
-	printf("}\n");
+	out_int("coordinator", h->coordinator);
+	out_int("guardian", h->guardian);
+	out_duration("heartbeat_age", h->heartbeat_age);
+	out_uint("queued", h->queued);
+	out_uint("pushed", h->pushed);
+	out_uint("applied", h->applied);
+	out_uint("folded", h->folded);
+	out_uint("rejected", h->rejected);
+	out_uint("abandoned", h->abandoned);
+	out_uint("restarts", h->restarts);
+	out_uint("objects", h->objects);
+	out_uint("threads", h->threads);
+	out_uint("resident", h->resident);
+	out_uint("resident_start", h->resident_start);
+	out_duration("running", h->running_for);
+	out_text("object", h->running_for ? h->object : NULL);
+	out_text("method", h->running_for ? h->method : NULL);
+}
+
+/* h: NULL if it could not be told. */
+static void print_json(const struct tool *tool, int verdict, const char *text, const struct stoa_health *h)
+{
+	out_begin(OUT_PLAIN);
+	if (!tool->all)
+		out_text("namespace", tool->namespace);
+	out_text("verdict", words[verdict]);
+	out_text("text", text);
+	if (h)
+		print_counts(h);
+	out_end();
 }
 
 /* Nobody serves it: gone. Not allowed, damaged or of another layout: cannot tell. */
@@ -65,19 +79,14 @@ static int print_failure(const struct tool *tool, int code)
 	stoa_last_error(&e);
 	int verdict = code == -ENOENT ? GONE : UNKNOWN;
 	const char *text = e.code == code && e.text[0] ? e.text : stoa_strerror(code);
-	if (!(tool->flags & TOOL_JSON)) {
-		printf("%s: %s\n", words[verdict], text);
-		return verdict;
-	}
-	printf("{\"namespace\":");
-	value_print_json(stdout, tool->namespace);
-	printf(",\"verdict\":\"%s\",\"text\":", words[verdict]);
-	value_print_json(stdout, text);
-	printf("}\n");
+	if (out_json())
+		print_json(tool, verdict, text, NULL);
+	else
+		fprintf(out_to(), "%s: %s\n", words[verdict], text);
 	return verdict;
 }
 
-int verb_health(struct tool *tool, int argc, char **argv)
+static int health(struct tool *tool, int argc, char **argv)
 {
 	struct stoa_health h;
 	(void)argc;
@@ -86,9 +95,20 @@ int verb_health(struct tool *tool, int argc, char **argv)
 	r = r ? r : stoa_health(tool->stoa, &h);
 	if (r < 0)
 		return print_failure(tool, r);
-	if (tool->flags & TOOL_JSON)
-		print_json(tool->namespace, &h);
+	int verdict = h.verdict == STOA_HEALTHY ? HEALTHY : h.verdict == STOA_SUSPECT ? SUSPECT : GONE;
+	if (out_json())
+		print_json(tool, verdict, h.text, &h);
 	else
 		print_line(tool->namespace, &h);
-	return h.verdict == STOA_HEALTHY ? HEALTHY : h.verdict == STOA_SUSPECT ? SUSPECT : GONE;
+	return verdict;
 }
+
+const struct verb verb_health = {
+	.name = "health",
+	.run = health,
+	.operands = "",
+	.example = "health",
+	.doc = "one line: how the coordinator does",
+	.more = "Exit status: 0 healthy, 1 suspect, 2 gone, 3 cannot tell, as Nagios has them.\n",
+	.flags = TOOL_READS | TOOL_MONITOR | TOOL_ALL,
+};

@@ -1,14 +1,17 @@
 /*
  * set.c: stoa set, assignments: one command, all or nothing.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/output.h"
 #include "tools/tool.h"
 #include "tools/value.h"
 
 struct assignment {
+	char object[STOA_NAME_MAX + 1];
 	struct stoa_proxy *proxy;
 	const struct stoa_attr *attr;
 	void *value;
@@ -26,22 +29,32 @@ static int read_value(const char *object, const char *text, struct assignment *a
 			   why);
 }
 
-static int read_one(const struct tool *tool, const char *text, struct assignment *a)
+static int read_one(struct tool *tool, const char *text, struct assignment *a)
 {
 	char object[STOA_NAME_MAX + 1], name[STOA_NAME_MAX + 1];
 	const char *attr, *equals = strchr(text, '=');
 	if (!equals || !tool_split(text, object, &attr) || attr >= equals || equals - attr > STOA_NAME_MAX)
 		return tool_misuse(tool, "%s is not OBJECT.ATTRIBUTE=VALUE", text);
 	snprintf(name, sizeof(name), "%.*s", (int)(equals - attr), attr);
-	int r = tool_open(tool, object, &a->proxy);
-	if (r < 0)
-		return tool_fail(r);
+	int status = tool_open(tool, object, &a->proxy);
+	if (status != TOOL_DONE)
+		return status;
+	memcpy(a->object, object, sizeof(object));
 	a->attr = tool_find_attr(stoa_class_of(a->proxy), name);
 	if (!a->attr)
 		return TOOL_REFUSED;
 	if (!a->attr->writable)
 		return tool_refuse("attribute %s of object %s is not writable", name, object);
 	return read_value(object, equals + 1, a);
+}
+
+static void print(const struct assignment *a)
+{
+	out_begin(OUT_PLAIN);
+	out_text("object", a->object);
+	out_text("attribute", a->attr->name);
+	out_value("value", a->attr, a->value);
+	out_end();
 }
 
 static int assign(const struct tool *tool, const struct assignment *all, int n)
@@ -57,10 +70,12 @@ static int assign(const struct tool *tool, const struct assignment *all, int n)
 	}
 	int r = stoa_call_many(tool->stoa, (size_t)n, commands, tool->timeout);
 	free(commands);
+	for (int i = 0; r == 0 && out_json() && i < n; i++)
+		print(&all[i]);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }
 
-int verb_set(struct tool *tool, int argc, char **argv)
+static int set(struct tool *tool, int argc, char **argv)
 {
 	struct assignment *all = calloc((size_t)argc, sizeof(*all));
 	int status = all ? TOOL_DONE : tool_refuse("out of memory");
@@ -72,8 +87,20 @@ int verb_set(struct tool *tool, int argc, char **argv)
 		if (all[i].value)
 			value_fini(all[i].attr, all[i].value);
 		free(all[i].value);
-		stoa_close(all[i].proxy);
+		tool_close(tool, all[i].proxy);
 	}
 	free(all);
 	return status;
 }
+
+const struct verb verb_set = {
+	.name = "set",
+	.run = set,
+	.operands = "OBJECT.ATTRIBUTE=VALUE...",
+	.example = "set hits.value=7",
+	.doc = "assign attributes, all or nothing",
+	.more = "When it returns, they are committed, as one change.\n" TOOL_VALUES_TEXT,
+	.flags = TOOL_VALUES,
+	.least = 1,
+	.most = INT_MAX,
+};

@@ -1,25 +1,16 @@
 /*
  * show.c: stoa show, one object at one moment: values, types, units and docs.
  */
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "tools/tool.h"
+#include "tools/output.h"
+#include "tools/readings.h"
 #include "tools/value.h"
 
 #define SHOWN_MAX 60 /* bytes of a value in the table; stoa get prints all of it */
-
-struct line {
-	char type[VALUE_TYPE_MAX + sizeof(" writable")];
-	char *value; /* with its unit; malloc'ed */
-};
-
-struct widths {
-	size_t name, type, value;
-};
 
 /* Cut at the end of a character. */
 static void shorten(char *text)
@@ -30,15 +21,6 @@ static void shorten(char *text)
 	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
 		n--;
 	strcpy(text + n, "...");
-}
-
-/* As many as a terminal shows, if each has one place. */
-static size_t n_characters(const char *text)
-{
-	size_t n = 0;
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
 }
 
 static char *value_text(const struct stoa_attr *a, const void *value)
@@ -60,122 +42,115 @@ static char *value_text(const struct stoa_attr *a, const void *value)
 	return with_unit;
 }
 
-static size_t max(size_t a, size_t b) { return a > b ? a : b; }
-
-static bool make_line(const struct stoa_attr *a, const void *value, struct line *l, struct widths *w)
+static void print_head(const struct reading *r)
 {
-	value_type(a, l->type);
-	if (a->writable)
-		strcat(l->type, " writable");
-	l->value = value_text(a, value);
-	w->name = max(w->name, strlen(a->name));
-	w->type = max(w->type, strlen(l->type));
-	w->value = max(w->value, l->value ? n_characters(l->value) : 0);
-	return l->value;
+	char when[40];
+	fprintf(out_to(), "%s%s%s: %s, version %ju", out_colour(OUT_BOLD), r->object, out_colour(OUT_NONE),
+		r->cls->name, (uintmax_t)r->at.version);
+	out_print_time(when, sizeof(when), r->at.time_ns);
+	if (r->at.version)
+		fprintf(out_to(), ", changed %s by pid %u", when, r->at.pid);
+	fputc('\n', out_to());
 }
 
-static void print_line(const struct stoa_attr *a, const struct line *l, const struct widths *w)
+static int print_attr(const struct stoa_attr *a, const void *value)
 {
-	printf("  %-*s  %-*s  %s", (int)w->name, a->name, (int)w->type, l->type, l->value);
-	if (a->doc)
-		printf("%*s  %s", (int)(w->value - n_characters(l->value)), "", a->doc);
-	putchar('\n');
+	char type[VALUE_TYPE_MAX + sizeof(" writable")], name[STOA_NAME_MAX + 3];
+	char *text = value_text(a, value);
+	if (!text)
+		return tool_refuse("out of memory");
+	snprintf(name, sizeof(name), "  %s", a->name);
+	value_type(a, type);
+	strcat(type, a->writable ? " writable" : "");
+	out_begin(OUT_PLAIN);
+	out_text("attribute", name);
+	out_text("type", type);
+	out_text("value", text);
+	out_text("doc", a->doc ? a->doc : "");
+	out_end();
+	free(text);
+	return TOOL_DONE;
 }
 
-static void print_head(const char *object, const struct stoa_class *cls, const struct stoa_stamp *at)
+static int print_table(const struct reading *r)
 {
-	time_t seconds = (time_t)(at->time_ns / 1000000000);
-	char time[32] = "";
-	struct tm tm;
-	if (localtime_r(&seconds, &tm))
-		strftime(time, sizeof(time), "%Y-%m-%d %H:%M:%S", &tm);
-	printf("%s: %s, version %ju", object, cls->name, (uintmax_t)at->version);
-	if (at->version)
-		printf(", changed %s.%03d by pid %u", time, (int)(at->time_ns / 1000000 % 1000), at->pid);
-	putchar('\n');
-}
-
-static int print_table(const struct stoa_class *cls, const char *state)
-{
-	const struct stoa_struct *s = cls->state;
-	struct line *lines = calloc(s->n_attrs + 1u, sizeof(*lines));
-	struct widths w = { 0 };
-	bool good = lines;
-	for (uint32_t i = 0; good && i < s->n_attrs; i++)
-		good = make_line(&s->attrs[i], state + s->attrs[i].offset, &lines[i], &w);
-	for (uint32_t i = 0; good && i < s->n_attrs; i++)
-		print_line(&s->attrs[i], &lines[i], &w);
-	for (uint32_t i = 0; lines && i < s->n_attrs; i++)
-		free(lines[i].value);
-	free(lines);
-	return good ? TOOL_DONE : tool_refuse("out of memory");
-}
-
-static void print_json(const char *object, const struct stoa_class *cls, const char *state, const struct stoa_stamp *at)
-{
-	const struct stoa_struct *s = cls->state;
-	char type[VALUE_TYPE_MAX];
-	printf("{\"object\":\"%s\",\"class\":\"%s\",\"version\":%ju,\"time_ns\":%jd,\"pid\":%u,\"values\":{", object,
-	       cls->name, (uintmax_t)at->version, (intmax_t)at->time_ns, at->pid);
-	for (uint32_t i = 0; i < s->n_attrs; i++) {
-		printf("%s\"%s\":", i ? "," : "", s->attrs[i].name);
-		value_print(stdout, &s->attrs[i], state + s->attrs[i].offset, VALUE_JSON);
-	}
-	printf("},\"types\":{");
-	for (uint32_t i = 0; i < s->n_attrs; i++)
-		printf("%s\"%s\":\"%s\"", i ? "," : "", s->attrs[i].name, value_type(&s->attrs[i], type));
-	printf("},\"units\":{");
-	for (uint32_t i = 0, n = 0; i < s->n_attrs; i++)
-		if (s->attrs[i].unit) {
-			printf("%s\"%s\":", n++ ? "," : "", s->attrs[i].name);
-			value_print_json(stdout, s->attrs[i].unit);
-		}
-	printf("}}\n");
-}
-
-/* Attribute by attribute; the stamp is that of the newest. */
-static int peek(struct stoa_proxy *proxy, char *state, struct stoa_stamp *ret_at)
-{
-	const struct stoa_struct *s = stoa_class_of(proxy)->state;
-	struct stoa_stamp at = { 0 }, one;
-	for (uint32_t i = 0; i < s->n_attrs; i++) {
-		const struct stoa_attr *a = &s->attrs[i];
-		int r = stoa_peek(proxy, a->offset, state + a->offset, a->size, &one);
-		if (r < 0)
-			return r;
-		at = one.version > at.version ? one : at;
-	}
-	*ret_at = at;
-	return 0;
-}
-
-static int show(const struct tool *tool, const char *object, struct stoa_proxy *proxy, void *state)
-{
-	const struct stoa_class *cls = stoa_class_of(proxy);
-	struct stoa_stamp at;
-	int r = tool->flags & TOOL_PEEK ? peek(proxy, state, &at)
-					: stoa_snapshot(proxy, state, cls->state->size, tool->timeout, &at);
-	if (r < 0)
-		return tool_fail(r);
-	if (tool->flags & TOOL_JSON) {
-		print_json(object, cls, state, &at);
-		return TOOL_DONE;
-	}
-	print_head(object, cls, &at);
-	return print_table(cls, state);
-}
-
-int verb_show(struct tool *tool, int argc, char **argv)
-{
-	struct stoa_proxy *proxy;
-	(void)argc;
-	int r = tool_open(tool, argv[0], &proxy);
-	if (r < 0)
-		return tool_fail(r);
-	const struct stoa_struct *s = stoa_class_of(proxy)->state;
-	void *state = tool_new_struct(s);
-	int status = state ? show(tool, argv[0], proxy, state) : TOOL_REFUSED;
-	tool_free_struct(s, state);
-	stoa_close(proxy);
+	const struct stoa_struct *s = r->cls->state;
+	int status = TOOL_DONE;
+	print_head(r);
+	for (uint32_t i = 0; status == TOOL_DONE && i < s->n_attrs; i++)
+		status = print_attr(&s->attrs[i], (char *)r->state + s->attrs[i].offset);
+	out_flush();
 	return status;
 }
+
+static void print_values(const struct reading *r)
+{
+	const struct stoa_struct *s = r->cls->state;
+	char type[VALUE_TYPE_MAX];
+	out_open("values", '{');
+	for (uint32_t i = 0; i < s->n_attrs; i++)
+		out_value(s->attrs[i].name, &s->attrs[i], (char *)r->state + s->attrs[i].offset);
+	out_close('}');
+	out_open("types", '{');
+	for (uint32_t i = 0; i < s->n_attrs; i++)
+		out_text(s->attrs[i].name, value_type(&s->attrs[i], type));
+	out_close('}');
+	out_open("units", '{');
+	for (uint32_t i = 0; i < s->n_attrs; i++)
+		if (s->attrs[i].unit)
+			out_text(s->attrs[i].name, s->attrs[i].unit);
+	out_close('}');
+}
+
+static void print_json(const struct reading *r)
+{
+	out_begin(OUT_PLAIN);
+	out_text("object", r->object);
+	out_text("class", r->cls->name);
+	out_uint("version", r->at.version);
+	out_time("time", r->at.time_ns);
+	out_uint("pid", r->at.pid);
+	print_values(r);
+	out_end();
+}
+
+static int print(const struct reading *r, bool first)
+{
+	if (out_json()) {
+		print_json(r);
+		return TOOL_DONE;
+	}
+	if (!first)
+		fputc('\n', out_to());
+	return print_table(r);
+}
+
+static int show(struct tool *tool, int argc, char **argv)
+{
+	struct readings r = { 0 };
+	int status = TOOL_DONE;
+	for (int i = 0; status == TOOL_DONE && i < argc; i++)
+		status = readings_add(&r, tool, argv[i]);
+	if (status == TOOL_DONE)
+		status = readings_take(&r, tool, tool_option(tool, "peek"));
+	for (size_t i = 0; status == TOOL_DONE && i < r.n; i++)
+		status = print(r.all[i], i == 0);
+	readings_fini(&r, tool);
+	return status;
+}
+
+static const struct verb_option options[] = { TOOL_PEEK, { 0 } };
+
+const struct verb verb_show = {
+	.name = "show",
+	.run = show,
+	.operands = "OBJECT...",
+	.example = "show hits 'web-*'",
+	.doc = "all attributes of objects, at one moment",
+	.more = "An object may be a pattern, as the shell has it. Long values are shortened; get and --json give all.\n"
+		"With --json, a line for each object; nan and inf are strings there, and bytes are \"0x...\".\n",
+	.options = options,
+	.flags = TOOL_READS,
+	.least = 1,
+	.most = INT_MAX,
+};

@@ -7,12 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "src/nearest.h"
 
 #define BRIEF_NS STOA_MS(1000) /* who only looks does not wait longer for a namespace that nobody serves */
 
 /* ---- errors ---- */
+
+static int failure;
+
+int tool_failure(void) { return failure; }
+
+/* Of what is said on one line. */
+static int exit_status(int code)
+{
+	return code == -ECONNRESET || code == -ENOTCONN || code == -ESHUTDOWN ? TOOL_GONE : TOOL_REFUSED;
+}
 
 int tool_fail(int code)
 {
@@ -22,7 +33,8 @@ int tool_fail(int code)
 	bool doubt = told && e.may_apply && code == -ETIMEDOUT && strcmp(e.text, stoa_strerror(code)) != 0;
 	fprintf(stderr, "stoa: %s%s\n", told ? e.text : stoa_strerror(code),
 		doubt ? " (it may still be applied)" : "");
-	return code == -ECONNRESET || code == -ENOTCONN || code == -ESHUTDOWN ? TOOL_GONE : TOOL_REFUSED;
+	failure = code;
+	return exit_status(code);
 }
 
 int tool_refuse(const char *format, ...)
@@ -47,20 +59,144 @@ int tool_misuse(const struct tool *tool, const char *format, ...)
 	return tool->verb && tool->verb->flags & TOOL_MONITOR ? TOOL_UNKNOWN : TOOL_USAGE;
 }
 
-/* ---- the namespace and its objects ---- */
+void tool_note(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	fputs("stoa: note: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+}
+
+/* ---- the namespace ---- */
 
 int tool_attach(struct tool *tool)
 {
 	bool brief = tool->verb->flags & (TOOL_READS | TOOL_BRIEF) && !tool->has_timeout;
-	return stoa_attach(tool->namespace,
-			   STOA_OPTIONS(.flags = tool->verb->flags & TOOL_READS ? STOA_READ_ONLY : 0,
-					.timeout = brief ? BRIEF_NS : tool->timeout),
-			   &tool->stoa);
+	bool reads = tool->verb->flags & TOOL_READS;
+	struct stoa **handle = reads ? &tool->reader : &tool->writer;
+	int r = *handle ? 0
+			: stoa_attach(tool->namespace,
+				      STOA_OPTIONS(.flags = reads ? STOA_READ_ONLY : 0,
+						   .timeout = brief ? BRIEF_NS : tool->timeout),
+				      handle);
+	tool->stoa = *handle;
+	return r;
 }
 
-int tool_open(const struct tool *tool, const char *object, struct stoa_proxy **ret_proxy)
+void tool_detach(struct tool *tool)
 {
-	return stoa_open(tool->stoa, object, NULL, STOA_NOWAIT, ret_proxy);
+	tool_forget(tool);
+	stoa_detach(tool->reader);
+	stoa_detach(tool->writer);
+	tool->reader = tool->writer = tool->stoa = NULL;
+}
+
+/* ---- objects that stay open ---- */
+
+struct tool_opened {
+	char name[STOA_NAME_MAX + 1];
+	struct stoa_proxy *proxies[2]; /* through the reader, the writer; NULL: not open */
+	UT_hash_handle hh;
+};
+
+/* Where the proxy is kept; NULL: nowhere, for want of memory too. */
+static struct stoa_proxy **kept(struct tool *tool, const char *object)
+{
+	struct tool_opened *o;
+	size_t n = strlen(object);
+	if (!tool->keeps || n > STOA_NAME_MAX)
+		return NULL;
+	HASH_FIND(hh, tool->opened, object, n, o);
+	if (!o && (o = calloc(1, sizeof(*o)))) {
+		memcpy(o->name, object, n);
+		HASH_ADD_KEYPTR(hh, tool->opened, o->name, n, o);
+	}
+	return o ? &o->proxies[tool->stoa == tool->writer] : NULL;
+}
+
+void tool_forget(struct tool *tool)
+{
+	struct tool_opened *o, *next;
+	HASH_ITER(hh, tool->opened, o, next) {
+		HASH_DEL(tool->opened, o);
+		stoa_close(o->proxies[0]);
+		stoa_close(o->proxies[1]);
+		free(o);
+	}
+}
+
+/* ---- objects ---- */
+
+/* The names of a namespace's objects. */
+struct names {
+	char (*names)[STOA_NAME_MAX + 1];
+	size_t n, room;
+};
+
+static int add_name(void *data, const char *object, const struct stoa_class *cls)
+{
+	struct names *all = data;
+	(void)cls;
+	if (all->n == all->room) {
+		void *more = realloc(all->names, (all->room = 2 * all->room + 16) * sizeof(*all->names));
+		if (!more)
+			return 1;
+		all->names = more;
+	}
+	snprintf(all->names[all->n++], sizeof(*all->names), "%s", object);
+	return 0;
+}
+
+static const char *each_object(const void *data, size_t i)
+{
+	const struct names *all = data;
+	return i < all->n ? all->names[i] : NULL;
+}
+
+int tool_fail_object(const struct tool *tool, const char *object)
+{
+	struct names all = { 0 };
+	struct stoa_error e = { 0 };
+	stoa_last_error(&e);
+	stoa_list(tool->stoa, NULL, add_name, &all);
+	const char *near = nearest(object, strlen(object), each_object, &all);
+	if (near)
+		tool_refuse("%s; did you mean %s?", e.text, near);
+	else
+		tool_refuse("%s", e.text);
+	free(all.names);
+	return TOOL_REFUSED;
+}
+
+int tool_try_open(struct tool *tool, const char *object, struct stoa_proxy **ret_proxy)
+{
+	struct stoa_proxy **at = kept(tool, object), *proxy = at ? *at : NULL;
+	int r = proxy ? 0 : stoa_open(tool->stoa, object, NULL, STOA_NOWAIT, &proxy);
+	if (r < 0)
+		return r;
+	if (at)
+		*at = proxy;
+	*ret_proxy = proxy;
+	return 0;
+}
+
+int tool_open(struct tool *tool, const char *object, struct stoa_proxy **ret_proxy)
+{
+	int r = tool_try_open(tool, object, ret_proxy);
+	return r == -ENOENT ? tool_fail_object(tool, object) : r < 0 ? tool_fail(r) : TOOL_DONE;
+}
+
+void tool_close(struct tool *tool, struct stoa_proxy *proxy)
+{
+	if (!tool->keeps)
+		stoa_close(proxy);
+}
+
+bool tool_is_pattern(const char *text)
+{
+	return strpbrk(text, "*?[") != NULL;
 }
 
 bool tool_split(const char *text, char object[STOA_NAME_MAX + 1], const char **ret_attr)

@@ -1,8 +1,9 @@
 /*
- * tool.h: what the verbs of the command line share. A verb is a row in main.c and a function in a file of its own.
+ * tool.h: what the verbs of the command line share. A verb is a line in verbs.h and a struct verb in a file of its own.
  *
- * main.c reads options, counts operands and attaches; the verb does its work and returns an exit status. Results go to
- * standard output, errors to standard error. Only the public interface is used: anyone could write this.
+ * run.c reads options, counts operands, chooses the namespace and attaches; the verb does its work and returns an exit
+ * status. Results go through output.h, errors through the functions here. Only the public interface is used: anyone
+ * could write this.
  */
 #ifndef STOA_TOOL_H
 #define STOA_TOOL_H
@@ -11,60 +12,126 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <stoa.h>
 
+#include "tools/verbs.h"
+
 enum tool_status { TOOL_DONE, TOOL_REFUSED, TOOL_USAGE, TOOL_GONE, TOOL_UNKNOWN = 3 };
 
-enum {
-	TOOL_JSON = 1 << 0,  /* --json */
-	TOOL_NOW = 1 << 1,   /* --now */
-	TOOL_OPEN = 1 << 2,  /* --open */
-	TOOL_PEEK = 1 << 3,  /* --peek */
-	TOOL_READS = 1 << 8, /* of a row: attach read-only, and do not wait long for somebody to serve */
-	TOOL_BRIEF = 1 << 9, /* of a row: do not wait long for somebody to serve */
-	TOOL_MONITOR = 1 << 10, /* of a row: it attaches itself, and has a monitor's exit status: wrong usage is 3 */
-	TOOL_VALUES = 1 << 11, /* of a row: after the first operand nothing is an option, as in "add -5" */
+enum { /* flags of a verb */
+	TOOL_READS = 1 << 0,   /* only reads: attaches read-only, waits 1 s for a namespace, and takes the only live one */
+	TOOL_BRIEF = 1 << 1,   /* waits 1 s for a namespace, too */
+	TOOL_MONITOR = 1 << 2, /* attaches itself, and has a monitor's exit status: wrong usage is 3 */
+	TOOL_VALUES = 1 << 3,  /* after the first operand nothing is an option, as in "add -5" */
+	TOOL_ALL = 1 << 4,     /* takes -a: runs once for each live namespace, unless it is TOOL_ALONE */
+	TOOL_ALONE = 1 << 5,   /* is not about one namespace: nothing is attached */
+	TOOL_LONG = 1 << 6,    /* runs until it is ended: no verb for "stoa -" */
 };
 
+/* For the help of several verbs. */
+#define TOOL_VALUES_TEXT                                                                                                    \
+	"Values are read by their type in the class: numbers, whole ones decimal or 0x...; true or false; text as it is;\n" \
+	"bytes as 0x... or @FILE; arrays as 1,2,3 or [[1, 2], [3, 4]].\n"
+
 struct tool;
+
+#define TOOL_OPTIONS_MAX 12
+
+/* An option of one verb. Letters n, t, a, h and V are taken, and so are the names of the options for all. */
+struct verb_option {
+	const char *name;  /* "rate", for --rate */
+	char letter;	   /* 0: none */
+	const char *value; /* what it takes, as the help has it: "N"; NULL: nothing */
+	const char *doc;
+};
+
+/* One that several have. */
+#define TOOL_PEEK { .name = "peek", .doc = "the last committed values, each by itself, not waiting for pending writes" }
 
 struct verb {
 	const char *name;
 	int (*run)(struct tool *tool, int argc, char **argv); /* the operands; returns an exit status */
-	const char *operands, *example, *doc, *more; /* more may be NULL */
-	unsigned flags; /* options that it takes, and how it attaches */
+	const char *operands, *example, *doc, *more; /* doc: one line, no capital, no stop; more: lines, or NULL */
+	const struct verb_option *options; /* ends with no name; NULL: none */
+	unsigned flags;
 	int least, most; /* operands */
 };
 
+#define DECLARE_VERB(name) extern const struct verb verb_##name;
+VERBS(DECLARE_VERB)
+#undef DECLARE_VERB
+
+extern const struct verb *const tool_verbs[]; /* ends with NULL */
+
 struct tool {
 	const struct verb *verb;
-	const char *namespace;
+	const char *namespace; /* -n, $STOA_NAMESPACE or what was chosen; NULL: not yet */
+	char chosen[2 * STOA_NAME_MAX + 2];
 	int64_t timeout; /* ns */
 	bool has_timeout; /* -t was given */
-	unsigned flags;   /* options given */
-	struct stoa *stoa; /* NULL before tool_attach */
+	bool json;	  /* --json: output.h knows it, too */
+	bool all;	  /* -a */
+	const char *given[TOOL_OPTIONS_MAX]; /* values of the verb's options, "" of those that take none; NULL: not given */
+	struct stoa *stoa;   /* as the verb wants it; NULL: not attached */
+	struct stoa *reader, *writer; /* the handles there are */
+	struct tool_opened *opened;   /* objects that stay open, for "stoa -" */
+	bool keeps;		      /* them */
 };
 
-/* Attach as the row of the verb wants it. 0, or a negative errno of which nothing was printed. */
+/* ---- run.c ---- */
+
+/* A whole command line, argv[0] being the program: an exit status. */
+int tool_command_line(struct tool *tool, int argc, char **argv);
+
+/* One verb, argv[0] being its name, with its options and operands. */
+int tool_run(struct tool *tool, int argc, char **argv);
+
+/* ---- options.c ---- */
+
+/* Those in front of the first operand, or anywhere. False: that was all, with this exit status. ret_at: an operand. */
+bool options_read(struct tool *tool, int argc, char **argv, int *ret_at, int *ret_status);
+
+/* The value of an option of the verb, "" if it takes none; NULL: it was not given. */
+const char *tool_option(const struct tool *tool, const char *name);
+
+/* As a number from least to most, 0 being right too if it was not given. False: it is none, and it was said. */
+bool tool_option_number(const struct tool *tool, const char *name, double least, double most, double *ret);
+
+void tool_print_help(const struct verb *verb); /* NULL: of all */
+
+/* ---- tool.c: the namespace and its objects ---- */
+
+/* Attach as the verb wants it. 0, or a negative errno of which nothing was printed. */
 int tool_attach(struct tool *tool);
+void tool_detach(struct tool *tool); /* with all that is open */
 
-/* Print the error of the call that returned code, and give the exit status for it. */
-int tool_fail(int code);
-
-/* Print an error of our own. */
-int tool_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int tool_misuse(const struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Open an object that is there. */
-int tool_open(const struct tool *tool, const char *object, struct stoa_proxy **ret_proxy);
+/* Open an object that is there, and give it back. A status: it was said that there is none, with the nearest name. */
+int tool_open(struct tool *tool, const char *object, struct stoa_proxy **ret_proxy);
+int tool_try_open(struct tool *tool, const char *object, struct stoa_proxy **ret_proxy); /* a negative errno, unsaid */
+void tool_close(struct tool *tool, struct stoa_proxy *proxy); /* NULL is allowed */
+void tool_forget(struct tool *tool); /* what stays open */
 
 /* "OBJECT.ATTR" taken apart at the first dot. object is a buffer. False: it has another form. */
 bool tool_split(const char *text, char object[STOA_NAME_MAX + 1], const char **ret_attr);
+bool tool_is_pattern(const char *text); /* has * ? or [ */
 
 /* The row of an attribute or method; NULL: there is none, and it was said, with the nearest name. */
 const struct stoa_attr *tool_find_attr(const struct stoa_class *cls, const char *name);
 const struct stoa_method *tool_find_method(const struct stoa_class *cls, const char *name);
+
+/* ---- tool.c: errors, on standard error, "stoa: " in front ---- */
+
+/* Print the error of the call that returned code, and give the exit status for it. */
+int tool_fail(int code);
+int tool_fail_object(const struct tool *tool, const char *object); /* -ENOENT, with the nearest name */
+int tool_failure(void); /* the code that tool_fail was last given; 0: none since tool_run */
+
+/* Print an error of our own. */
+int tool_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int tool_misuse(const struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void tool_note(const char *format, ...) __attribute__((format(printf, 1, 2))); /* not an error: "stoa: note: " */
 
 /* ---- arguments.c ---- */
 
@@ -76,19 +143,5 @@ const struct stoa_method *tool_find_method(const struct stoa_class *cls, const c
 void *tool_read_arguments(const struct stoa_struct *s, const char *whose, bool all, int argc, char **argv);
 void *tool_new_struct(const struct stoa_struct *s); /* zeroed; NULL: no memory, and it was said */
 void *tool_free_struct(const struct stoa_struct *s, void *values); /* returns NULL */
-
-/* ---- the verbs ---- */
-
-int verb_call(struct tool *tool, int argc, char **argv);
-int verb_cast(struct tool *tool, int argc, char **argv);
-int verb_create(struct tool *tool, int argc, char **argv);
-int verb_get(struct tool *tool, int argc, char **argv);
-int verb_health(struct tool *tool, int argc, char **argv);
-int verb_list(struct tool *tool, int argc, char **argv);
-int verb_rejected(struct tool *tool, int argc, char **argv);
-int verb_remove(struct tool *tool, int argc, char **argv);
-int verb_set(struct tool *tool, int argc, char **argv);
-int verb_show(struct tool *tool, int argc, char **argv);
-int verb_stop(struct tool *tool, int argc, char **argv);
 
 #endif

@@ -1,0 +1,108 @@
+#!/bin/sh
+# check_verbs.sh: what all verbs of stoa have in common: which namespace, -a, --json, suggestions, colours; and several
+# objects at once.
+set -u
+. "$srcdir/tests/cli.sh"
+
+# json STATUS CONDITION VERB…: each line that is printed is JSON; the condition is Python's, about all of them, lines.
+json() {
+	want=$1 condition=$2
+	shift 2
+	stoa "$@" >"$tmp/out" 2>"$tmp/err"
+	got=$?
+	[ "$got" = "$want" ] || fail "stoa $*: exit status $got, not $want: $(cat "$tmp/out" "$tmp/err")"
+	[ -n "$python" ] || return 0
+	"$python" -c 'import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+sys.exit(not eval(sys.argv[2]))' "$tmp/out" "$condition" || fail "stoa $*: not $condition: $(cat "$tmp/out")"
+}
+python=$(command -v python3)
+
+# ---- which namespace ----
+
+expect_like 3 'stoa: nobody serves namespace default *' -t 0.1 list
+expect_like 3 'stoa: no namespace is live' -a list
+serve one
+expect 0 '' -n one create hits counter 1
+expect 0 1 get hits.value
+expect_like 3 'stoa: nobody serves namespace default *' -t 0.1 call hits add 1
+expect_like 0 'healthy: *namespace one' health
+serve two
+expect 0 '' -n two create hits counter 2
+expect_like 2 'stoa: 2 namespaces are live: one, two; choose one with -n, or STOA_NAMESPACE
+*' get hits.value
+expect_like 3 'stoa: 2 namespaces are live: one, two; *' health
+STOA_NAMESPACE=two expect 0 2 get hits.value
+STOA_NAMESPACE=two expect 0 1 -n one get hits.value
+expect 0 'one  hits  counter
+two  hits  counter' -a list
+json 0 '[(l["namespace"], l["object"]) for l in lines] == [("one", "hits"), ("two", "hits")]' -a list --json
+expect_like 0 'healthy: *namespace one
+healthy: *namespace two' health -a
+json 0 '[(l["namespace"], l["verdict"]) for l in lines] == [("one", "healthy"), ("two", "healthy")]' -a health --json
+expect_like 2 'stoa: -a is not for this verb*' -a set hits.value=1
+expect_like 2 'stoa: -a is for all namespaces, and -n for one*' -n one -a list
+kill -STOP "$(field guardian two)" "$(field coordinator two)"
+expect 0 '2' -n two get hits.value
+end two
+expect_like 0 'stoa: note: gone: *
+2' -n two get hits.value
+expect 0 1 get hits.value
+
+# ---- several at once ----
+
+STOA_NAMESPACE=one
+export STOA_NAMESPACE
+expect 0 '' create web-1 counter 5
+expect 0 '' create web-2 counter 60
+expect 0 '' create e every
+expect 0 'web-1.value   5
+web-2.value  60' get 'web-*.value'
+expect 0 'web-2.value  60
+hits.value    1' get web-2.value 'h?ts.v*'
+expect 0 'e.timer.total  0
+e.timer.at.x   0' get 'e.timer*'
+json 0 'sorted((l["object"], l["value"]) for l in lines) == [("hits", 1), ("web-1", 5), ("web-2", 60)]' --json get '*.value'
+expect 1 'stoa: no object of namespace one is like x*' get 'x*.value'
+expect 1 'stoa: no attribute is like web-*.x' get 'web-*.x'
+expect_like 0 'web-1: counter, version*
+  value  i64 writable  5  *
+
+web-2: counter, *
+  value  i64 writable  60  *' show 'web-*'
+json 0 '[(l["object"], l["values"]["value"]) for l in lines] == [("web-2", 60), ("hits", 1)]' show --json web-2 hits web-2
+json 0 'lines[0]["version"] < lines[1]["version"] and lines[0]["pid"] > 0' show --json web-1 web-2
+expect 1 'stoa: no object nix in namespace one' show hits nix
+expect_like 0 '*web-1: *web-2: *' show --peek 'web-*'
+
+# ---- --json everywhere, and nothing else on standard output ----
+
+json 0 'lines == [{"created": "x"}]' create --json x counter 3
+json 0 'lines == [{"object": "x", "attribute": "value", "value": 4}]' set --json x.value=4
+json 0 'lines == [{"value": 5}]' --json call x add 1
+json 0 'lines == []' --json cast x add 1
+json 0 'lines == [{"removed": "x"}]' --json remove x
+stoa set "e.note=$(printf '\001"\\\177\n')" || fail "set e.note"
+json 0 'lines[0]["value"] == "\x01\"\\\x7f"' get --json e.note
+json 0 'lines[0]["values"]["note"] == "\x01\"\\\x7f"' show --json e
+
+# ---- what was meant ----
+
+expect 1 'stoa: no object hit in namespace one; did you mean hits?' get hit.value
+expect 1 'stoa: no object wbe-1 in namespace one; did you mean web-1?' call wbe-1 add 1
+expect 1 'stoa: no object web_2 in namespace one; did you mean web-2?' remove web_2
+expect_like 2 'stoa: --peak is no option here; did you mean --peek?*' get --peak hits.value
+expect_like 2 'stoa: --open comes after its verb*' --open list
+
+# ---- colours: on a terminal only, and not where they are not wanted ----
+
+escape=$(printf '\033')
+stoa show hits | grep -q "$escape" && fail "colours without a terminal"
+if script -qec true /dev/null >/dev/null 2>&1 </dev/null; then
+	unset NO_COLOR
+	TERM=xterm script -qec "'$builddir/stoa' show hits" /dev/null </dev/null | grep -q "$escape" ||
+		fail "no colours on a terminal"
+	NO_COLOR=1 TERM=xterm script -qec "'$builddir/stoa' show hits" /dev/null </dev/null | grep -q "$escape" &&
+		fail "colours in spite of NO_COLOR"
+fi
+exit $bad

@@ -1,0 +1,178 @@
+/*
+ * run.c: which verb, of which namespace, and running it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/nearest.h"
+#include "tools/output.h"
+#include "tools/places.h"
+#include "tools/tool.h"
+
+#define ADDRESS(name) &verb_##name,
+const struct verb *const tool_verbs[] = { VERBS(ADDRESS) NULL };
+
+static const char *each_verb(const void *data, size_t i)
+{
+	const struct verb *const *verbs = data;
+	return verbs[i] ? verbs[i]->name : NULL;
+}
+
+static const struct verb *find_verb(const struct tool *tool, const char *name)
+{
+	for (const struct verb *const *v = tool_verbs; *v; v++)
+		if (strcmp((*v)->name, name) == 0)
+			return *v;
+	const char *near = nearest(name, strlen(name), each_verb, tool_verbs);
+	if (near)
+		tool_misuse(tool, "there is no verb %s; did you mean %s?", name, near);
+	else
+		tool_misuse(tool, "there is no verb %s", name);
+	return NULL;
+}
+
+/* ---- which namespace ---- */
+
+/* The live ones, at most n of them: "a, b, c, ...". */
+static void print_names(const struct place *places, size_t n, char *to, size_t size)
+{
+	size_t at = 0;
+	to[0] = '\0';
+	for (size_t i = 0; i < n && at < size; i++)
+		if (places[i].live)
+			at += (size_t)snprintf(to + at, size - at, "%s%s", at ? ", " : "", places[i].name);
+	if (at >= size)
+		strcpy(to + size - 4, "...");
+}
+
+static int choose_live(struct tool *tool, const struct place *places, size_t n)
+{
+	char names[400];
+	size_t n_live = 0;
+	for (size_t i = 0; i < n; i++)
+		if (places[i].live && n_live++ == 0)
+			snprintf(tool->chosen, sizeof(tool->chosen), "%s", places[i].name);
+	if (n_live == 1)
+		tool->namespace = tool->chosen;
+	if (n_live < 2)
+		return TOOL_DONE;
+	print_names(places, n, names, sizeof(names));
+	return tool_misuse(tool, "%zu namespaces are live: %s; choose one with -n, or STOA_NAMESPACE", n_live, names);
+}
+
+/* Who only reads, and does not say where, means the only one there is. */
+static int choose(struct tool *tool)
+{
+	struct place *places;
+	size_t n;
+	int status = TOOL_DONE;
+	if (!tool->namespace && tool->verb->flags & TOOL_READS && places_find(false, &places, &n) == 0) {
+		status = choose_live(tool, places, n);
+		free(places);
+	}
+	tool->namespace = tool->namespace ? tool->namespace : "default";
+	return status;
+}
+
+/* ---- running ---- */
+
+/* Whoever reads should know that nothing changes any more. */
+static void say_unwell(const struct tool *tool)
+{
+	struct stoa_health h;
+	if (stoa_health(tool->stoa, &h) == 0 && h.verdict != STOA_HEALTHY)
+		tool_note("%s", h.text);
+}
+
+static int attach_and_run(struct tool *tool, int argc, char **argv)
+{
+	const struct verb *v = tool->verb;
+	int r = v->flags & TOOL_MONITOR ? 0 : tool_attach(tool);
+	if (r < 0)
+		return tool_fail(r) == TOOL_GONE || r == -ENOENT ? TOOL_GONE : TOOL_REFUSED;
+	if (v->flags & TOOL_READS && tool->stoa && !tool->keeps)
+		say_unwell(tool);
+	return v->run(tool, argc, argv);
+}
+
+static int run_each(struct tool *tool, const struct place *places, size_t n, int argc, char **argv)
+{
+	int worst = TOOL_DONE;
+	size_t n_live = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!places[i].live)
+			continue;
+		n_live++;
+		tool->namespace = places[i].name;
+		out_lead("namespace", places[i].name);
+		int status = attach_and_run(tool, argc, argv);
+		tool_detach(tool);
+		worst = status > worst ? status : worst;
+	}
+	out_lead(NULL, NULL);
+	if (n_live)
+		return worst;
+	tool_refuse("no namespace is live");
+	return TOOL_GONE;
+}
+
+static int run_all(struct tool *tool, int argc, char **argv)
+{
+	struct place *places;
+	size_t n;
+	if (tool->namespace && tool->namespace != getenv("STOA_NAMESPACE"))
+		return tool_misuse(tool, "-a is for all namespaces, and -n for one");
+	int r = places_find(true, &places, &n);
+	if (r < 0)
+		return tool_refuse("cannot look for namespaces: %s", strerror(-r));
+	int status = run_each(tool, places, n, argc, argv);
+	tool->namespace = NULL;
+	free(places);
+	return status;
+}
+
+static int run_with(struct tool *tool, int argc, char **argv)
+{
+	const struct verb *v = tool->verb;
+	if (argc < v->least || argc > v->most)
+		return tool_misuse(tool, "%s takes %s; there are %d operands", v->name,
+				   *v->operands ? v->operands : "no operands", argc);
+	if (tool->all && !(v->flags & TOOL_ALL))
+		return tool_misuse(tool, "-a is not for this verb");
+	if (v->flags & TOOL_ALONE)
+		return v->run(tool, argc, argv);
+	if (tool->all)
+		return run_all(tool, argc, argv);
+	int status = choose(tool);
+	return status == TOOL_DONE ? attach_and_run(tool, argc, argv)
+	       : v->flags & TOOL_MONITOR ? TOOL_UNKNOWN
+					 : status;
+}
+
+int tool_run(struct tool *tool, int argc, char **argv)
+{
+	int at, status;
+	tool->verb = NULL;
+	tool->verb = find_verb(tool, argv[0]);
+	if (!tool->verb)
+		return TOOL_USAGE;
+	memset(tool->given, 0, sizeof(tool->given));
+	if (!options_read(tool, argc, argv, &at, &status))
+		return status;
+	if (!tool->keeps)
+		out_init(tool->json ? OUT_JSON : OUT_TEXT, out_to());
+	return run_with(tool, argc - at, argv + at);
+}
+
+int tool_command_line(struct tool *tool, int argc, char **argv)
+{
+	int at, status;
+	if (!options_read(tool, argc, argv, &at, &status))
+		return status;
+	if (at == argc)
+		return tool_misuse(tool, "a verb is missing");
+	status = tool_run(tool, argc - at, argv + at);
+	tool_detach(tool);
+	return status;
+}

@@ -1,0 +1,21 @@
+/*
+ * verbs.h: the verbs of the command line, in the order in which they are shown. A new verb is a line here, and a
+ * struct verb, verb_NAME, in a file of its own.
+ */
+#ifndef STOA_TOOL_VERBS_H
+#define STOA_TOOL_VERBS_H
+
+#define VERBS(X) \
+	X(list) \
+	X(show) \
+	X(get) \
+	X(set) \
+	X(call) \
+	X(cast) \
+	X(create) \
+	X(remove) \
+	X(stop) \
+	X(health) \
+	X(rejected)
+
+#endif
