@@ -107,6 +107,14 @@ static void lane_end(struct coordinator *c, uint32_t i)
 	c->n_ending++;
 }
 
+static void pulse_clients(struct coordinator *c)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < c->ns->roster.n_clients; i++)
+		n += c->ns->roster.clients[i].used;
+	atomic_store_explicit(&c->space->state->pulse.clients, n, memory_order_relaxed);
+}
+
 static void pulse_threads(struct coordinator *c)
 {
 	uint32_t n = 0;
@@ -153,6 +161,7 @@ static void client_gone(struct coordinator *c, uint32_t i)
 	/* The descriptors may be open elsewhere too (the guardian has them): closing them does not take them out. */
 	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].conn_fd, NULL);
 	roster_drop_client(r, c->ns->link_fd, i);
+	pulse_clients(c);
 }
 
 /* ---- answering ---- */
@@ -285,10 +294,12 @@ static int on_hello(struct coordinator *c, int fd, enum rights rights, const str
 		process_close(&client.pid_fd);
 		return refuse_last(fd, m, r);
 	}
-	if (client_watch(c, index) < 0)
+	if (client_watch(c, index) < 0) {
 		client_gone(c, index);
-	else
+	} else {
+		pulse_clients(c);
 		welcome(c, fd, m, client.read_only);
+	}
 	return 1;
 }
 

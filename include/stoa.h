@@ -227,7 +227,10 @@ struct stoa_health {
 	char text[STOA_ERROR_MAX]; /* the verdict and why, one line */
 	uint64_t resident, resident_start; /* bytes of memory of the coordinator, now and when it began to serve */
 	uint64_t folded; /* casts that joined a command which was queued already; not in the numbers above */
-	uint64_t reserved[15];
+	int64_t started_ns; /* when its guardian began to serve, CLOCK_REALTIME; 0: it never did */
+	uint32_t clients;   /* processes that are attached; of a dead coordinator, those that were */
+	uint32_t unused;
+	uint64_t reserved[13];
 };
 
 /* A command that was not applied, and why. */

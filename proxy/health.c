@@ -116,6 +116,8 @@ int stoa_health(struct stoa *s, struct stoa_health *ret)
 	h.guardian = lock_holder(s, 0, &state->life.guardian);
 	h.heartbeat_age = now > beat ? now - beat : 0;
 	h.restarts = atomic_load(&state->life.restarts);
+	h.started_ns = atomic_load(&state->life.started_ns);
+	h.clients = atomic_load(&state->pulse.clients);
 	h.threads = atomic_load(&state->pulse.threads);
 	h.resident = atomic_load(&state->pulse.resident);
 	h.resident_start = atomic_load(&state->pulse.resident_start);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
+#include "src/clock.h"
 #include "tests/harness.h"
 #include "tests/scratch.h"
 
@@ -69,6 +70,17 @@ static void end(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	assert_int_equal(harness_status(pid), -SIGKILL);
+}
+
+static void clients_are_counted(void)
+{
+	int64_t now = clock_real();
+	pid_t pid = client(call_and_stay);
+	assert_int_equal(harness_health(s).clients, 2);
+	int64_t started = harness_health(s).started_ns;
+	assert_true(started >= now - 1000000000 && started <= clock_real());
+	end(pid);
+	until(harness_health(s).clients == 1);
 }
 
 /* ---- alive -------------------------------------------------------------------------------------------------- */
@@ -309,6 +321,7 @@ int main(void)
 		HARNESS(client_is_gone_though_what_it_spawned_lives_on),
 		HARNESS(client_is_gone_when_it_runs_another_program),
 		HARNESS(client_outside_of_the_coordinators_pid_namespace_is_refused),
+		HARNESS(clients_are_counted),
 		HARNESS(stopped_client_keeps_its_lane_and_holds_up_nobody),
 		HARNESS(zombie_is_dead),
 	};

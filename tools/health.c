@@ -51,7 +51,9 @@ static void print_counts(const struct stoa_health *h)
 	out_uint("abandoned", h->abandoned);
 	out_uint("restarts", h->restarts);
 	out_uint("objects", h->objects);
+	out_uint("clients", h->clients);
 	out_uint("threads", h->threads);
+	out_time("started", h->started_ns);
 	out_uint("resident", h->resident);
 	out_uint("resident_start", h->resident_start);
 	out_duration("running", h->running_for);
