@@ -350,6 +350,13 @@ STOA_PUBLIC int stoa_remove(struct stoa *stoa, const char *object, int64_t timeo
 STOA_PUBLIC int stoa_list(struct stoa *stoa, const char *pattern,
 			  int (*each)(void *data, const char *object, const struct stoa_class *cls), void *data);
 
+/*
+ * Call each() for the classes, as the coordinator describes them, by name; stops when it returns non-zero. fingerprint
+ * is of all rows, in any order, without docs and units: where it is the same, so are they.
+ */
+STOA_PUBLIC int stoa_classes(struct stoa *stoa,
+			     int (*each)(void *data, const struct stoa_class *cls, uint64_t fingerprint), void *data);
+
 /* Create an object of a class that only the coordinator has code for; stoa_find_class describes its arguments. */
 STOA_PUBLIC int stoa_find_class(struct stoa *stoa, const char *name, const struct stoa_class **ret_class);
 

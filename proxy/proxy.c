@@ -188,6 +188,55 @@ int stoa_find_class(struct stoa *s, const char *name, const struct stoa_class **
 	return r;
 }
 
+/* Number id is the newest of its name: the present one. */
+static bool is_newest(const struct stoa *s, uint32_t id, uint32_t n)
+{
+	const char *name = space_class(&s->space, id)->name;
+	for (uint32_t i = id + 1; i < n; i++)
+		if (strncmp(space_class(&s->space, i)->name, name, LAYOUT_NAME) == 0)
+			return false;
+	return true;
+}
+
+static int by_class_name(const void *a, const void *b)
+{
+	const struct stoa_class *const *x = a, *const *y = b;
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* Those that are the newest of their names, by name. */
+static int collect_classes(struct stoa *s, const struct stoa_class **all, uint32_t n, uint32_t *ret_n)
+{
+	const struct class_view *view;
+	uint32_t k = 0;
+	int r = 0;
+	pthread_mutex_lock(&s->mutex);
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		if (is_newest(s, i, n) && (r = view_get(s, i, &view)) == 0)
+			all[k++] = view->described;
+	pthread_mutex_unlock(&s->mutex);
+	qsort(all, k, sizeof(*all), by_class_name);
+	*ret_n = k;
+	return r;
+}
+
+int stoa_classes(struct stoa *s, int (*each)(void *, const struct stoa_class *, uint64_t), void *data)
+{
+	uint32_t n = atomic_load_explicit(&s->space.state->n_classes, memory_order_acquire), k = 0;
+	n = n < CLASSES_MAX ? n : CLASSES_MAX;
+	const struct stoa_class **all = calloc(n + 1, sizeof(*all));
+	int r = all ? collect_classes(s, all, n, &k) : -ENOMEM;
+	for (uint32_t i = 0; r == 0 && i < k; i++) {
+		uint64_t fingerprint = class_fingerprint(all[i]);
+		if (!fingerprint)
+			r = -ENOMEM;
+		else if (each(data, all[i], fingerprint))
+			break;
+	}
+	free(all);
+	return r == -ENOMEM ? error_set(r, "no memory for the list of classes") : r;
+}
+
 static const struct stoa_struct *init_struct(const struct stoa_class *cls)
 {
 	return cls->hooks && cls->hooks->init_args ? cls->hooks->init_args : cls->state;

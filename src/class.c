@@ -257,3 +257,32 @@ char *class_method_text(const struct stoa_class *cls, const struct stoa_method *
 	free(text);
 	return NULL;
 }
+
+/* FNV-1a of 64 bits: Fowler, Noll, Vo, http://www.isthe.com/chongo/tech/comp/fnv/ */
+static uint64_t hash_text(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+/* Takes text. */
+static bool add_text(uint64_t *sum, char *text)
+{
+	bool good = text != NULL;
+	*sum += good ? hash_text(text) : 0;
+	free(text);
+	return good;
+}
+
+uint64_t class_fingerprint(const struct stoa_class *cls)
+{
+	uint64_t sum = hash_text(cls->name);
+	bool good = true;
+	for (uint32_t i = 0; good && i < cls->state->n_attrs; i++)
+		good = add_text(&sum, class_attr_text(&cls->state->attrs[i]));
+	for (uint32_t i = 0; good && i < class_n_methods(cls); i++)
+		good = add_text(&sum, class_method_text(cls, cls->methods[i]));
+	return !good ? 0 : sum ? sum : 1;
+}

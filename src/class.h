@@ -51,6 +51,9 @@ char *class_method_text(const struct stoa_class *cls, const struct stoa_method *
 /* "f64[2][3]": the type alone, into text. Returns text. */
 const char *class_type_text(const struct stoa_attr *attr, char text[64]);
 
+/* Of the canonical texts of all rows, in any order, and the name: equal classes have equal ones. 0: out of memory. */
+uint64_t class_fingerprint(const struct stoa_class *cls);
+
 /*
  * Describe as a tpl image (with libtpl), malloc'ed, and back. The class has passed class_check. The described class has
  * no code: run is NULL; hooks is kept only as hooks->init_args and hooks->parts. It passes class_check_described, and

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
+#include "src/class.h"
 #include "tests/harness.h"
 
 struct thing {
@@ -268,6 +269,27 @@ static void command_behind_a_removal_is_rejected_and_later_ones_go_on(void)
 	says("hits was removed");
 }
 
+static int note_class(void *data, const struct stoa_class *cls, uint64_t fingerprint)
+{
+	static char last[STOA_NAME_MAX + 1];
+	uint64_t *seen = data; /* of counter, of thing */
+	assert_true(strcmp(last, cls->name) < 0);
+	strcpy(last, cls->name);
+	seen[0] = strcmp(cls->name, "counter") == 0 ? fingerprint : seen[0];
+	seen[1] = strcmp(cls->name, "thing") == 0 ? fingerprint : seen[1];
+	return seen[1] != 0;
+}
+
+static void classes_are_listed_by_name_with_fingerprints(void)
+{
+	uint64_t seen[2] = { 0 };
+	start();
+	ok(stoa_classes(s, note_class, seen));
+	assert_int_equal(seen[0], class_fingerprint(&counter_class));
+	assert_int_equal(seen[1], class_fingerprint(&thing_class));
+	assert_int_not_equal(seen[0], seen[1]);
+}
+
 static void proxy_is_refused_when_its_object_is_gone(void)
 {
 	int64_t v;
@@ -355,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(bad_names_are_refused),
+		HARNESS(classes_are_listed_by_name_with_fingerprints),
 		HARNESS(command_behind_a_new_creation_does_not_reach_the_new_object),
 		HARNESS(command_behind_a_removal_is_rejected_and_later_ones_go_on),
 		HARNESS(create_is_refused_when_the_class_is_not_served),
