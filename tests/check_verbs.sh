@@ -14,7 +14,7 @@ json() {
 	[ -n "$python" ] || return 0
 	"$python" -c 'import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
-sys.exit(not eval(sys.argv[2]))' "$tmp/out" "$condition" || fail "stoa $*: not $condition: $(cat "$tmp/out")"
+sys.exit(not eval("(" + sys.argv[2] + ")"))' "$tmp/out" "$condition" || fail "stoa $*: not $condition: $(cat "$tmp/out")"
 }
 python=$(command -v python3)
 
@@ -42,11 +42,29 @@ healthy: *namespace two' health -a
 json 0 '[(l["namespace"], l["verdict"]) for l in lines] == [("one", "healthy"), ("two", "healthy")]' -a health --json
 expect_like 2 'stoa: -a is not for this verb*' -a set hits.value=1
 expect_like 2 'stoa: -a is for all namespaces, and -n for one*' -n one -a list
+
+# ---- namespaces ----
+
+expect_like 0 'namespace  state *
+one        live  * 1
+two        live  * 1' namespaces
+mkdir "$STOA_DIR/old" "$STOA_DIR/old.damaged-1-2" "$STOA_DIR/other"
+: >"$STOA_DIR/old/state"
+: >"$STOA_DIR/old.damaged-1-2/lock"
+json 0 '[(l["namespace"], l["state"]) for l in lines] == [("old", "left over"), ("old.damaged-1-2", "damaged"),
+("one", "live"), ("two", "live")] and all(l["directory"] == "'"$STOA_DIR"'/" + l["namespace"] for l in lines) and
+lines[2]["pid"] == '"$(field coordinator one)"' and 0 < lines[2]["uptime_ns"] < 60e9 and lines[2]["clients"] == 0 and
+lines[2]["size"] > 4096 and lines[2]["objects"] == 1 and lines[0]["objects"] is None' --json namespaces
+rm -r "$STOA_DIR/old" "$STOA_DIR/old.damaged-1-2" "$STOA_DIR/other"
+expect_like 0 '*one *live *' namespaces -a
+
 kill -STOP "$(field guardian two)" "$(field coordinator two)"
 expect 0 '2' -n two get hits.value
 end two
 expect_like 0 'stoa: note: gone: *
 2' -n two get hits.value
+json 0 'lines[1]["namespace"] == "two" and lines[1]["state"] == "left over" and lines[1]["pid"] is None and
+lines[1]["objects"] == 1' --json namespaces
 expect 0 1 get hits.value
 
 # ---- several at once ----
@@ -74,6 +92,22 @@ json 0 '[(l["object"], l["values"]["value"]) for l in lines] == [("web-2", 60), 
 json 0 'lines[0]["version"] < lines[1]["version"] and lines[0]["pid"] > 0' show --json web-1 web-2
 expect 1 'stoa: no object nix in namespace one' show hits nix
 expect_like 0 '*web-1: *web-2: *' show --peek 'web-*'
+
+# ---- classes ----
+
+expect_like 0 'counter: version 1, fingerprint ????????????????
+  value  i64  *writable  what was counted
+  add(n:i64) -> value:i64  *writes value, folds*
+  reset() -> value:i64 *' classes counter
+json 0 'lines[0]["class"] == "counter" and [a["name"] for a in lines[0]["attributes"]] == ["value"] and
+[(m["name"], m["writes"], m["folds"]) for m in lines[0]["methods"]][0] == ("add", "value", True)' --json classes 'count*'
+json 0 'sorted(l["class"] for l in lines) == [l["class"] for l in lines] and "every" in [l["class"] for l in lines] and
+len(set(l["fingerprint"] for l in lines)) == len(lines)' --json classes
+json 0 '[m for m in lines[0]["methods"] if m["name"] == "total"][0]["reads"] == "row" and lines[0]["init"][0]["type"] == "i8"' \
+	--json classes every
+json 0 '[a["name"] for a in lines[0]["init"]] == ["number", "text"]' --json classes box
+expect 1 'stoa: the coordinator of namespace one has no class countre; did you mean counter?' classes countre
+expect 1 'stoa: the coordinator of namespace one has no class evry; did you mean every?' create x evry
 
 # ---- --json everywhere, and nothing else on standard output ----
 

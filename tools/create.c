@@ -22,7 +22,7 @@ static int create(struct tool *tool, int argc, char **argv)
 	void *init = NULL;
 	int r = stoa_find_class(tool->stoa, argv[1], &cls);
 	if (r < 0)
-		return tool_fail(r);
+		return r == -ENOENT ? tool_fail_class(tool, argv[1]) : tool_fail(r);
 	const struct stoa_struct *s = init_struct(cls);
 	snprintf(whose, sizeof(whose), "creating a %s", cls->name);
 	if (argc > 2 && !(init = tool_read_arguments(s, whose, false, argc - 2, argv + 2)))

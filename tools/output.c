@@ -254,6 +254,15 @@ static void put_number(const char *name, const char *suffix, const char *number,
 	fputs(number, out.to);
 }
 
+void out_null(const char *name)
+{
+	char shown[KEY_MAX];
+	size_t n = strlen(name);
+	bool is_ns = n > 3 && strcmp(name + n - 3, "_ns") == 0;
+	snprintf(shown, sizeof(shown), "%.*s", (int)(is_ns && !out_json() ? n - 3 : n), name);
+	put_number(shown, "", "null", "-");
+}
+
 void out_uint(const char *name, uint64_t n)
 {
 	char text[24];

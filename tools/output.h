@@ -47,6 +47,7 @@ bool out_flush(void); /* the table, if one is begun, and all that is buffered; f
  * nanoseconds, and their keys in JSON end in _ns; sizes are bytes.
  */
 void out_text(const char *name, const char *text);
+void out_null(const char *name); /* of a number that is not there; name with its _ns, if it has that */
 void out_word(const char *name, const char *text, enum out_colour colour);
 void out_uint(const char *name, uint64_t n);
 void out_int(const char *name, int64_t n);

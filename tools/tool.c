@@ -129,7 +129,7 @@ void tool_forget(struct tool *tool)
 
 /* ---- objects ---- */
 
-/* The names of a namespace's objects. */
+/* The names of a namespace's objects, or classes. */
 struct names {
 	char (*names)[STOA_NAME_MAX + 1];
 	size_t n, room;
@@ -149,10 +149,28 @@ static int add_name(void *data, const char *object, const struct stoa_class *cls
 	return 0;
 }
 
-static const char *each_object(const void *data, size_t i)
+static const char *each_name(const void *data, size_t i)
 {
 	const struct names *all = data;
 	return i < all->n ? all->names[i] : NULL;
+}
+
+static int add_class(void *data, const struct stoa_class *cls, uint64_t fingerprint)
+{
+	(void)fingerprint;
+	return add_name(data, cls->name, cls);
+}
+
+/* Say it, with the nearest of the names, and let go of them. */
+static int fail_name(const char *said, const char *name, struct names *all)
+{
+	const char *near = nearest(name, strlen(name), each_name, all);
+	if (near)
+		tool_refuse("%s; did you mean %s?", said, near);
+	else
+		tool_refuse("%s", said);
+	free(all->names);
+	return TOOL_REFUSED;
 }
 
 int tool_fail_object(const struct tool *tool, const char *object)
@@ -161,13 +179,18 @@ int tool_fail_object(const struct tool *tool, const char *object)
 	struct stoa_error e = { 0 };
 	stoa_last_error(&e);
 	stoa_list(tool->stoa, NULL, add_name, &all);
-	const char *near = nearest(object, strlen(object), each_object, &all);
-	if (near)
-		tool_refuse("%s; did you mean %s?", e.text, near);
-	else
-		tool_refuse("%s", e.text);
-	free(all.names);
-	return TOOL_REFUSED;
+	return fail_name(e.text, object, &all);
+}
+
+int tool_fail_class(const struct tool *tool, const char *cls)
+{
+	const struct stoa_class *found;
+	struct names all = { 0 };
+	struct stoa_error e = { 0 };
+	if (stoa_find_class(tool->stoa, cls, &found) < 0)
+		stoa_last_error(&e);
+	stoa_classes(tool->stoa, add_class, &all);
+	return fail_name(e.text, cls, &all);
 }
 
 int tool_try_open(struct tool *tool, const char *object, struct stoa_proxy **ret_proxy)

@@ -126,6 +126,7 @@ const struct stoa_method *tool_find_method(const struct stoa_class *cls, const c
 /* Print the error of the call that returned code, and give the exit status for it. */
 int tool_fail(int code);
 int tool_fail_object(const struct tool *tool, const char *object); /* -ENOENT, with the nearest name */
+int tool_fail_class(const struct tool *tool, const char *cls); /* the same of a class */
 int tool_failure(void); /* the code that tool_fail was last given; 0: none since tool_run */
 
 /* Print an error of our own. */

@@ -6,6 +6,7 @@
 #define STOA_TOOL_VERBS_H
 
 #define VERBS(X) \
+	X(namespaces) \
 	X(list) \
 	X(show) \
 	X(get) \
@@ -15,6 +16,7 @@
 	X(create) \
 	X(remove) \
 	X(stop) \
+	X(classes) \
 	X(health) \
 	X(rejected)
 
