@@ -633,6 +633,12 @@ static const struct stoa_struct stoa_none_struct __attribute__((unused)) = {
 
 #endif /* !__cplusplus */
 
+/*
+ * For the headers of the built-in classes, in front of their stubs: declares a table of the library by another symbol than
+ * its name in C. A program or module with a class of its own of that name (timer_class) has its own, and we have ours.
+ */
+#define STOA__BUILTIN(type, table) extern STOA_PUBLIC const struct type table __asm__("stoa_" #table)
+
 /* A module for stoad: defines this array, ended by NULL. */
 #define STOA_MODULE(...)                                                                                               \
 	extern STOA_PUBLIC const struct stoa_class *const stoa_module[];                                               \

@@ -1,5 +1,6 @@
 #!/bin/sh
-# check_symbols.sh: what the public headers declare with STOA_PUBLIC is what src/stoa.map lists, and what the library has.
+# check_symbols.sh: what the public headers declare with STOA_PUBLIC is what src/stoa.map lists, and what the library has;
+# all of it begins with stoa_, the tables of built-in classes too, since a program may have classes of the same names.
 set -eu
 export LC_ALL=C
 library="$builddir/.libs/libstoa.so"
@@ -25,11 +26,12 @@ find "$srcdir/include" -name '*.h' -exec cat {} + | awk '
 					i++
 				continue
 			}
+			sub(/STOA__BUILTIN\([a-z_]+, /, "STOA_PUBLIC stoa_", lines[i])
 			code = code " " lines[i]
 		}
 		n = split(code, parts, /STOA_PUBLIC/)
 		for (i = 2; i <= n; i++) {
-			sub(/[;({=[].*/, "", parts[i])
+			sub(/[;(){=[].*/, "", parts[i])
 			m = split(parts[i], names, /,/)
 			for (j = 1; j <= m; j++) {
 				sub(/[ \t]*$/, "", names[j])
@@ -51,6 +53,10 @@ for other in map library; do
 		bad=1
 	fi
 done
+if grep -v '^stoa_' "$tmp/library"; then
+	echo "does not begin with stoa_: a program's own would take its place"
+	bad=1
+fi
 if [ ! -s "$tmp/headers" ]; then
 	echo "no public symbol found"
 	bad=1

@@ -29,8 +29,11 @@ struct counter_value {
 	int64_t value;
 };
 
-extern STOA_PUBLIC const struct stoa_class counter_class;
-extern STOA_PUBLIC const struct stoa_method counter_add_row, counter_sub_row, counter_set_row, counter_reset_row;
+STOA__BUILTIN(stoa_class, counter_class);
+STOA__BUILTIN(stoa_method, counter_add_row);
+STOA__BUILTIN(stoa_method, counter_reset_row);
+STOA__BUILTIN(stoa_method, counter_set_row);
+STOA__BUILTIN(stoa_method, counter_sub_row);
 
 STOA_STUB(counter, add, struct counter_args, struct counter_value);
 STOA_STUB(counter, sub, struct counter_args, struct counter_value);
