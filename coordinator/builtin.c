@@ -5,8 +5,12 @@
 #include "coordinator/builtin.h"
 
 #include "include/stoa/counter.h"
+#include "include/stoa/gauge.h"
+#include "include/stoa/timer.h"
 
 const struct stoa_class *const builtin_classes[] = {
 	&counter_class,
+	&gauge_class,
+	&timer_class,
 	NULL,
 };

@@ -58,7 +58,7 @@ expect_like 2 'stoa: hits.value is not OBJECT.ATTRIBUTE=VALUE*' set hits.value
 expect_like 1 'stoa: *hits*' create hits counter 1
 expect 0 '' create --open hits counter 1
 expect 0 8 get hits.value
-expect_like 1 'stoa: *class gauge*' create other gauge
+expect_like 1 'stoa: *class gadget*' create other gadget
 expect_like 1 'stoa: *'\''.'\''*' create a.b counter
 expect 0 '' create zero counter
 expect 0 0 get zero.value

@@ -1,0 +1,91 @@
+#!/bin/sh
+# check_classes.sh: each built-in class from the shell: created, called, read, and what it refuses.
+set -u
+export LC_ALL=C
+unset STOA_NAMESPACE
+dir=$(mktemp -d /dev/shm/stoa-classes.XXXXXX 2>/dev/null || mktemp -d)
+mkdir -m 700 "$dir/stoa"
+export STOA_DIR="$dir/stoa"
+bad=0 daemon=
+
+clean_up() {
+	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null
+	rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+
+stoa() {
+	"$builddir/stoa" -t 20 "$@" </dev/null 2>&1
+}
+
+# expect TEXT VERB…: it prints what this shell pattern says, and is done. refuses: it prints that, and is refused.
+expect() {
+	expect_status 0 "$@"
+}
+refuses() {
+	expect_status 1 "$@"
+}
+expect_status() {
+	want=$1 pattern=$2
+	shift 2
+	said=$(stoa "$@")
+	got=$?
+	case $got:$said in
+	$want:$pattern) ;;
+	*) bad=1 && printf 'stoa %s: exit status %s, not %s, printed:\n%s\nand not:\n%s\n' \
+		"$*" $got "$want" "$said" "$pattern" ;;
+	esac
+}
+
+"$builddir/stoad" --verify --volatile >"$dir/log" 2>&1 </dev/null &
+daemon=$!
+
+# ---- counter ----
+
+expect '' create hits counter 40
+expect 42 call hits add 2
+refuses 'stoa: * is out of range' call hits add 9223372036854775807
+
+# ---- gauge ----
+
+expect '' create load gauge 1
+expect 2 call load mul 2
+expect 1.5 call load add -0.5
+expect 'done: true
+value: 9' call load cas 1.5 9
+expect 'done: false
+value: 9' call load cas 1.5 7
+expect '1.5
+9
+3' get load.min load.max load.n
+refuses 'stoa: 9 \* 1e+308 is not a finite number' call load mul 1e308
+
+# ---- timer ----
+
+expect '' create t timer
+refuses 'stoa: nothing was recorded*' call t percentile 50
+for ms in 1 2 3; do
+	expect '' call t record $ms
+done
+expect '3
+6
+2' get t.n t.total t.mean
+for ms in 4 5; do
+	expect '' cast t record $ms
+done
+expect 1.5811388300841898 get t.stdev
+expect 4.8 call t percentile 95
+expect 'p50: 3
+p90: 4.6
+p95: 4.8
+p99: 4.96' call t percentiles
+refuses 'stoa: ms is -1: not from 0 to 1e+15' call t record -1
+
+# ---- the end ----
+
+kill "$daemon"
+wait "$daemon" || { echo "stoad: exit status $?"; bad=1; }
+daemon=
+[ $bad = 0 ] || cat "$dir/log"
+exit $bad
