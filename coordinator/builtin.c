@@ -4,13 +4,17 @@
  */
 #include "coordinator/builtin.h"
 
+#include "include/stoa/blob.h"
 #include "include/stoa/counter.h"
 #include "include/stoa/gauge.h"
+#include "include/stoa/text.h"
 #include "include/stoa/timer.h"
 
 const struct stoa_class *const builtin_classes[] = {
+	&blob_class,
 	&counter_class,
 	&gauge_class,
+	&text_class,
 	&timer_class,
 	NULL,
 };

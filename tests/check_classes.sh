@@ -82,6 +82,22 @@ p95: 4.8
 p99: 4.96' call t percentiles
 refuses 'stoa: ms is -1: not from 0 to 1e+15' call t record -1
 
+# ---- text and blob ----
+
+expect '' create motd text
+expect true call motd cas '' hello
+expect false call motd cas '' mine
+expect 12 call motd append ', world'
+expect 'hello, world' get motd.value
+expect 3 call motd set tea
+expect '' set motd.value=milk
+expect milk get motd.value
+expect '' create key blob 0x00ff
+expect 3 call key append 0x01
+expect true call key cas 0x00ff01 0x
+expect 0x get key.value
+refuses 'stoa: *is not bytes*' call key set hello
+
 # ---- the end ----
 
 kill "$daemon"
