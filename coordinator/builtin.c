@@ -5,6 +5,8 @@
 #include "coordinator/builtin.h"
 
 #include "include/stoa/blob.h"
+#include "include/stoa/breaker.h"
+#include "include/stoa/bucket.h"
 #include "include/stoa/counter.h"
 #include "include/stoa/gauge.h"
 #include "include/stoa/text.h"
@@ -12,6 +14,8 @@
 
 const struct stoa_class *const builtin_classes[] = {
 	&blob_class,
+	&breaker_class,
+	&bucket_class,
 	&counter_class,
 	&gauge_class,
 	&text_class,

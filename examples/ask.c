@@ -2,7 +2,7 @@
  * ask.c: each line on standard input asks a rate limiter and is answered "go" or "later". Any number of calls in
  * flight, with one thread and one poll: a submit does not wait, its answer is an event.
  *
- *     stoad -n web --volatile ./bucket.so &        (the module of bucket_module.c)
+ *     stoad -n web --volatile &
  *     seq 100 | examples/ask [NAMESPACE]           ("web"; makes the object "limit": 10 a second, at most 20 at once)
  *
  * Change the limit meanwhile: stoa set -n web limit.rate=50
@@ -14,8 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <stoa.h>
-
-#include "examples/bucket.h"
+#include <stoa/bucket.h>
 
 struct ask {
 	struct bucket_taken answer; /* the library writes here until the answer has come */

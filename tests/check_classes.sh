@@ -98,6 +98,39 @@ expect true call key cas 0x00ff01 0x
 expect 0x get key.value
 refuses 'stoa: *is not bytes*' call key set hello
 
+# ---- breaker ----
+
+expect '' create db breaker after=2 sleep=1 factor=2 cap=3
+expect 'broken: false
+wait_ns: 0' call db short
+expect 'broken: true
+wait_ns: 1000000000' call db short
+expect 'true
+2
+1' get db.broken db.times db.total_trips
+expect 'broken: true
+wait_ns: *' call db check
+for sleep in 2 3 3; do
+	expect $sleep call db reset
+done
+expect 1 call db reset_backoff
+expect 'false
+0' get db.broken db.until
+expect '' set db.sleep=60
+expect 'broken: true
+wait_ns: 60000000000' call db trip
+
+# ---- bucket ----
+
+expect '' create limit bucket burst=20
+expect 'granted: true
+wait_ns: 0' call limit take 20
+expect 'granted: false
+wait_ns: 9223372036854775807' call limit take 1
+expect '' set limit.rate=1000 limit.burst=1
+expect 'granted: *' call limit take 1
+refuses 'stoa: n is 1.5: not above 0 and up to the burst, which is 1' call limit take 1.5
+
 # ---- the end ----
 
 kill "$daemon"

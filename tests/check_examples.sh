@@ -88,11 +88,7 @@ wait_for "nothing is left of publish and follow" is_empty "$STOA_DIR"
 # ---- ask ----
 # 20 tokens, 10 a second.
 
-if [ ! -f "$examples/.libs/bucket.so" ]; then
-	echo "no bucket.so here: built without shared libraries"
-	exit 77
-fi
-"$builddir/stoad" -n web --volatile --max-queue=16K "$examples/.libs/bucket.so" 2>"$dir/out.stoad" &
+"$builddir/stoad" -n web --volatile --max-queue=16K 2>"$dir/out.stoad" &
 stoad=$!
 pids="$pids $stoad"
 wait_for "stoad serves" has 'serving namespace web' out.stoad

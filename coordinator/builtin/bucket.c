@@ -1,8 +1,7 @@
 /*
- * bucket.c: see bucket.h. Compiled into a client too (its code is not run there): the stubs name its rows, and what the
- * client believes of the class is held against the coordinator's when it opens an object.
+ * bucket.c: the method of the built-in class "bucket".
  */
-#include "examples/bucket.h"
+#include "include/stoa/bucket.h"
 
 #include <errno.h>
 
@@ -21,13 +20,13 @@ static void fill(struct bucket *self)
 {
 	int64_t now = stoa_time_ns(), passed = now > self->filled_ns ? now - self->filled_ns : 0; /* clocks are set */
 	double more = self->rate > 0 ? self->rate * (double)passed / 1e9 : 0;
-	self->tokens = self->filled_ns == 0 || self->tokens + more > self->burst ? self->burst : self->tokens + more;
+	self->tokens = self->filled_ns != 0 && self->tokens + more < self->burst ? self->tokens + more : self->burst;
 	self->filled_ns = now;
 }
 
 static int bucket_take(struct bucket *self, const struct bucket_take *take, struct bucket_taken *ret)
 {
-	if (!(take->n > 0) || take->n > self->burst)
+	if (!(take->n > 0 && take->n <= self->burst))
 		return stoa_fail(-EINVAL, "n is %g: not above 0 and up to the burst, which is %g", take->n,
 				 self->burst);
 	fill(self);
