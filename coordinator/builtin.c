@@ -9,6 +9,7 @@
 #include "include/stoa/bucket.h"
 #include "include/stoa/counter.h"
 #include "include/stoa/gauge.h"
+#include "include/stoa/histogram.h"
 #include "include/stoa/text.h"
 #include "include/stoa/timer.h"
 
@@ -18,6 +19,7 @@ const struct stoa_class *const builtin_classes[] = {
 	&bucket_class,
 	&counter_class,
 	&gauge_class,
+	&histogram_class,
 	&text_class,
 	&timer_class,
 	NULL,

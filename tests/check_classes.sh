@@ -82,6 +82,28 @@ p95: 4.8
 p99: 4.96' call t percentiles
 refuses 'stoa: ms is -1: not from 0 to 1e+15' call t record -1
 
+# ---- histogram ----
+
+expect '' create latency histogram
+expect '' create all histogram
+refuses 'stoa: nothing was recorded*' call latency percentile 50
+for value in 1 2 300 4000; do
+	expect '' call latency record $value
+done
+expect '4
+1
+4000
+1075.75' get latency.n latency.min latency.max latency.mean
+expect 301 call latency percentile 75
+expect '' call all merge "$(stoa call latency image)"
+expect '' call all merge "$(stoa call latency image)"
+expect 4000 call all percentile 100
+expect 8 get all.n
+refuses 'stoa: the 1 bytes are no image of a histogram' call all merge 0x01
+refuses 'stoa: * "-1" is out of range*' call latency record -1
+expect '' call all reset
+expect 0 get all.n
+
 # ---- text and blob ----
 
 expect '' create motd text
