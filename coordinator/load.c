@@ -163,9 +163,10 @@ static void stamps_load(const struct coordinator *c, struct object *o)
 		const struct part *p = &o->body->parts[k];
 		uint64_t tag;
 		int cur = cell_current(&p->tags, c->head, &tag);
-		o->current[k] = (uint8_t)cur;
-		memcpy(o->stamps + o->cls->plan->parts[k].first_stamp, cell_stamps(cell_at(c->space, p, cur)),
-		       o->cls->plan->parts[k].n_attrs * sizeof(struct stamp));
+		o->current[k] = cur < 0 ? 1 : (uint8_t)cur; /* none: a part of the hooks, as in a new body */
+		if (cur >= 0)
+			memcpy(o->stamps + o->cls->plan->parts[k].first_stamp, cell_stamps(cell_at(c->space, p, cur)),
+			       o->cls->plan->parts[k].n_attrs * sizeof(struct stamp));
 	}
 }
 

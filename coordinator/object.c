@@ -139,22 +139,29 @@ static const void *part_source(const struct object *o, uint32_t k)
 	return k < o->cls->plan->n_attr_parts ? o->mirror : (const void *)packed_part(o, k);
 }
 
-/* Pack a hook's part, or just measure, and make room for it. */
-int object_prepare(struct coordinator *c, struct object *o, uint32_t k)
+static int hook_pack(struct coordinator *c, struct object *o, uint32_t k)
+{
+	uint32_t part = k - o->cls->plan->n_attr_parts;
+	run_hook(c);
+	int r = o->cls->code->hooks->pack(o->mirror, part, &o->packed[part]);
+	run_hook_end(c);
+	return r;
+}
+
+static int part_room(struct coordinator *c, struct object *o, uint32_t k)
 {
 	const struct class_plan *plan = o->cls->plan;
-	if (k >= plan->n_attr_parts) {
-		run_hook(c);
-		int r = o->cls->code->hooks->pack(o->mirror, k - plan->n_attr_parts,
-						  &o->packed[k - plan->n_attr_parts]);
-		run_hook_end(c);
-		if (r < 0)
-			return r;
-	}
 	size_t size = image_size(plan->parts[k].image, part_source(o, k));
 	if (size > UINT32_MAX)
 		return error_set(-EMSGSIZE, "a part of object %s would have %zu bytes", o->name, size);
 	return cell_room(c, o, k, plan->parts[k].image_at + size);
+}
+
+/* Pack a hook's part, or just measure, and make room for it. */
+int object_prepare(struct coordinator *c, struct object *o, uint32_t k)
+{
+	int r = k < o->cls->plan->n_attr_parts ? 0 : hook_pack(c, o, k);
+	return r < 0 ? r : part_room(c, o, k);
 }
 
 void object_write(struct coordinator *c, struct object *o, uint64_t tag)
@@ -197,7 +204,14 @@ void object_settle(struct object *o)
 	memcpy(o->shadow, o->mirror, state->size);
 }
 
-/* The committed cell of part k, checked to hold an image of this layout. */
+/* A part of the hooks begins without a cell if there is nothing in it. */
+static bool is_unwritten(const struct object *o, uint32_t k, const struct part *p)
+{
+	return k >= o->cls->plan->n_attr_parts && atomic_load_explicit(&p->tags.of[0], memory_order_relaxed) == 0 &&
+	       atomic_load_explicit(&p->tags.of[1], memory_order_relaxed) == 0;
+}
+
+/* The committed cell of part k, checked to hold an image of this layout; NULL: it was never written. */
 static int part_image(const struct coordinator *c, const struct object *o, uint32_t k, const struct part_plan *plan,
 		      const char **ret_image)
 {
@@ -205,6 +219,9 @@ static int part_image(const struct coordinator *c, const struct object *o, uint3
 	uint64_t tag;
 	int cur = cell_current(&p->tags, c->head, &tag);
 	uint64_t at = cur < 0 ? 0 : atomic_load_explicit(&p->cell[cur], memory_order_relaxed);
+	*ret_image = NULL;
+	if (cur < 0 && is_unwritten(o, k, p))
+		return 0;
 	if (at == 0)
 		return error_set(-EPROTO, "object %s has no committed state in part %u", o->name, k);
 	const struct cell *cell = space_state(c->space, at);
@@ -220,7 +237,8 @@ static int unpack_hook_part(struct coordinator *c, struct object *o, uint32_t k,
 			    const char *image)
 {
 	stoa_blob bytes = { 0 };
-	image_borrow(plan->image, image, &bytes);
+	if (image)
+		image_borrow(plan->image, image, &bytes);
 	run_hook(c);
 	int r = o->cls->code->hooks->unpack(o->mirror, k - o->cls->plan->n_attr_parts, bytes.data, bytes.size);
 	run_hook_end(c);
@@ -229,17 +247,22 @@ static int unpack_hook_part(struct coordinator *c, struct object *o, uint32_t k,
 						  o->cls->code->name, r, k - o->cls->plan->n_attr_parts);
 }
 
+static int part_load(struct coordinator *c, struct object *o, uint32_t k)
+{
+	const struct part_plan *plan = &o->cls->plan->parts[k];
+	const char *image;
+	int r = part_image(c, o, k, plan, &image);
+	if (r < 0)
+		return r;
+	return k < o->cls->plan->n_attr_parts ? image_unpack(plan->image, image, o->mirror)
+					      : unpack_hook_part(c, o, k, plan, image);
+}
+
 int object_mirror_load(struct coordinator *c, struct object *o)
 {
-	const struct class_plan *plan = o->cls->plan;
 	int r = 0;
-	for (uint32_t k = 0; r == 0 && k < plan->n_parts; k++) {
-		const char *image = NULL;
-		r = part_image(c, o, k, &plan->parts[k], &image);
-		if (r == 0)
-			r = k < plan->n_attr_parts ? image_unpack(plan->parts[k].image, image, o->mirror)
-						   : unpack_hook_part(c, o, k, &plan->parts[k], image);
-	}
+	for (uint32_t k = 0; r == 0 && k < o->cls->plan->n_parts; k++)
+		r = part_load(c, o, k);
 	if (r < 0)
 		return r;
 	object_settle(o);
@@ -252,14 +275,27 @@ static void object_unwrite(struct object *o)
 	for (uint32_t i = 0; i < o->n_dirty; i++)
 		o->dirty[o->dirty_parts[i]] = 0;
 	o->n_dirty = 0;
-	for (uint32_t k = o->cls->plan->n_attr_parts; k < o->cls->plan->n_parts; k++)
-		stoa_blob_fini(&o->packed[k - o->cls->plan->n_attr_parts]);
+}
+
+int object_restore(struct coordinator *c, struct object *o, const uint32_t *parts, uint32_t n)
+{
+	uint32_t n_attr_parts = o->cls->plan->n_attr_parts, n_parts = o->cls->plan->n_parts;
+	int r = 0;
+	object_unwrite(o);
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		if (parts[i] < n_parts - n_attr_parts) {
+			stoa_blob_fini(&o->packed[parts[i]]);
+			r = part_load(c, o, n_attr_parts + parts[i]);
+		}
+	return r;
 }
 
 int object_rebuild(struct coordinator *c, struct object *o)
 {
 	const struct stoa_hooks *hooks = o->cls->code->hooks;
 	object_unwrite(o);
+	for (uint32_t k = o->cls->plan->n_attr_parts; k < o->cls->plan->n_parts; k++)
+		stoa_blob_fini(&o->packed[k - o->cls->plan->n_attr_parts]);
 	if (hooks->fini)
 		hooks->fini(o->mirror);
 	for (uint32_t k = 0; k < o->cls->plan->n_attr_parts; k++)
@@ -374,7 +410,11 @@ int object_prepare_all(struct coordinator *c, struct object *o, const struct sta
 	for (uint32_t i = 0; stamp && i < o->cls->plan->n_attrs; i++)
 		object_changed(o, i, stamp);
 	for (uint32_t k = 0; k < o->cls->plan->n_parts; k++) {
-		int r = object_prepare(c, o, k);
+		bool hooked = k >= o->cls->plan->n_attr_parts;
+		int r = hooked ? hook_pack(c, o, k) : 0;
+		if (r == 0 && hooked && packed_part(o, k)->size == 0)
+			continue;
+		r = r < 0 ? r : part_room(c, o, k);
 		if (r < 0)
 			return r;
 		object_part_changed(o, k);

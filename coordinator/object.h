@@ -24,8 +24,9 @@ void object_fini(struct coordinator *c, struct object *o); /* with the hook of i
 int object_mirror_load(struct coordinator *c, struct object *o);
 /* The mirror is as it is to be: an undo goes back to this. */
 void object_settle(struct object *o);
-/* Make the mirror anew from the committed cells: how a class with hooks is undone. */
+/* Make the mirror anew from the committed cells: how a class with hooks is undone; or, by part, these n of the hooks. */
 int object_rebuild(struct coordinator *c, struct object *o);
+int object_restore(struct coordinator *c, struct object *o, const uint32_t *parts, uint32_t n);
 
 /* ---- body ---- */
 

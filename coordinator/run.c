@@ -180,11 +180,14 @@ static void step_keep(const struct step *s, const struct stamp *stamp)
 static void step_undo(struct coordinator *c, const struct step *s)
 {
 	const struct stoa_struct *state = s->object->cls->code->state;
-	if (object_has_hooks(s->object)) {
-		if (object_rebuild(c, s->object) < 0)
-			abort(); /* the next coordinator rebuilds everything */
+	bool hooked = object_has_hooks(s->object), by_part = hooked && s->object->cls->code->hooks->by_part;
+	int r = by_part	 ? object_restore(c, s->object, c->touched_parts + s->touched_from, s->touched_to - s->touched_from)
+		: hooked ? object_rebuild(c, s->object)
+			 : 0;
+	if (r < 0)
+		abort(); /* the next coordinator rebuilds everything */
+	if (hooked && !by_part)
 		return;
-	}
 	bool all = state->size <= ALWAYS_CHECKED || c->verify;
 	for (uint32_t i = 0; i < (all ? state->n_attrs : s->n_attrs); i++) {
 		const struct stoa_attr *a = &state->attrs[all ? i : s->attrs[i]];

@@ -2,8 +2,8 @@
  * run.h: running methods so that they can be undone.
  *
  * run_method and run_assign change the mirror and leave a step; run_settle then keeps all steps or undoes all of them.
- * A class with hooks is undone by rebuilding it from its committed cells, so a method of one runs only on an object
- * without changes of this turn (run_needs_commit).
+ * A class with hooks is undone from its committed cells, all of it or what was touched, so a method of one runs only on
+ * an object without changes of this turn (run_needs_commit).
  */
 #ifndef STOA_RUN_H
 #define STOA_RUN_H

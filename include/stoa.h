@@ -135,7 +135,9 @@ struct stoa_method {
 /*
  * For a class whose state is not one struct. init runs on zeroed memory; fini frees what the others made. pack gives
  * the bytes of one part (set them with stoa_blob_set), unpack takes them back, into memory that init has not seen.
- * Methods of such a class call stoa_touch(part); parts nobody touched are not written again.
+ * Methods of such a class call stoa_touch(part); parts nobody touched are not written again. by_part: unpack also takes
+ * a part for one that is there, and replaces it. Then only what a failed method touched is undone, and not by fini and
+ * unpack of all.
  */
 struct stoa_hooks {
 	const struct stoa_struct *init_args; /* what stoa_create takes; NULL: the state struct itself */
@@ -144,6 +146,7 @@ struct stoa_hooks {
 	uint32_t parts; /* packed parts beside the attributes; 0: none */
 	int (*pack)(const void *self, uint32_t part, stoa_blob *ret);
 	int (*unpack)(void *self, uint32_t part, const void *data, size_t size);
+	bool by_part; /* unpack replaces: a failed method costs what it touched */
 };
 
 struct stoa_class {

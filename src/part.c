@@ -82,8 +82,10 @@ int part_plan_new(const struct stoa_class *cls, struct class_plan **ret)
 		plan->parts = calloc(plan->n_parts + 1, sizeof(struct part_plan));
 		r = plan->parts ? deal(plan) : -ENOMEM;
 	}
-	for (uint32_t k = 0; r == 0 && k < plan->n_parts; k++)
+	for (uint32_t k = 0; r == 0 && k < plan->n_parts && k <= plan->n_attr_parts; k++)
 		r = compile(cls, &plan->parts[k]);
+	for (uint32_t k = plan->n_attr_parts + 1; r == 0 && k < plan->n_parts; k++)
+		plan->parts[k] = plan->parts[plan->n_attr_parts]; /* one layout for all parts of the hooks */
 	if (r < 0) {
 		part_plan_free(plan);
 		return r;
@@ -96,7 +98,7 @@ struct class_plan *part_plan_free(struct class_plan *plan)
 {
 	if (!plan)
 		return NULL;
-	for (uint32_t k = 0; plan->parts && k < plan->n_parts; k++) {
+	for (uint32_t k = 0; plan->parts && k < plan->n_parts && k <= plan->n_attr_parts; k++) {
 		free(plan->parts[k].attrs);
 		image_layout_free(plan->parts[k].image);
 	}

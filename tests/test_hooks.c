@@ -98,6 +98,62 @@ static int frail_add(struct frail *self, const struct what *args, struct what *r
 STOA_METHOD(frail, add, what, what, .writes = "n");
 STOA_CLASS_HOOKS(frail, 1, &hooks, &frail_add_row);
 
+/* One of many parts: each is a number, and packs to nothing while it is 0. */
+#define SLOTS 1000
+struct slots {
+	int64_t n;
+	int64_t of[SLOTS]; /* packed by the hooks */
+};
+struct slot {
+	uint32_t part;
+	bool fails;
+};
+struct sum {
+	int64_t n, of, all;
+};
+STOA_STRUCT(slots, STOA_ATTR(struct slots, n));
+STOA_STRUCT(slot, STOA_ATTR(struct slot, part), STOA_ATTR(struct slot, fails));
+STOA_STRUCT(sum, STOA_ATTR(struct sum, n), STOA_ATTR(struct sum, of), STOA_ATTR(struct sum, all));
+STOA_STUB(slots, add, struct slot, struct sum);
+
+static int slots_init(void *self, const void *args)
+{
+	(void)self, (void)args;
+	return 0;
+}
+static int slots_pack(const void *self, uint32_t part, stoa_blob *ret)
+{
+	const int64_t *n = &((const struct slots *)self)->of[part];
+	int r = act(PACK);
+	return r ? r : stoa_blob_set(ret, n, *n ? sizeof(*n) : 0);
+}
+static int slots_unpack(void *self, uint32_t part, const void *data, size_t size)
+{
+	((struct slots *)self)->of[part] = 0;
+	if (size)
+		memcpy(&((struct slots *)self)->of[part], data, size);
+	return act(UNPACK);
+}
+static const struct stoa_hooks slots_hooks = {
+	.init = slots_init, .parts = SLOTS, .pack = slots_pack, .unpack = slots_unpack, .by_part = true
+};
+
+static int slots_add(struct slots *self, const struct slot *args, struct sum *ret)
+{
+	stoa_touch(args->part);
+	stoa_touch(SLOTS - 1);
+	self->n++;
+	if (args->part < SLOTS)
+		ret->of = ++self->of[args->part];
+	self->of[SLOTS - 1] += 10;
+	ret->n = self->n;
+	for (int i = 0; i < SLOTS; i++)
+		ret->all += self->of[i];
+	return args->fails ? stoa_fail(-ERANGE, "as it was told to") : 0;
+}
+STOA_METHOD(slots, add, slot, sum, .writes = "n");
+STOA_CLASS_HOOKS(slots, 1, &slots_hooks, &slots_add_row);
+
 /* A class without hooks, beside it. */
 struct plain {
 	int64_t n;
@@ -108,7 +164,8 @@ STOA_CLASS(plain, 1, NULL);
 static void start(void)
 {
 	shared = harness_shared(sizeof(*shared));
-	s = harness_start_with(STOA_CLASSES(&frail_class, &plain_class), STOA_OPTIONS(.deadline = STOA_MS(300)));
+	s = harness_start_with(STOA_CLASSES(&frail_class, &plain_class, &slots_class),
+			       STOA_OPTIONS(.deadline = STOA_MS(300)));
 	p = harness_create(s, "f", &frail_class, NULL);
 	other = harness_create(s, "o", &plain_class, NULL);
 }
@@ -255,6 +312,40 @@ static void fini_hook_that_crashes_or_hangs_removes_its_object(void)
 		set(FINI, WELL, 0);
 		check(how - CRASH);
 	}
+}
+
+static void check_slots(struct stoa_proxy *q, int64_t n)
+{
+	struct sum sum;
+	ok(slots_add_call(q, &(struct slot){ 5, false }, &sum, SOON));
+	assert_int_equal(sum.n, n);
+	assert_int_equal(sum.of, n);
+	assert_int_equal(sum.all, 11 * n);
+}
+
+static void undo_by_part_takes_back_what_was_touched(void)
+{
+	start();
+	struct stoa_proxy *q = harness_create(s, "q", &slots_class, NULL);
+	check_slots(q, 1);
+	set(UNPACK, WELL, 0);
+	refused(-ERANGE, slots_add_call(q, &(struct slot){ 5, true }, NULL, SOON));
+	assert_int_equal(runs(UNPACK), 2);
+	refused(-ERANGE, slots_add_call(q, &(struct slot){ 6, true }, NULL, SOON)); /* which nothing was in */
+	refused(-EINVAL, slots_add_call(q, &(struct slot){ SLOTS, false }, NULL, SOON));
+	says("class slots touched part 1000; it has 1000");
+	check_slots(q, 2);
+	set(PACK, REFUSE, 1);
+	refused(-EDOM, slots_add_call(q, &(struct slot){ 5, false }, NULL, SOON));
+	set(PACK, WELL, 0);
+	struct stoa_command many[] = {
+		{ .proxy = q, .method = &slots_add_row, .args = &(struct slot){ 5, false } },
+		{ .proxy = q, .method = &slots_add_row, .args = &(struct slot){ 7, true } },
+	};
+	refused(-ERANGE, stoa_call_many(s, 2, many, SOON));
+	check_slots(q, 3);
+	harness_kill_coordinator(s);
+	check_slots(q, 4);
 }
 
 /* ---- when all is over ---------------------------------------------------------------------------------------- */
@@ -405,6 +496,7 @@ int main(void)
 		HARNESS(object_is_taken_over_when_its_unpack_hook_crashes_once),
 		HARNESS(pack_hook_that_crashes_or_hangs_undoes_its_command),
 		HARNESS(quarantined_object_can_be_removed),
+		HARNESS(undo_by_part_takes_back_what_was_touched),
 		HARNESS(unpack_hook_that_crashes_in_an_undo_harms_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
