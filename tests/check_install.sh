@@ -57,6 +57,15 @@ for program in stoa stoad; do
 	fi
 done
 
+
+py=$(find "$root/image" -name stoa.py)
+[ -n "$py" ] || fail "stoa.py is not installed"
+if command -v python3 >/dev/null && [ -e "$libdir/libstoa.so" ]; then
+	# found by itself: the library of the same prefix
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(dirname "$py") python3 -c 'import stoa
+assert stoa._lib._name.startswith("'"$libdir"'"), stoa._lib._name' || fail "import stoa"
+fi
+
 make -C "$builddir" -s uninstall DESTDIR="$root/image" >"$root/log" 2>&1 || { cat "$root/log"; fail "make uninstall"; }
 left=$(find "$root/image" ! -type d)
 [ -z "$left" ] || fail "left by make uninstall: $left"

@@ -6,9 +6,9 @@ cd "$srcdir"
 
 export LC_ALL=C
 bad=0
-for file in $(find bench coordinator examples include man proxy scripts src tests tools -type f \
+for file in $(find bench coordinator examples include man proxy python scripts src tests tools -type f \
 	! -path 'tests/fuzz/clang/*' ! -path 'tests/fuzz/corpus/*' \
-	! -name '.*' ! -name '*.o' ! -name '*.l[oa]' ! -name '*.log' ! -name '*.trs' ! -name '*.gc*' 2>/dev/null |
+	! -name '.*' ! -name '*.pyc' ! -name '*.o' ! -name '*.l[oa]' ! -name '*.log' ! -name '*.trs' ! -name '*.gc*' 2>/dev/null |
 	grep -v '/\.' | sort); do
 	# a program without a list of sources has one, of its own name
 	if ! grep -qE "(^|[[:blank:]=/)])(${file}|${file%.c})([[:blank:]]|\$)" Makefile.am; then

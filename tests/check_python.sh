@@ -1,0 +1,54 @@
+#!/bin/sh
+# check_python.sh: python/stoa.py has the structs of stoa.h; all of it works on objects that C programs use too, with
+# exact counts; the example of README.md prints what it should; nothing leaks, and nothing is left behind.
+set -eu
+python=${PYTHON:-python3}
+lib=$builddir/.libs/libstoa.so.0
+module=$builddir/tests/.libs/module_cli.so
+command -v "$python" >/dev/null || { echo "no $python here"; exit 77; }
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 8))' || { echo "$python is older than 3.8"; exit 77; }
+if [ ! -f "$lib" ] || [ ! -f "$module" ]; then
+	echo "built without shared libraries"
+	exit 77
+fi
+dir=$(mktemp -d /dev/shm/stoa-python.XXXXXX 2>/dev/null || mktemp -d)
+stoad=
+
+clean_up() {
+	[ -z "$stoad" ] || kill "$stoad" 2>/dev/null || :
+	rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+
+mkdir -m 700 "$dir/stoa"
+export STOA_DIR="$dir/stoa" STOA_LIBRARY="$lib" PYTHONPATH="$srcdir/python" PYTHONDONTWRITEBYTECODE=1
+export PEER="$builddir/tests/python_peer"
+
+"$python" "$srcdir/tests/check_python.py" layout >"$dir/layout.c"
+${CC:-cc} -std=gnu11 -fsyntax-only -Werror -I"$srcdir/include" "$dir/layout.c"
+
+"$builddir/stoad" -n python --volatile "$module" 2>"$dir/out" &
+stoad=$!
+timeout 300 "$python" -X dev -W ignore::DeprecationWarning "$srcdir/tests/check_python.py"
+
+"$builddir/stoa" -n python remove hits
+sed -n '/^```python$/,/^```$/{/^```/d;p;}' "$srcdir/README.md" >"$dir/readme.py"
+STOA_NAMESPACE=python timeout 60 "$python" "$dir/readme.py" >"$dir/readme"
+cat >"$dir/expected" <<'END'
+5
+6 {'value': 6}
+6 + 9223372036854775807 is out of range
+6 by pid
+END
+sed 's/pid [0-9]*$/pid/' "$dir/readme" | diff "$dir/expected" -
+
+kill $stoad
+wait $stoad
+stoad=
+n=0
+until [ -z "$(ls -A "$STOA_DIR")" ]; do
+	n=$((n + 1))
+	[ $n -lt 400 ] || { echo "left behind:" "$STOA_DIR"/*; exit 1; }
+	sleep 0.02
+done
