@@ -1,6 +1,7 @@
 #!/bin/sh
 # check_examples.sh: the small examples do what they say, and leave nothing behind: count loses nothing; follow waits for
-# a publisher, sees it, its silence, its end and the next one; ask has 10,000 calls in flight, and each is answered once.
+# a publisher, sees it, its silence, its end and the next one; ask has 10,000 calls in flight, and each is answered once;
+# fetch, in the shell, downloads each once and not too fast.
 set -eu
 examples=$builddir/examples
 dir=$(mktemp -d /dev/shm/stoa-examples.XXXXXX 2>/dev/null || mktemp -d)
@@ -84,6 +85,38 @@ wait_for "follow goes on with the next publisher" lines_above out.follow "$gone"
 kill $follow
 wait $follow 2>/dev/null || :
 wait_for "nothing is left of publish and follow" is_empty "$STOA_DIR"
+
+# ---- fetch ----
+# 20 files and one that is not there, in 8 shells, 10 starts a second: not in less time than that takes, and none without
+# a token.
+
+mkdir "$dir/bin" "$dir/from"
+ln -s "$builddir/stoa" "$builddir/stoad" "$dir/bin"
+cat >"$dir/bin/copy" <<'END'
+#!/bin/sh
+copied=$(dirname "$0")/copied
+echo "$1" >>"$copied"
+[ "$(wc -l <"$copied")" -le "$(stoa get rate.granted)" ] || exit 1
+cp "${1#file://}" "$2"
+END
+chmod +x "$dir/bin/copy"
+for i in $(seq 20); do
+	seq "$i" >"$dir/from/$i"
+	echo "file://$dir/from/$i"
+done >"$dir/addresses"
+echo "file://$dir/from/none" >>"$dir/addresses"
+begin=$(date +%s%N)
+! PATH="$dir/bin:$PATH" FETCH=copy timeout 60 "$srcdir/examples/fetch" "$dir/to" 8 10 <"$dir/addresses" \
+	>"$dir/out.fetch" 2>&1 || fail "fetch does not tell of a failure"
+[ $(($(date +%s%N) - begin)) -ge 2000000000 ] || fail "fetch: over 10 downloads a second"
+has "^20 done, 1 failed, $(cat "$dir"/from/* | wc -c) bytes\$" out.fetch || fail "fetch"
+has "^failed: file://$dir/from/none\$" out.fetch || fail "fetch does not say what failed"
+sort "$dir/addresses" >"$dir/wanted"
+sort "$dir/bin/copied" | cmp - "$dir/wanted" || fail "fetch: not each once"
+for i in $(seq 20); do
+	cmp "$dir/from/$i" "$dir/to/$i" || fail "fetch: another file than asked for"
+done
+wait_for "nothing is left of fetch" is_empty "$STOA_DIR"
 
 # ---- ask ----
 # 20 tokens, 10 a second.
