@@ -68,7 +68,7 @@ wait_for "an embedded coordinator ends with its last client" is_empty "$STOA_DIR
 timeout 60 "$examples/follow" >"$dir/out.follow" 2>&1 &
 follow=$!
 pids="$pids $follow"
-"$examples/publish" 1000 >"$dir/out.publish" 2>&1 &
+"$examples/publish" 3000 >"$dir/out.publish" 2>&1 &
 publish=$!
 pids="$pids $publish"
 wait_for "follow sees the first frames" has ' m, version' out.follow
@@ -77,7 +77,7 @@ wait_for "follow tells of silence" has '^silent since version' out.follow
 kill -CONT $publish
 wait $publish || fail "publish"
 has 'done$' out.publish || fail "publish does not say how it ended"
-has '^0.5000 m, version 1001 ' out.follow || wait_for "follow sees the last frame" has '^0.5000 m, version 1001 ' out.follow
+has '^1.5000 m, version 3001 ' out.follow || wait_for "follow sees the last frame" has '^1.5000 m, version 3001 ' out.follow
 wait_for "follow tells of the end" has '^the publisher is gone' out.follow
 gone=$(wc -l <"$dir/out.follow")
 timeout 60 "$examples/publish" 100 >"$dir/out.publish" || fail "publish, for the second time"
