@@ -266,9 +266,11 @@ static int check_hello(const struct coordinator *c, enum rights rights, const st
 	return 0;
 }
 
-static int client_add(struct coordinator *c, const struct roster_client *client, uint32_t *ret_index)
+static int client_add(struct coordinator *c, struct roster_client *client, uint32_t *ret_index)
 {
+	_Atomic uint64_t *numbers = &c->space->state->next_incarnation;
 	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
+	client->number = atomic_fetch_add_explicit(numbers, 1, memory_order_relaxed) + 1;
 	int r = roster_add_client(&c->ns->roster, c->ns->link_fd, client, ret_index);
 	return r == -EMFILE || r == -ETOOMANYREFS ? no_descriptor(c, -EMFILE, "client") : r;
 }
@@ -332,7 +334,7 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 		: event_fd >= 0 && !is_pair(event_fd, SOCK_DGRAM)
 			? error_set(-EBADMSG, "the client sent no datagram socket pair to wake its thread by")
 			: lane_find(c, &index);
-	int fd = r < 0 ? r : event_fd < 0 ? -EMFILE : lanes_give(c, index, from->pid, &seq);
+	int fd = r < 0 ? r : event_fd < 0 ? -EMFILE : lanes_give(c, index, from, &seq);
 	if (r == 0 && fd == -EMFILE)
 		no_descriptor(c, fd, "thread");
 	if (fd < 0) {

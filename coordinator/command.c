@@ -531,20 +531,6 @@ static void command_finish(struct coordinator *c, const struct command *cmd, int
 	reject_record(c, cmd->lane, cmd);
 }
 
-static void caller_set(struct coordinator *c, uint32_t lane)
-{
-	const struct roster *r = &c->ns->roster;
-	uint32_t client = lane < r->n_lanes && r->lanes[lane].used ? r->lanes[lane].client : UINT32_MAX;
-	if (client < r->n_clients && r->clients[client].used)
-		c->caller = (struct stoa_client){ .pid = r->clients[client].pid,
-						  .uid = r->clients[client].uid,
-						  .client = lane };
-	else /* it is gone: the lane's row remembers whose it was */
-		c->caller = (struct stoa_client){ .pid = atomic_load_explicit(&space_lane(c->space, lane)->pid,
-									      memory_order_relaxed),
-						  .client = lane };
-}
-
 /* From memory that its owner goes on writing: no later read may go there again instead of to the copy. */
 static void copy_out(void *to, const void *from, size_t size)
 {
@@ -637,7 +623,7 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 	uint64_t at = (uint64_t)ring_word_units(word) * LANE_UNIT;
 	if (!command_head(&cmd, lane, at))
 		return reject_word(c, cmd.lane, "this is no new command of its lane");
-	caller_set(c, cmd.lane);
+	c->caller = lane->owner;
 	c->outcome.status = 0;
 	c->outcome.text[0] = '\0';
 	cmd.n_jobs = cmd.failed = 0;

@@ -86,6 +86,7 @@ struct server_lane {
 	volatile int damaged; /* its owner truncated it */
 	uint64_t seq, rejected;
 	struct fold_applied folded;
+	struct stoa_client owner; /* of what is in it, also when he is gone */
 	uint8_t current; /* cell of its row */
 	bool queued;     /* in the turn's list */
 	bool old;        /* of an epoch before, with commands in the ring: it is not given out */

@@ -55,6 +55,9 @@ static void lane_load(struct coordinator *c, uint32_t i)
 {
 	struct lane_row *row = space_lane(c->space, i);
 	int k = cell_recover(&row->tags, c->head);
+	c->lanes[i].owner = (struct stoa_client){
+		.pid = atomic_load(&row->pid), .uid = row->uid, .client = i, .number = row->number
+	};
 	if (k < 0)
 		return;
 	c->lanes[i].current = (uint8_t)k;
@@ -190,8 +193,9 @@ void lanes_forget_all(struct coordinator *c)
 			lanes_forget(c, i);
 }
 
-int lanes_give(struct coordinator *c, uint32_t lane, pid_t pid, uint64_t *ret_seq)
+int lanes_give(struct coordinator *c, uint32_t lane, const struct roster_client *to, uint64_t *ret_seq)
 {
+	struct lane_row *row = space_lane(c->space, lane);
 	char name[32];
 	lane_file(lane, name);
 	int r = lane_make_known(c, lane);
@@ -201,7 +205,11 @@ int lanes_give(struct coordinator *c, uint32_t lane, pid_t pid, uint64_t *ret_se
 	int fd = segment_create(c->ns->dir_fd, name, SEGMENT_LANE, LANE_LIMIT, c->ns->id);
 	if (fd < 0)
 		return fd;
-	atomic_store(&space_lane(c->space, lane)->pid, pid);
+	c->lanes[lane].owner =
+		(struct stoa_client){ .pid = to->pid, .uid = to->uid, .client = lane, .number = to->number };
+	row->uid = to->uid;
+	row->number = to->number;
+	atomic_store(&row->pid, to->pid);
 	*ret_seq = c->lanes[lane].seq;
 	return fd;
 }

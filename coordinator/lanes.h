@@ -36,7 +36,7 @@ void lanes_forget(struct coordinator *c, uint32_t lane);
 void lanes_forget_all(struct coordinator *c);
 
 /* Make the file of a lane that is given out: its descriptor, and the sequence number that its owner goes on from. */
-int lanes_give(struct coordinator *c, uint32_t lane, pid_t pid, uint64_t *ret_seq);
+int lanes_give(struct coordinator *c, uint32_t lane, const struct roster_client *to, uint64_t *ret_seq);
 
 /* This lane has a command in this turn. */
 void lane_touch(struct coordinator *c, struct server_lane *lane);

@@ -17,6 +17,7 @@ struct roster_client {
 	int conn_fd, pid_fd; /* pid_fd: -1 where there is no pidfd_open(2) */
 	pid_t pid;
 	uid_t uid;
+	uint64_t number;   /* struct stoa_client's */
 	uint64_t answered; /* by this process: the last question for a lane, which comes again while we are slow */
 };
 

@@ -278,7 +278,8 @@ struct stoa_client {
 	pid_t pid;
 	uid_t uid;
 	uint32_t client; /* its lane */
-	uint64_t reserved[3];
+	uint64_t number; /* of this attachment of its process: no other ever has it in the namespace; 0: nobody's */
+	uint64_t reserved[2];
 };
 
 enum stoa_stop { STOA_DRAIN, STOA_NOW };

@@ -147,7 +147,9 @@ struct lane_row {
 	struct tags tags;
 	struct lane_cell cells[2];
 	_Atomic int32_t pid; /* of its owner; 0: free */
-	uint32_t unused[11];
+	uint32_t uid;	     /* … and what else his commands may want to know of him, who may be gone by then */
+	uint64_t number;
+	uint32_t unused[8];
 };
 _Static_assert(sizeof(struct lane_row) == 2 * LAYOUT_LINE, "a lane's row is two lines");
 

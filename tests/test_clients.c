@@ -246,6 +246,12 @@ static void attach_and_add(void)
 	add();
 }
 
+static void attach_and_call(int unused)
+{
+	(void)unused;
+	attach_and_add();
+}
+
 static void call_and_exec(int unused)
 {
 	(void)unused;
@@ -311,6 +317,53 @@ static void client_is_dead_though_another_holds_its_connection(void)
 	until(coordinator_fds() == before);
 }
 
+/* Whose commands they were: slow ones, so that others come and go before the last. */
+struct book {
+	uint32_t by_it, by_others;
+};
+struct note {
+	int32_t pid;
+};
+STOA_STRUCT(book, STOA_ATTR(struct book, by_it), STOA_ATTR(struct book, by_others));
+STOA_STRUCT(note, STOA_ATTR(struct note, pid));
+STOA_STUB(book, note, struct note, stoa_none);
+static int book_note(struct book *self, const struct note *args, stoa_none *ret)
+{
+	(void)ret;
+	usleep(3000);
+	if (stoa_caller()->pid == args->pid && stoa_caller()->uid == geteuid() && stoa_caller()->number > 0)
+		self->by_it++;
+	else
+		self->by_others++;
+	return 0;
+}
+STOA_METHOD(book, note, note, stoa_none, .writes = "by_it by_others");
+STOA_CLASS(book, 1, &book_note_row);
+
+enum { NOTES = 100 };
+
+static void cast_notes_and_die(int unused)
+{
+	(void)unused;
+	attach_and_add();
+	ok(stoa_open(s, "book", &book_class, SOON, &p));
+	for (int i = 0; i < NOTES; i++)
+		ok(book_note_cast(p, &(struct note){ getpid() }, STOA_NOWAIT));
+	kill(getpid(), SIGKILL);
+}
+
+static void commands_of_the_dead_are_not_of_who_came_next(void)
+{
+	struct book book;
+	s = harness_start(STOA_CLASSES(&book_class));
+	harness_create(s, "hits", &counter_class, NULL);
+	p = harness_create(s, "book", &book_class, NULL);
+	assert_int_equal(harness_status(harness_spawn(cast_notes_and_die, 0)), -SIGKILL);
+	harness_join(harness_spawn(attach_and_call, 0));
+	ok(stoa_snapshot(p, &book, sizeof(book), SOON, NULL));
+	assert_int_equal(book.by_it, NOTES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +375,7 @@ int main(void)
 		HARNESS(client_is_gone_when_it_runs_another_program),
 		HARNESS(client_outside_of_the_coordinators_pid_namespace_is_refused),
 		HARNESS(clients_are_counted),
+		HARNESS(commands_of_the_dead_are_not_of_who_came_next),
 		HARNESS(stopped_client_keeps_its_lane_and_holds_up_nobody),
 		HARNESS(zombie_is_dead),
 	};
