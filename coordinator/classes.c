@@ -104,8 +104,10 @@ static int server_class_new(const struct namespace *ns, const struct stoa_class 
 	cls->methods = calloc(cls->n_methods + 1, sizeof(*cls->methods));
 	cls->attr_images = calloc(code->state->n_attrs + 1, sizeof(*cls->attr_images));
 	int r = cls->methods && cls->attr_images ? part_plan_new(code, &cls->plan) : -ENOMEM;
-	for (uint32_t i = 0; r == 0 && i < cls->n_methods; i++)
+	for (uint32_t i = 0; r == 0 && i < cls->n_methods; i++) {
 		r = method_init(ns, code, code->methods[i], &cls->methods[i]);
+		cls->on_leave = code->methods[i]->on_leave ? &cls->methods[i] : cls->on_leave;
+	}
 	r = r ? r : select_writables(cls);
 	r = r ? r : struct_layout(code->hooks && code->hooks->init ? code->hooks->init_args : code->state, &cls->init);
 	if (r < 0) {

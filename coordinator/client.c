@@ -22,6 +22,7 @@
 
 #include "coordinator/door.h"
 #include "coordinator/lanes.h"
+#include "coordinator/leave.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/message.h"
@@ -48,7 +49,7 @@ static int client_watch(struct coordinator *c, uint32_t i)
 		c->n_users++;
 		c->had_user = true;
 	}
-	return r ? r : watch(c, client->pid_fd, ON_PID, i);
+	return r || client->dead ? r : watch(c, client->pid_fd, ON_PID, i);
 }
 
 static int open_read_only(const struct coordinator *c, const char *file)
@@ -143,7 +144,11 @@ static void client_died(struct coordinator *c, uint32_t i)
 	for (uint32_t k = 0; k < r->n_lanes; k++)
 		if (r->lanes[k].used && !r->lanes[k].ending && r->lanes[k].client == i)
 			lane_end(c, k);
-	c->doubtful = c->doubtful || !r->clients[i].read_only;
+	if (!r->clients[i].read_only && !r->clients[i].dead) {
+		c->doubtful = true;
+		leave_note(c);
+	}
+	roster_mark_dead(r, c->ns->link_fd, i);
 	if (r->clients[i].pid_fd >= 0) /* a dead process's is readable for ever */
 		epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].pid_fd, NULL);
 	client_reap(c);
@@ -506,7 +511,7 @@ int client_poll(struct coordinator *c, int timeout)
 		c->deaf_until_ns = 0;
 		watch(c, c->ns->listen_fd, ON_LISTEN, 0);
 	}
-	int r = 0, n = epoll_wait(c->epoll_fd, events, sizeof(events) / sizeof(*events), timeout);
+	int r = 0, n = epoll_wait(c->epoll_fd, events, sizeof(events) / sizeof(*events), leave_is_due(c) ? 0 : timeout);
 	if (n < 0 && errno != EINTR)
 		abort(); /* a method closed our descriptors; the next coordinator has them */
 	for (int i = 0; i < n; i++) {
@@ -537,5 +542,7 @@ int client_poll(struct coordinator *c, int timeout)
 	}
 	door_tick(c);
 	client_reap(c);
+	if (leave_is_due(c))
+		leave_publish(c);
 	return r;
 }

@@ -15,6 +15,7 @@
 #include "coordinator/classes.h"
 #include "coordinator/fold.h"
 #include "coordinator/lanes.h"
+#include "coordinator/leave.h"
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
 #include "coordinator/run.h"
@@ -527,7 +528,8 @@ static void command_finish(struct coordinator *c, const struct command *cmd, int
 		c->totals.abandoned++;
 		return;
 	}
-	c->lanes[cmd->lane].rejected++;
+	if (cmd->lane != RING_LANE_SPECIAL)
+		c->lanes[cmd->lane].rejected++;
 	reject_record(c, cmd->lane, cmd);
 }
 
@@ -611,23 +613,54 @@ void command_prefetch(const struct coordinator *c, uint64_t word)
 	prefetch_to_read(record + 64); /* its arguments, mostly all */
 }
 
+/* From what was bound to what is counted: r is of the binding. */
+static enum command_result command_do(struct coordinator *c, struct command *cmd, int r)
+{
+	if (c->stopping == STOA_NOW)
+		r = outcome_set(c, -ECANCELED, "the coordinator was stopped before the command was applied");
+	else if (r == 0 && cmd->record.cancel)
+		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
+	r = r ? r : check_suspect(c, cmd);
+	r = r || is_empty(cmd) ? r : command_apply(c, cmd);
+	command_finish(c, cmd, r);
+	return needs_first(cmd) ? COMMAND_LAST : COMMAND_DONE;
+}
+
+static void command_begin(struct coordinator *c, struct command *cmd, struct stoa_client caller)
+{
+	c->caller = caller;
+	c->outcome.status = 0;
+	c->outcome.text[0] = '\0';
+	cmd->n_jobs = cmd->failed = 0;
+	cmd->hooked = false;
+}
+
+/* A word that is of no lane: clients have left, or somebody forged it. */
+static enum command_result special_run(struct coordinator *c, struct command *cmd, uint64_t word, bool first)
+{
+	int r = leave_record(c, word, &cmd->record);
+	if (r == -EBADMSG)
+		return reject_word(c, cmd->lane, "a client damaged the queue here");
+	command_begin(c, cmd, (struct stoa_client){ .client = cmd->lane });
+	r = r < 0 ? outcome_library(c, r) : many_bind(c, cmd);
+	if (!first && needs_first(cmd))
+		return COMMAND_ALONE;
+	return command_do(c, cmd, r);
+}
+
 enum command_result command_run(struct coordinator *c, uint64_t word, bool first)
 {
 	static struct command cmd; /* large; one command at a time */
 	cmd.lane = ring_word_lane(word);
 	if (cmd.lane == RING_LANE_SPECIAL)
-		return reject_word(c, cmd.lane, "a client damaged the queue here");
+		return special_run(c, &cmd, word, first);
 	struct server_lane *lane = lanes_get(c, cmd.lane);
 	if (!lane)
 		return reject_word(c, cmd.lane, "the lane of this command is not attached");
 	uint64_t at = (uint64_t)ring_word_units(word) * LANE_UNIT;
 	if (!command_head(&cmd, lane, at))
 		return reject_word(c, cmd.lane, "this is no new command of its lane");
-	c->caller = lane->owner;
-	c->outcome.status = 0;
-	c->outcome.text[0] = '\0';
-	cmd.n_jobs = cmd.failed = 0;
-	cmd.hooked = false;
+	command_begin(c, &cmd, lane->owner);
 	int r = command_args(c, &cmd, lane, at);
 	r = r ? r : command_bind(c, &cmd);
 	if (!first && needs_first(&cmd))
@@ -636,12 +669,5 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 	lane->seq = cmd.record.seq + 1;
 	lane_touch(c, lane);
 	command_sums(c, &cmd, lane);
-	if (c->stopping == STOA_NOW)
-		r = outcome_set(c, -ECANCELED, "the coordinator was stopped before the command was applied");
-	else if (r == 0 && cmd.record.cancel)
-		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
-	r = r ? r : check_suspect(c, &cmd);
-	r = r || is_empty(&cmd) ? r : command_apply(c, &cmd);
-	command_finish(c, &cmd, r);
-	return needs_first(&cmd) ? COMMAND_LAST : COMMAND_DONE;
+	return command_do(c, &cmd, r);
 }

@@ -19,6 +19,7 @@
 #include "coordinator/client.h"
 #include "coordinator/commit.h"
 #include "coordinator/lanes.h"
+#include "coordinator/leave.h"
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
 #include "coordinator/undertaker.h"
@@ -128,6 +129,7 @@ int coordinator_recover(struct coordinator *c)
 	r = r ? r : classes_load(c);
 	r = r ? r : objects_load(c);
 	r = r ? r : lanes_load(c);
+	r = r ? r : leave_init(c);
 	if (r < 0)
 		return r;
 	ring_open(c->space, c->head);
@@ -143,6 +145,7 @@ void coordinator_forget(struct coordinator *c)
 		munmap(c->own, LAYOUT_PAGE);
 	client_fini(c);
 	lanes_fini(c);
+	leave_fini(c);
 	objects_fini(c);
 	classes_fini(c);
 	heap_fini(&c->heap);
@@ -314,7 +317,7 @@ static enum coordinator_exit serve(struct coordinator *c)
 		if (commit_turn(c)) {
 			int64_t now = atomic_load_explicit(beat, memory_order_relaxed);
 			worked = true;
-			if (++turns % POLL_TURNS == 0 || now - polled > POLL_NS) {
+			if (++turns % POLL_TURNS == 0 || now - polled > POLL_NS || leave_is_due(c)) {
 				polled = now;
 				r = client_poll(c, 0);
 				pulse_memory(c, false);

@@ -46,6 +46,7 @@ struct server_class {
 	struct class_plan *plan;
 	struct server_method *methods;
 	uint32_t n_methods;
+	const struct server_method *on_leave; /* NULL: clients may leave */
 	struct image_layout **attr_images; /* of single attributes, made when first assigned */
 	struct image_layout *writable, *init;
 	uint32_t *writables, n_writables;
@@ -171,6 +172,9 @@ struct coordinator {
 	int64_t deaf_until_ns; /* when to listen again; 0: we do */
 	uint32_t n_ending;     /* lanes whose owner is gone */
 	bool doubtful;	       /* a writer is gone, who may have left lies in the ingress */
+	uint32_t leaving;	/* as in the state: the next place to be told that clients have left */
+	uint64_t *leave_queued; /* a bit for each place: its word is in the ring */
+	bool any_minds;		/* false: no object is of a class that minds */
 	uint64_t old_until;    /* `committed` here: lanes of epochs before are done with; UINT64_MAX: they are */
 	int stopping; /* -1: no; else enum stoa_stop */
 	int64_t mended_ns; /* when the whole ring was looked at */

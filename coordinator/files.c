@@ -368,6 +368,7 @@ static void start_life(const struct namespace *ns, uint64_t epoch)
 	atomic_store(&life->coordinator, 0);
 	atomic_store(&life->flags, ns->options.flags & (STOA_KEEP | STOA_VERIFY));
 	atomic_store(&life->restarts, 0);
+	atomic_store(&ns->space.state->leaving, 0); /* clients of the last one may be gone */
 	atomic_store(&life->stopping, 0);
 	atomic_store(&life->started_ns, clock_real());
 	atomic_store(&life->epoch, epoch);

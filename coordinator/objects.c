@@ -50,13 +50,19 @@ struct object *objects_find(struct coordinator *c, const char *name)
 	return o;
 }
 
-struct object *objects_get(struct coordinator *c, uint32_t index, uint64_t origin)
+struct object *objects_at(struct coordinator *c, uint32_t index)
 {
 	struct object *o = index < c->room_objects ? c->objects[index] : NULL;
 	if (!o && index < c->untidy_end && index >= c->tidied && atomic_load(&space_object(c->space, index)->born) &&
 	    object_know(c, index) == 0)
 		o = c->objects[index];
-	return o && !o->removed && o->body->origin == origin ? o : NULL;
+	return o && !o->removed ? o : NULL;
+}
+
+struct object *objects_get(struct coordinator *c, uint32_t index, uint64_t origin)
+{
+	struct object *o = objects_at(c, index);
+	return o && o->body->origin == origin ? o : NULL;
 }
 
 /* Without the hooks: nobody would end them if they hang now, and what they have goes with the process. */
@@ -186,6 +192,7 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 	atomic_store_explicit(&e->body, o->body_at, memory_order_relaxed);
 	atomic_store_explicit(&e->crashes, 0, memory_order_relaxed);
 	e->class_id = o->class_id;
+	c->any_minds = c->any_minds || cls->on_leave;
 	atomic_store_explicit(&e->born, stamp->version, memory_order_release);
 	*ret = o;
 	return 0;

@@ -11,6 +11,8 @@ int objects_list(struct coordinator *c, struct object *o); /* -ENOMEM */
 void objects_fini(struct coordinator *c);
 
 struct object *objects_find(struct coordinator *c, const char *name);
+/* The live object of an entry; NULL: none. */
+struct object *objects_at(struct coordinator *c, uint32_t index);
 /* The live object that a command means. NULL: it was removed. */
 struct object *objects_get(struct coordinator *c, uint32_t index, uint64_t origin);
 

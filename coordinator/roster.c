@@ -111,6 +111,13 @@ int roster_add_client(struct roster *r, int link_fd, const struct roster_client 
 	return 0;
 }
 
+void roster_mark_dead(struct roster *r, int link_fd, uint32_t index)
+{
+	struct link_message m = { .kind = LINK_CLIENT_DEAD, .index = index };
+	tell(link_fd, &m, NULL, 0);
+	r->clients[index].dead = true;
+}
+
 int roster_drop_client(struct roster *r, int link_fd, uint32_t index)
 {
 	struct link_message m = { .kind = LINK_CLIENT_GONE, .index = index };
@@ -170,6 +177,10 @@ static void apply(struct roster *r, struct link_message *m, int fds[MESSAGE_FDS]
 		m->client.pid_fd = fds[1];
 		r->clients[m->index] = m->client;
 		fds[0] = fds[1] = -1;
+		return;
+	case LINK_CLIENT_DEAD:
+		if (m->index < r->n_clients)
+			r->clients[m->index].dead = true;
 		return;
 	case LINK_CLIENT_GONE:
 		if (m->index < r->n_clients)

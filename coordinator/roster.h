@@ -14,6 +14,7 @@
 
 struct roster_client {
 	bool used, read_only;
+	bool dead; /* its process; its connection may be open elsewhere */
 	int conn_fd, pid_fd; /* pid_fd: -1 where there is no pidfd_open(2) */
 	pid_t pid;
 	uid_t uid;
@@ -40,6 +41,7 @@ struct roster {
 enum link_kind {
 	LINK_NONE, /* heard, and not understood */
 	LINK_CLIENT,
+	LINK_CLIENT_DEAD,
 	LINK_CLIENT_GONE,
 	LINK_LANE,
 	LINK_LANE_ENDING,
@@ -63,10 +65,11 @@ void roster_fini(struct roster *r); /* closes every descriptor */
 
 /*
  * Coordinator: change the roster and tell the guardian (link_fd; -1: there is none). Takes the descriptors over on
- * success. -EAGAIN: the guardian does not listen; nothing was added. What takes away (GONE, ENDING, FREE) always works.
+ * success. -EAGAIN: the guardian does not listen; nothing was added. What takes away (DEAD, GONE, ENDING, FREE) always works.
  * An ending lane's event_fd is closed. LINK_LANE_FREE needs no lane (NULL).
  */
 int roster_add_client(struct roster *r, int link_fd, const struct roster_client *client, uint32_t *ret_index);
+void roster_mark_dead(struct roster *r, int link_fd, uint32_t index);
 int roster_drop_client(struct roster *r, int link_fd, uint32_t index);
 int roster_set_lane(struct roster *r, int link_fd, uint32_t index, enum link_kind kind, const struct roster_lane *lane);
 int roster_tell(int link_fd, enum link_kind kind, int code, const char *text); /* LINK_READY, LINK_FAILED */

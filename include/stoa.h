@@ -129,6 +129,7 @@ struct stoa_method {
 	uint32_t ret_max; /* largest encoded result, bytes; 0: 64 KiB if it has text or blobs */
 	bool reader; /* changes nothing; runs in the client where its code is there */
 	bool folds;  /* adds its arguments to the state, and nothing else: casts may be run as one, with their sums */
+	bool on_leave; /* the coordinator calls it, too: when clients have left */
 	uint32_t *index; /* its place in its class, filled in at registration */
 };
 
@@ -453,6 +454,7 @@ STOA_PUBLIC void stoa_last_error(struct stoa_error *ret_error); /* of this threa
 
 STOA_PUBLIC int stoa_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3))); /* returns code */
 STOA_PUBLIC const struct stoa_client *stoa_caller(void);
+STOA_PUBLIC bool stoa_attached(uint64_t number); /* is the client of this stoa_caller()->number still there? */
 STOA_PUBLIC int64_t stoa_time_ns(void); /* CLOCK_REALTIME, the same all through a command */
 STOA_PUBLIC void stoa_touch(uint32_t part); /* hooks: this part changed */
 
@@ -579,6 +581,9 @@ static const struct stoa_struct stoa_none_struct __attribute__((unused)) = {
  *
  * .folds = true promises that the method adds its arguments, 1 to 8 integers, to the state, and does nothing else. Casts
  * of a thread that are still queued may then run as one, with the sums: stoa_class(3). Not for classes with hooks.
+ *
+ * .on_leave = true: the coordinator itself calls the method, on each object of the class, when clients have died or
+ * detached; it must do nothing where nobody did. With stoa_none for both; one in a class.
  */
 #define STOA_METHOD(cls, method, A, R, ...) STOA__ROW(cls, method, struct cls, A, R, .reader = false, __VA_ARGS__)
 #define STOA_READER(cls, method, A, R, ...) STOA__ROW(cls, method, const struct cls, A, R, .reader = true, __VA_ARGS__)

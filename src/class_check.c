@@ -307,6 +307,18 @@ static int folds_check(const struct where *w, const struct stoa_class *cls, cons
 	return 0;
 }
 
+static int on_leave_check(const struct where *w, const struct stoa_class *cls, const struct stoa_method *m)
+{
+	if (m->reader || m->folds)
+		return wrong(w, "it is .on_leave, which a method that %s cannot be", m->reader ? "only reads" : "folds");
+	if ((m->args && m->args->n_attrs) || (m->ret && m->ret->n_attrs))
+		return wrong(w, "it is .on_leave, and has arguments or a result; use stoa_none for both");
+	for (uint32_t i = 0; cls->methods[i] != m; i++)
+		if (cls->methods[i]->on_leave)
+			return wrong(w, "%.63s is .on_leave already; make one of them", cls->methods[i]->name);
+	return 0;
+}
+
 static int method_check(struct where w, const struct stoa_class *cls, const struct stoa_method *m)
 {
 	int r = name_check(&w, "method", m->name);
@@ -326,7 +338,8 @@ static int method_check(struct where w, const struct stoa_class *cls, const stru
 	r = r ? r : select_check(&w, cls->state, "reads", m->reads);
 	r = r ? r : part_check(w, "arguments", m->args);
 	r = r ? r : part_check(w, "result", m->ret);
-	return r || !m->folds ? r : folds_check(&w, cls, m);
+	r = r || !m->folds ? r : folds_check(&w, cls, m);
+	return r || !m->on_leave ? r : on_leave_check(&w, cls, m);
 }
 
 static int method_names_check(const struct where *w, const struct stoa_class *cls, uint32_t n)

@@ -122,6 +122,7 @@ struct state_head {
 	_Atomic uint32_t n_objects, n_classes;           /* entries ever used */
 	_Atomic uint32_t flags_end;                      /* flags ever given out; a body's go to its successors */
 	_Atomic uint32_t lanes_end[2];                   /* lanes ever given out, of either half of their numbers */
+	_Atomic uint32_t leaving;                        /* coordinator/leave.h: the next to be told; UINT32_MAX: none */
 	alignas(LAYOUT_LINE) struct turn turn;
 };
 _Static_assert(sizeof(struct state_head) <= LAYOUT_PAGE, "the head of the state is one page");

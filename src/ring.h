@@ -22,8 +22,8 @@
 
 #include "src/layout.h"
 
-#define RING_LANE_SPECIAL LANES_MAX /* no lane: the word is a void or the end */
-enum { RING_VOID = 0, RING_CLOSED = 1 };
+#define RING_LANE_SPECIAL LANES_MAX /* no lane: the word is a void, the end, or from here on of coordinator/leave.h */
+enum { RING_VOID = 0, RING_CLOSED = 1, RING_LEAVE = 2, RING_LEAVES = (1 << 19) - RING_LEAVE };
 
 static inline uint32_t ring_lap(const struct space *s, uint64_t ticket)
 {

@@ -297,6 +297,18 @@ static void class_check_tells_when_a_method_is_wrong(void **state)
 	WRONG(b.record.deadline = -5, "class hits, method record: its deadline is -5 ns; 0 is the coordinator's");
 }
 
+static void class_check_tells_when_a_method_cannot_be_on_leave(void **state)
+{
+	(void)state;
+	WRONG(b.total.on_leave = true, "class hits, method total: it is .on_leave, which a method that only reads "
+				       "cannot be");
+	WRONG(b.record.on_leave = true, "class hits, method record: it is .on_leave, and has arguments or a result; "
+					"use stoa_none for both");
+	WRONG((b.record.on_leave = b.total.on_leave = true, b.total.reader = false, b.record.args = NULL,
+	       b.record.ret = b.total.ret = NULL),
+	      "class hits, method total: record is .on_leave already; make one of them");
+}
+
 static void class_check_tells_when_hooks_are_wrong(void **state)
 {
 	(void)state;
@@ -777,6 +789,7 @@ int main(void)
 		cmocka_unit_test(class_check_tells_when_a_place_is_wrong),
 		cmocka_unit_test(class_check_tells_when_a_struct_is_wrong),
 		cmocka_unit_test(class_check_tells_when_a_method_is_wrong),
+		cmocka_unit_test(class_check_tells_when_a_method_cannot_be_on_leave),
 		cmocka_unit_test(class_check_tells_when_hooks_are_wrong),
 		cmocka_unit_test(class_check_tells_when_there_is_no_table),
 		cmocka_unit_test(class_check_tells_when_methods_are_too_many),

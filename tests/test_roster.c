@@ -121,6 +121,20 @@ static void roster_drops_a_client_on_both_sides(void **state)
 	assert_int_equal(add(s, 8), i); /* the place is used again */
 }
 
+static void roster_knows_the_dead_by_their_place_until_they_are_gone(void **state)
+{
+	struct sides *s = *state;
+	unsigned i = add(s, 7);
+	assert_false(s->guardian.clients[i].dead);
+	roster_mark_dead(&s->coordinator, s->link[0], i);
+	assert_int_equal(roster_hear(&s->guardian, s->link[1], NULL), 1);
+	assert_true(s->coordinator.clients[i].dead && s->guardian.clients[i].dead);
+	assert_int_equal(roster_drop_client(&s->coordinator, s->link[0], i), 0);
+	assert_int_equal(roster_hear(&s->guardian, s->link[1], NULL), 1);
+	assert_int_equal(add(s, 8), i);
+	assert_false(s->coordinator.clients[i].dead || s->guardian.clients[i].dead);
+}
+
 static void roster_grows(void **state)
 {
 	struct sides *s = *state;
@@ -263,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(roster_takes_a_reader_without_pidfd, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_drops_a_client_on_both_sides, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_grows, setup, teardown),
+		cmocka_unit_test_setup_teardown(roster_knows_the_dead_by_their_place_until_they_are_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_follows_a_lane_through_its_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_replaces_the_events_of_a_lane, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_tells_readiness_and_failure, setup, teardown),
