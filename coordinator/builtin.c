@@ -10,6 +10,7 @@
 #include "include/stoa/counter.h"
 #include "include/stoa/gauge.h"
 #include "include/stoa/histogram.h"
+#include "include/stoa/lease.h"
 #include "include/stoa/text.h"
 #include "include/stoa/timer.h"
 
@@ -20,6 +21,7 @@ const struct stoa_class *const builtin_classes[] = {
 	&counter_class,
 	&gauge_class,
 	&histogram_class,
+	&lease_class,
 	&text_class,
 	&timer_class,
 	NULL,
