@@ -10,6 +10,7 @@
 #include "include/stoa/counter.h"
 #include "include/stoa/gauge.h"
 #include "include/stoa/histogram.h"
+#include "include/stoa/latch.h"
 #include "include/stoa/lease.h"
 #include "include/stoa/text.h"
 #include "include/stoa/timer.h"
@@ -21,6 +22,7 @@ const struct stoa_class *const builtin_classes[] = {
 	&counter_class,
 	&gauge_class,
 	&histogram_class,
+	&latch_class,
 	&lease_class,
 	&text_class,
 	&timer_class,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "include/stoa/latch.h"
 #include "include/stoa/lease.h"
 #include "proxy/proxy.h"
 #include "proxy/wait.h"
@@ -64,5 +65,23 @@ int stoa_lease_take(struct stoa_proxy *p, const char *owner, int64_t ttl_ns, int
 		r = sleep_on(p, attr, stamp.version, &wait, answer.wait_ns ? answer.wait_ns : INT64_MAX);
 		if (r < 0)
 			return r == -EAGAIN || r == -ETIMEDOUT ? held_by(p, r, &answer) : r;
+	}
+}
+
+int stoa_latch_wait(struct stoa_proxy *p, int64_t timeout)
+{
+	const struct patience wait = patience(p, timeout);
+	const uint32_t attr = offsetof(struct latch, left);
+	struct stoa_stamp stamp;
+	uint64_t left;
+	for (int r = 0;;) {
+		r = stoa_get(p, attr, &left, sizeof(left), STOA_DEFAULT, &stamp);
+		if (r < 0 || left == 0)
+			return r;
+		r = sleep_on(p, attr, stamp.version, &wait, INT64_MAX);
+		if (r == -EAGAIN || r == -ETIMEDOUT)
+			return error_set(r, "latch %s is not open: %ju are left", p->name, (uintmax_t)left);
+		if (r < 0)
+			return r;
 	}
 }
