@@ -12,6 +12,7 @@
 #include "include/stoa/histogram.h"
 #include "include/stoa/latch.h"
 #include "include/stoa/lease.h"
+#include "include/stoa/rendezvous.h"
 #include "include/stoa/text.h"
 #include "include/stoa/timer.h"
 
@@ -24,6 +25,7 @@ const struct stoa_class *const builtin_classes[] = {
 	&histogram_class,
 	&latch_class,
 	&lease_class,
+	&rendezvous_class,
 	&text_class,
 	&timer_class,
 	NULL,

@@ -8,6 +8,7 @@
 
 #include "include/stoa/latch.h"
 #include "include/stoa/lease.h"
+#include "include/stoa/rendezvous.h"
 #include "proxy/proxy.h"
 #include "proxy/wait.h"
 #include "src/clock.h"
@@ -84,4 +85,51 @@ int stoa_latch_wait(struct stoa_proxy *p, int64_t timeout)
 		if (r < 0)
 			return r;
 	}
+}
+
+/* Is the step over, or in doubt? What became of it, withdrawing tells. */
+static int step_look(struct stoa_proxy *p, uint64_t mine, bool *ret_decided)
+{
+	uint64_t step;
+	bool broken;
+	int r = stoa_peek(p, offsetof(struct rendezvous, step), &step, sizeof(step), NULL);
+	r = r ? r : stoa_peek(p, offsetof(struct rendezvous, broken), &broken, sizeof(broken), NULL);
+	*ret_decided = r == 0 && (step >= mine || broken);
+	return r;
+}
+
+/* Sleep until the step is decided. 0, or why it is not. */
+static int step_wait(struct stoa_proxy *p, uint64_t mine, const struct patience *wait)
+{
+	const uint32_t attr = offsetof(struct rendezvous, news);
+	struct stoa_stamp stamp;
+	uint64_t news;
+	bool decided = false;
+	for (int r = 0;;) {
+		r = stoa_peek(p, attr, &news, sizeof(news), &stamp);
+		r = r ? r : step_look(p, mine, &decided);
+		if (r < 0 || decided)
+			return r;
+		r = sleep_on(p, attr, stamp.version, wait, INT64_MAX);
+		if (r < 0)
+			return r;
+	}
+}
+
+int stoa_rendezvous_meet(struct stoa_proxy *p, uint64_t seat, int64_t timeout)
+{
+	const struct patience wait = patience(p, timeout);
+	struct rendezvous_arrival arrival;
+	struct rendezvous_end end;
+	int r = rendezvous_arrive_call(p, &(struct rendezvous_seat){ seat }, &arrival, STOA_DEFAULT);
+	if (r < 0 || arrival.done)
+		return r;
+	int waited = step_wait(p, arrival.step, &wait);
+	r = rendezvous_withdraw_call(p, &(struct rendezvous_doubt){ seat, arrival.step }, &end, STOA_DEFAULT);
+	if (r < 0 || end.done)
+		return r;
+	return end.broken ? error_set(-EOWNERDEAD, "a party of rendezvous %s was lost; reset it, and let all join again",
+				      p->name)
+			  : error_set(waited, "not all parties of rendezvous %s are there for step %ju", p->name,
+				      (uintmax_t)arrival.step);
 }
