@@ -10,9 +10,11 @@
 #include <uthash.h>
 
 #include "src/error.h"
+#include "src/prefetch.h"
 #include "src/segment.h"
 
 #define ALIGN 64u
+#define AHEAD 768u /* bytes of a block that are fetched before it is written */
 #define HEAD sizeof(struct block)
 #define RESERVE (UINT64_C(64) << 10)
 #define BODIES_SHARE 16 /* at most one in so many bytes that are left goes to a row of bodies */
@@ -350,6 +352,13 @@ bool heap_choose(struct heap *h, uint64_t size, bool (*fits)(const void *data, c
 				return true;
 			}
 	return false;
+}
+
+void heap_prefetch(const struct heap *h, uint64_t at)
+{
+	prefetch_to_read(block_of(h, at));
+	for (uint64_t line = at; line < at + AHEAD; line += ALIGN)
+		prefetch_to_write(space_state(h->space, line));
 }
 
 uint64_t heap_capacity(const struct heap *h, uint64_t at)

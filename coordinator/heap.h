@@ -47,6 +47,7 @@ void heap_free(struct heap *h, uint64_t at);
 /* Take a free body of at least size bytes that fits. */
 bool heap_choose(struct heap *h, uint64_t size, bool (*fits)(const void *data, const struct body *), const void *data,
 		 uint64_t *ret_at);
+void heap_prefetch(const struct heap *h, uint64_t at); /* a block that will be written: its head, and how it begins */
 uint64_t heap_capacity(const struct heap *h, uint64_t at);
 
 #endif

@@ -164,6 +164,16 @@ int object_prepare(struct coordinator *c, struct object *o, uint32_t k)
 	return r < 0 ? r : part_room(c, o, k);
 }
 
+void object_prefetch(const struct coordinator *c, const struct object *o, uint32_t part)
+{
+	uint32_t k = o->cls->plan->n_attr_parts + part;
+	if (k >= o->cls->plan->n_parts)
+		return;
+	uint64_t at = atomic_load_explicit(&o->body->parts[k].cell[!o->current[k]], memory_order_relaxed);
+	if (at)
+		heap_prefetch(&c->heap, at);
+}
+
 void object_write(struct coordinator *c, struct object *o, uint64_t tag)
 {
 	for (uint32_t i = 0; i < o->n_dirty; i++) {

@@ -61,6 +61,9 @@ int object_prepare(struct coordinator *c, struct object *o, uint32_t part);
 /* All parts, made ready to be written by this turn; stamp (may be NULL): of the command that changed them all. */
 int object_prepare_all(struct coordinator *c, struct object *o, const struct stamp *stamp);
 
+/* This part of the hooks will be written: have its idle cell come. */
+void object_prefetch(const struct coordinator *c, const struct object *o, uint32_t part);
+
 /* Write the changed parts into their idle cells, tagged; after the commit make them the current ones. */
 void object_write(struct coordinator *c, struct object *o, uint64_t tag);
 void object_written(struct object *o);

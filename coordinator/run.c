@@ -447,4 +447,6 @@ void stoa_touch(uint32_t part)
 		c->room_touched_parts = room;
 	}
 	c->touched_parts[c->n_touched_parts++] = part;
+	if (c->n_steps)
+		object_prefetch(c, c->steps[c->n_steps - 1].object, part);
 }
