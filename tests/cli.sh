@@ -87,7 +87,7 @@ field() {
 serve() {
 	"$builddir/stoad" -n "$@" "$module" >>"$tmp/log" 2>&1 </dev/null &
 	daemon=$!
-	stoa -n "$1" -t 10 list >/dev/null || fail "stoad -n $*: does not serve"
+	stoa -n "$1" -t 10 list >/dev/null 2>&1 || fail "stoad -n $*: does not serve"
 }
 
 # until_health STATUS PATTERN: within 10 s.

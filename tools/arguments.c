@@ -39,10 +39,11 @@ static uint32_t n_fields(const struct stoa_struct *s) { return s ? s->n_attrs : 
 static bool complain(const struct filling *f, const char *what)
 {
 	char type[VALUE_TYPE_MAX];
-	fprintf(stderr, "stoa: %s takes ", f->whose);
+	tool_doubt();
+	fprintf(tool_errors(), "stoa: %s takes ", f->whose);
 	for (uint32_t i = 0; i < n_fields(f->s); i++)
-		fprintf(stderr, "%s%s:%s", i ? ", " : "", f->s->attrs[i].name, value_type(&f->s->attrs[i], type));
-	fprintf(stderr, "%s; %s\n", n_fields(f->s) ? "" : "no arguments", what);
+		fprintf(tool_errors(), "%s%s:%s", i ? ", " : "", f->s->attrs[i].name, value_type(&f->s->attrs[i], type));
+	fprintf(tool_errors(), "%s; %s\n", n_fields(f->s) ? "" : "no arguments", what);
 	return false;
 }
 

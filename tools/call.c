@@ -1,6 +1,7 @@
 /*
  * call.c: stoa call and stoa cast, a method with arguments by its table.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,30 +33,60 @@ static void print_result(const struct stoa_struct *s, const char *values)
 	}
 }
 
-static int call(const struct tool *tool, struct stoa_proxy *proxy, const struct stoa_method *method, const void *args)
+static int print(int r, const struct stoa_method *method, const void *result)
+{
+	if (r < 0)
+		return tool_fail(r);
+	if (out_json())
+		print_json(method->ret, result);
+	else
+		print_result(method->ret, result);
+	return TOOL_DONE;
+}
+
+static int submit(struct tool *tool, struct stoa_proxy *proxy, const struct stoa_method *method, const void *args,
+		  void *result)
+{
+	struct tool_sent *sent = tool->sent;
+	*sent = (struct tool_sent){ .stoa = tool->stoa, .method = method, .result = result };
+	int r = stoa_submit(proxy, method, args, result, result, tool->timeout, &sent->ticket);
+	if (r == 0)
+		return TOOL_SENT;
+	tool_free_struct(method->ret, result);
+	return tool_fail(r);
+}
+
+static int call(struct tool *tool, struct stoa_proxy *proxy, const struct stoa_method *method, const void *args)
 {
 	void *result = tool_new_struct(method->ret);
 	if (!result)
 		return TOOL_REFUSED;
-	int r = stoa_call(proxy, method, args, result, tool->timeout);
-	int status = r < 0 ? tool_fail(r) : TOOL_DONE;
-	if (r == 0 && out_json())
-		print_json(method->ret, result);
-	else if (r == 0)
-		print_result(method->ret, result);
+	if (tool->sent)
+		return submit(tool, proxy, method, args, result);
+	int status = print(stoa_call(proxy, method, args, result, tool->timeout), method, result);
 	tool_free_struct(method->ret, result);
 	return status;
 }
 
-static int cast(const struct tool *tool, struct stoa_proxy *proxy, const struct stoa_method *method, const void *args)
+int tool_await(struct tool *tool, struct tool_sent *sent)
+{
+	int r = stoa_await(sent->stoa, sent->ticket, tool->timeout);
+	int status = print(r, sent->method, sent->result);
+	if (r == -ETIMEDOUT || r == -ECONNRESET)
+		stoa_cancel(sent->stoa, sent->result); /* a late answer has nowhere to go */
+	tool_free_struct(sent->method->ret, sent->result);
+	return status;
+}
+
+static int cast(struct tool *tool, struct stoa_proxy *proxy, const struct stoa_method *method, const void *args)
 {
 	int r = stoa_cast(proxy, method, args, tool->timeout);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }
 
-typedef int send_function(const struct tool *, struct stoa_proxy *, const struct stoa_method *, const void *);
+typedef int send_function(struct tool *, struct stoa_proxy *, const struct stoa_method *, const void *);
 
-static int send(const struct tool *tool, struct stoa_proxy *proxy, send_function *how, int argc, char **argv)
+static int send(struct tool *tool, struct stoa_proxy *proxy, send_function *how, int argc, char **argv)
 {
 	char whose[2 * STOA_NAME_MAX + 32];
 	const struct stoa_class *cls = stoa_class_of(proxy);

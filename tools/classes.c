@@ -172,6 +172,7 @@ static int classes(struct tool *tool, int argc, char **argv)
 	struct listing l = { .argc = argc, .argv = argv, .seen = calloc((size_t)argc + 1, 1) };
 	if (!l.seen)
 		return tool_refuse("out of memory");
+	out_many();
 	int r = stoa_classes(tool->stoa, print, &l);
 	int status = r < 0 ? tool_fail(r) : TOOL_DONE;
 	for (int i = 0; status == TOOL_DONE && i < argc; i++)

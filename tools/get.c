@@ -57,9 +57,10 @@ static int want_of_all(struct asked *a, const char *text, const char *object, co
 	for (size_t i = 0; status == TOOL_DONE && i < a->readings.n; i++)
 		if (fnmatch(object, a->readings.all[i]->object, 0) == 0)
 			status = want_matching(a, a->readings.all[i], attr);
-	if (status == TOOL_DONE && a->n == before)
-		return tool_refuse("no attribute is like %s", text);
-	return status;
+	if (status != TOOL_DONE || a->n > before)
+		return status;
+	tool_doubt();
+	return tool_refuse("no attribute is like %s", text);
 }
 
 static int ask(struct asked *a, struct tool *tool, const char *text)
@@ -102,7 +103,7 @@ static void print_named(const struct wanted *w, const void *value)
 
 static void print(const struct asked *a, const struct wanted *w, const void *value)
 {
-	if (out_style() == OUT_ANSWER && a->n == 1 && !a->named) {
+	if (out_style() == OUT_ANSWER && !out_is_many()) {
 		out_value(NULL, w->attr, value);
 	} else if (out_json()) {
 		print_record(w, value);
@@ -147,6 +148,8 @@ static int get(struct tool *tool, int argc, char **argv)
 		status = ask(&a, tool, argv[i]);
 	if (status == TOOL_DONE)
 		status = take(&a, tool);
+	if (argc > 1 || a.named)
+		out_many();
 	for (size_t i = 0; status == TOOL_DONE && i < a.n; i++)
 		print(&a, &a.wanted[i], place(&a.wanted[i]));
 	readings_fini(&a.readings, tool);

@@ -16,6 +16,7 @@ static int print(void *data, const char *object, const struct stoa_class *cls)
 
 static int list(struct tool *tool, int argc, char **argv)
 {
+	out_many();
 	int r = stoa_list(tool->stoa, argc ? argv[0] : NULL, print, NULL);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }

@@ -89,6 +89,7 @@ static int namespaces(struct tool *tool, int argc, char **argv)
 	size_t n;
 	(void)argc;
 	(void)argv;
+	out_many();
 	int r = places_find(tool->all, &places, &n);
 	if (r < 0)
 		return tool_refuse("cannot look for namespaces: %s", strerror(-r));

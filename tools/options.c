@@ -147,6 +147,8 @@ static bool set_own(struct tool *tool, int c)
 
 static int set_option(struct tool *tool, int c, const struct spelling *s, const char *word)
 {
+	if (tool->keeps && c < OPTION_JSON && strchr("nahV", c))
+		return tool_misuse(tool, "-%c is for the command line, not for a line of stoa -", c);
 	switch (c) {
 	case 'n':
 		tool->namespace = optarg;
@@ -175,7 +177,7 @@ bool options_read(struct tool *tool, int argc, char **argv, int *ret_at, int *re
 	optind = 0; /* begin anew */
 	*ret_status = TOOL_DONE;
 	for (; (c = getopt_long(argc, argv, s.letters, s.names, NULL)) != -1; at = optind) {
-		if (c == 'h' || c == 'V') {
+		if ((c == 'h' || c == 'V') && !tool->keeps) {
 			if (c == 'h')
 				tool_print_help(tool->verb);
 			else

@@ -30,6 +30,7 @@ static struct {
 	/* JSON */
 	int depth;
 	bool comma[DEPTH_MAX + 1]; /* something stands at this depth */
+	bool many;
 
 	/* the table */
 	enum out_table table;
@@ -50,7 +51,7 @@ static void forget(void)
 	out.n_cells = out.n_columns = out.column = 0;
 	out.headed = false;
 	out.depth = 0;
-	out.comma[0] = false;
+	out.comma[0] = out.many = false;
 }
 
 void out_init(enum out_style style, FILE *to)
@@ -337,9 +338,13 @@ void out_value(const char *name, const struct stoa_attr *attr, const void *value
 	value_print(out.to, attr, value, VALUE_JSON);
 }
 
+void out_many(void) { out.many = true; }
+
+bool out_is_many(void) { return out.many; }
+
 void out_done(const char *what, const char *name)
 {
-	if (!out_json())
+	if (out.style != OUT_JSON)
 		return;
 	out_begin(OUT_PLAIN);
 	out_text(what, name);

@@ -58,7 +58,11 @@ void out_duration(const char *name, int64_t ns);    /* "250 ms", "2.50 s", "3h07
 void out_time(const char *name, int64_t ns);	    /* CLOCK_REALTIME, as the local time */
 void out_value(const char *name, const struct stoa_attr *attr, const void *value);
 
-/* What was done, where there is nothing else to say: {"removed":"hits"}, and nothing for people. */
+/* There may be any number of records, so that an answer of "stoa -" is a list even if it is one. */
+void out_many(void);
+bool out_is_many(void);
+
+/* What was done, where there is nothing else to say: {"removed":"hits"} with --json. */
 void out_done(const char *what, const char *name);
 
 /* ---- JSON by hand, for what is no table: names are NULL inside of [ ]; nothing happens for people ---- */

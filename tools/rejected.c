@@ -38,6 +38,7 @@ static int rejected(struct tool *tool, int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
+	out_many();
 	int r = stoa_rejected(tool->stoa, 0, print, NULL);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "src/nearest.h"
 #include "tools/output.h"
@@ -77,11 +78,22 @@ static int choose(struct tool *tool)
 
 /* ---- running ---- */
 
+/* Whether it is time to look again, in "stoa -": that takes system calls. */
+static bool is_due(const struct tool *tool)
+{
+	static time_t last;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	bool due = !tool->keeps || now.tv_sec != last;
+	last = now.tv_sec;
+	return due;
+}
+
 /* Whoever reads should know that nothing changes any more. */
 static void say_unwell(const struct tool *tool)
 {
 	struct stoa_health h;
-	if (stoa_health(tool->stoa, &h) == 0 && h.verdict != STOA_HEALTHY)
+	if (is_due(tool) && stoa_health(tool->stoa, &h) == 0 && h.verdict != STOA_HEALTHY)
 		tool_note("%s", h.text);
 }
 
@@ -91,7 +103,7 @@ static int attach_and_run(struct tool *tool, int argc, char **argv)
 	int r = v->flags & TOOL_MONITOR ? 0 : tool_attach(tool);
 	if (r < 0)
 		return tool_fail(r) == TOOL_GONE || r == -ENOENT ? TOOL_GONE : TOOL_REFUSED;
-	if (v->flags & TOOL_READS && tool->stoa && !tool->keeps)
+	if (v->flags & TOOL_READS && tool->stoa)
 		say_unwell(tool);
 	return v->run(tool, argc, argv);
 }
@@ -135,6 +147,8 @@ static int run_all(struct tool *tool, int argc, char **argv)
 static int run_with(struct tool *tool, int argc, char **argv)
 {
 	const struct verb *v = tool->verb;
+	if (tool->keeps && v->flags & TOOL_LONG)
+		return tool_misuse(tool, "%s runs on, and is no verb for stoa -", v->name);
 	if (argc < v->least || argc > v->most)
 		return tool_misuse(tool, "%s takes %s; there are %d operands", v->name,
 				   *v->operands ? v->operands : "no operands", argc);

@@ -25,6 +25,7 @@ static int read_value(const char *object, const char *text, struct assignment *a
 		return tool_refuse("out of memory");
 	if (value_parse(a->attr, text, a->value, why))
 		return TOOL_DONE;
+	tool_doubt();
 	return tool_refuse("attribute %s of object %s is %s; %s", a->attr->name, object, value_type(a->attr, type),
 			   why);
 }
@@ -43,9 +44,10 @@ static int read_one(struct tool *tool, const char *text, struct assignment *a)
 	a->attr = tool_find_attr(stoa_class_of(a->proxy), name);
 	if (!a->attr)
 		return TOOL_REFUSED;
-	if (!a->attr->writable)
-		return tool_refuse("attribute %s of object %s is not writable", name, object);
-	return read_value(object, equals + 1, a);
+	if (a->attr->writable)
+		return read_value(object, equals + 1, a);
+	tool_doubt();
+	return tool_refuse("attribute %s of object %s is not writable", name, object);
 }
 
 static void print(const struct assignment *a)
@@ -70,7 +72,7 @@ static int assign(const struct tool *tool, const struct assignment *all, int n)
 	}
 	int r = stoa_call_many(tool->stoa, (size_t)n, commands, tool->timeout);
 	free(commands);
-	for (int i = 0; r == 0 && out_json() && i < n; i++)
+	for (int i = 0; r == 0 && out_style() == OUT_JSON && i < n; i++)
 		print(&all[i]);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }

@@ -133,6 +133,8 @@ static int show(struct tool *tool, int argc, char **argv)
 		status = readings_add(&r, tool, argv[i]);
 	if (status == TOOL_DONE)
 		status = readings_take(&r, tool, tool_option(tool, "peek"));
+	if (argc > 1 || r.patterns)
+		out_many();
 	for (size_t i = 0; status == TOOL_DONE && i < r.n; i++)
 		status = print(r.all[i], i == 0);
 	readings_fini(&r, tool);

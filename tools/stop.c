@@ -27,5 +27,5 @@ const struct verb verb_stop = {
 	.example = "stop",
 	.doc = "end the coordinator, after what it has accepted",
 	.options = options,
-	.flags = TOOL_BRIEF | TOOL_LONG,
+	.flags = TOOL_BRIEF,
 };

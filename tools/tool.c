@@ -15,11 +15,22 @@
 
 /* ---- errors ---- */
 
-static int failure;
+static FILE *errors; /* NULL: standard error */
+static bool stale;
 
-int tool_failure(void) { return failure; }
+void tool_errors_to(FILE *to) { errors = to; }
 
-/* Of what is said on one line. */
+FILE *tool_errors(void) { return errors ? errors : stderr; }
+
+void tool_doubt(void) { stale = true; }
+
+bool tool_is_stale(void)
+{
+	bool was = stale;
+	stale = false;
+	return was;
+}
+
 static int exit_status(int code)
 {
 	return code == -ECONNRESET || code == -ENOTCONN || code == -ESHUTDOWN ? TOOL_GONE : TOOL_REFUSED;
@@ -31,9 +42,9 @@ int tool_fail(int code)
 	stoa_last_error(&e);
 	bool told = e.code == code && e.text[0];
 	bool doubt = told && e.may_apply && code == -ETIMEDOUT && strcmp(e.text, stoa_strerror(code)) != 0;
-	fprintf(stderr, "stoa: %s%s\n", told ? e.text : stoa_strerror(code),
+	fprintf(tool_errors(), "stoa: %s%s\n", told ? e.text : stoa_strerror(code),
 		doubt ? " (it may still be applied)" : "");
-	failure = code;
+	stale = stale || (code == -ESTALE && !(told && e.may_apply));
 	return exit_status(code);
 }
 
@@ -41,9 +52,9 @@ int tool_refuse(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	fputs("stoa: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	fputs("stoa: ", tool_errors());
+	vfprintf(tool_errors(), format, args);
+	fputc('\n', tool_errors());
 	va_end(args);
 	return TOOL_REFUSED;
 }
@@ -52,10 +63,13 @@ int tool_misuse(const struct tool *tool, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	fputs("stoa: ", stderr);
-	vfprintf(stderr, format, args);
+	fputs("stoa: ", tool_errors());
+	vfprintf(tool_errors(), format, args);
 	va_end(args);
-	fprintf(stderr, "\nTry 'stoa %s%s--help'.\n", tool->verb ? tool->verb->name : "", tool->verb ? " " : "");
+	if (errors)
+		fputc('\n', errors);
+	else
+		fprintf(stderr, "\nTry 'stoa %s%s--help'.\n", tool->verb ? tool->verb->name : "", tool->verb ? " " : "");
 	return tool->verb && tool->verb->flags & TOOL_MONITOR ? TOOL_UNKNOWN : TOOL_USAGE;
 }
 
@@ -249,6 +263,7 @@ static const char *each_method(const void *data, size_t i)
 
 static void say_unknown(const struct stoa_class *cls, const char *what, const char *name, const char *near)
 {
+	tool_doubt();
 	if (near)
 		tool_refuse("class %s has no %s %s; did you mean %s?", cls->name, what, name, near);
 	else

@@ -18,7 +18,14 @@
 
 #include "tools/verbs.h"
 
-enum tool_status { TOOL_DONE, TOOL_REFUSED, TOOL_USAGE, TOOL_GONE, TOOL_UNKNOWN = 3 };
+enum tool_status {
+	TOOL_SENT = -1, /* of "stoa -" alone: the answer comes later, through tool_await */
+	TOOL_DONE,
+	TOOL_REFUSED,
+	TOOL_USAGE,
+	TOOL_GONE,
+	TOOL_UNKNOWN = 3,
+};
 
 enum { /* flags of a verb */
 	TOOL_READS = 1 << 0,   /* only reads: attaches read-only, waits 1 s for a namespace, and takes the only live one */
@@ -78,6 +85,15 @@ struct tool {
 	struct stoa *reader, *writer; /* the handles there are */
 	struct tool_opened *opened;   /* objects that stay open, for "stoa -" */
 	bool keeps;		      /* them */
+	struct tool_sent *sent;	      /* a call may be left here instead of waiting for its answer; NULL: it waits */
+};
+
+/* A call that was submitted. */
+struct tool_sent {
+	struct stoa *stoa;
+	const struct stoa_method *method;
+	void *result;
+	uint64_t ticket;
 };
 
 /* ---- run.c ---- */
@@ -127,12 +143,27 @@ const struct stoa_method *tool_find_method(const struct stoa_class *cls, const c
 int tool_fail(int code);
 int tool_fail_object(const struct tool *tool, const char *object); /* -ENOENT, with the nearest name */
 int tool_fail_class(const struct tool *tool, const char *cls); /* the same of a class */
-int tool_failure(void); /* the code that tool_fail was last given; 0: none since tool_run */
+
+/*
+ * Since this was last asked, something that was open is not there any more (-ESTALE), or somebody doubted it, for its
+ * class does not have what was asked for; and nothing was sent.
+ */
+bool tool_is_stale(void);
+void tool_doubt(void);
 
 /* Print an error of our own. */
 int tool_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int tool_misuse(const struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void tool_note(const char *format, ...) __attribute__((format(printf, 1, 2))); /* not an error: "stoa: note: " */
+void tool_errors_to(FILE *to); /* all of these go there, each on one line; NULL: to standard error again */
+FILE *tool_errors(void);
+
+/* Not an error: "stoa: note: ", always on standard error. */
+void tool_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- call.c ---- */
+
+/* Wait for its answer, print it, and let go of it. An exit status. */
+int tool_await(struct tool *tool, struct tool_sent *sent);
 
 /* ---- arguments.c ---- */
 

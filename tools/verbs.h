@@ -18,6 +18,7 @@
 	X(stop) \
 	X(classes) \
 	X(health) \
-	X(rejected)
+	X(rejected) \
+	X(batch)
 
 #endif

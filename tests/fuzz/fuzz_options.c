@@ -38,11 +38,13 @@ static void stoad_words(int argc, char **argv)
 	fuzz_check(a.modules >= argv && a.modules <= argv + argc && argv[argc] == NULL, "the modules lie elsewhere");
 }
 
-/* What it says goes nowhere. */
+/* What it says goes nowhere, and "stoa -" has nothing to read. */
 static void stoa_words(int argc, char **argv)
 {
 	static FILE *nowhere;
 	FILE *out = stdout, *err = stderr;
+	if (!nowhere)
+		fuzz_check(freopen("/dev/null", "re", stdin), "no /dev/null");
 	nowhere = nowhere ? nowhere : fopen("/dev/null", "we");
 	stdout = stderr = nowhere;
 	int status = tool_main(argc, argv);
