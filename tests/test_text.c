@@ -67,6 +67,7 @@ static void cas_sets_only_what_is_as_expected(void)
 	assert_true(cas("", "tea"));
 	assert_false(cas("te", "milk"));
 	assert_false(cas("tea ", "milk"));
+	assert_false(cas("pea", "milk"));
 	assert_false(cas(NULL, "milk"));
 	assert_text("tea");
 	assert_true(cas("tea", ""));
