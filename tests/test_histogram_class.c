@@ -166,6 +166,25 @@ static void of_none_there_are_no_percentiles(void)
 	refused(-ERANGE, histogram_percentile_call(p, &(struct histogram_percentile){ NAN }, NULL, SOON));
 }
 
+/* All or nothing: the first command of two is undone, in a part that has something and in one that has nothing. */
+static void what_fails_with_another_command_is_undone(void)
+{
+	const uint64_t values[] = { 5, 1 << 20 };
+	start();
+	record(p, 1);
+	record(p, 1 << 30);
+	for (int i = 0; i < 2; i++) {
+		struct stoa_command both[] = {
+			{ .proxy = p, .method = &histogram_record_row, .args = &(struct histogram_args){ values[i] } },
+			{ .proxy = p, .method = &histogram_merge_row, .args = &(struct histogram_image){ { "\1", 1 } } },
+		};
+		refused(-EINVAL, stoa_call_many(s, 2, both, SOON));
+	}
+	record(p, 1 << 10);
+	record(p, 1 << 25);
+	assert_true(now(p).n == 4 && percentile(p, 50) == (1 << 10) + 7 && percentile(p, 75) == (1 << 25) + (1 << 18) - 1);
+}
+
 static void a_new_coordinator_has_all_counters(void)
 {
 	start();
@@ -174,11 +193,11 @@ static void a_new_coordinator_has_all_counters(void)
 	harness_kill_coordinator(s);
 	assert_all(p);
 	ok(histogram_reset_call(p, NULL, NULL, SOON));
-	record(p, 7);
-	ok(stoa_sync(s, SOON, NULL));
 	harness_kill_coordinator(s);
+	record(p, 1); /* between these there was something before the reset */
+	record(p, 100);
 	struct histogram h = now(p);
-	assert_true(h.n == 1 && h.mean == 7 && percentile(p, 0) == 7 && percentile(p, 100) == 7);
+	assert_true(h.n == 2 && h.mean == 50.5 && percentile(p, 50) == 1 && percentile(p, 75) == 100);
 }
 
 int main(void)
@@ -190,6 +209,7 @@ int main(void)
 		HARNESS(merged_is_as_if_all_was_recorded_there),
 		HARNESS(what_is_no_image_changes_nothing),
 		HARNESS(of_none_there_are_no_percentiles),
+		HARNESS(what_fails_with_another_command_is_undone),
 		HARNESS(a_new_coordinator_has_all_counters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,8 +56,8 @@ static uint64_t top_of(uint32_t counter)
 
 static void count(struct histogram *self, uint32_t counter, uint64_t n)
 {
-	counters_of(self)->of[counter] += n;
 	stoa_touch(counter / STEPS);
+	counters_of(self)->of[counter] += n;
 }
 
 static void sum_up(struct histogram *self, uint64_t n, uint64_t min, uint64_t max, double total)
@@ -102,9 +102,9 @@ static int histogram_reset(struct histogram *self, const stoa_none *args, stoa_n
 {
 	(void)args;
 	(void)ret;
-	memset(self->counters, 0, sizeof(struct counters));
 	for (uint32_t part = 0; part < PARTS; part++)
 		stoa_touch(part);
+	memset(self->counters, 0, sizeof(struct counters));
 	*self = (struct histogram){ .counters = self->counters };
 	return 0;
 }
@@ -243,13 +243,18 @@ static int unpack(void *self, uint32_t part, const void *data, size_t size)
 		return r;
 	if (size != 0 && size != sizeof(none))
 		return -EINVAL;
-	if (size)
-		memcpy(counters_of(h)->of + part * STEPS, data, size);
+	memcpy(counters_of(h)->of + part * STEPS, size ? data : none, sizeof(none));
 	return 0;
 }
 
 static const struct stoa_hooks hooks = {
-	.init_args = &stoa_none_struct, .init = init, .fini = fini, .parts = PARTS, .pack = pack, .unpack = unpack
+	.init_args = &stoa_none_struct,
+	.init = init,
+	.fini = fini,
+	.parts = PARTS,
+	.pack = pack,
+	.unpack = unpack,
+	.by_part = true,
 };
 
 #define ALL "n min max total mean"
