@@ -1,5 +1,6 @@
 #!/bin/sh
-# check_classes.sh: each built-in class from the shell: created, called, read, and what it refuses.
+# check_classes.sh: each built-in class from the shell: created, called, read, and what it refuses; and that it is where
+# it was after the daemon was ended and started again.
 set -u
 export LC_ALL=C
 unset STOA_NAMESPACE
@@ -38,8 +39,17 @@ expect_status() {
 	esac
 }
 
-"$builddir/stoad" --verify --volatile >"$dir/log" 2>&1 </dev/null &
-daemon=$!
+start() {
+	"$builddir/stoad" --verify "$@" >>"$dir/log" 2>&1 </dev/null &
+	daemon=$!
+}
+end() {
+	kill "$daemon"
+	wait "$daemon" || { echo "stoad: exit status $?"; bad=1; }
+	daemon=
+}
+
+start
 
 # ---- counter ----
 
@@ -153,10 +163,27 @@ expect '' set limit.rate=1000 limit.burst=1
 expect 'granted: *' call limit take 1
 refuses 'stoa: n is 1.5: not above 0 and up to the burst, which is 1' call limit take 1.5
 
+# ---- another daemon ----
+
+show_all() {
+	for object in $(stoa list | sed 's/ .*//'); do
+		stoa show --json "$object"
+	done
+}
+
+show_all >"$dir/before"
+end
+start --volatile
+show_all >"$dir/after"
+cmp "$dir/before" "$dir/after" || bad=1
+expect 4.8 call t percentile 95
+expect 301 call latency percentile 75
+expect 'broken: true
+wait_ns: *' call db check
+
 # ---- the end ----
 
-kill "$daemon"
-wait "$daemon" || { echo "stoad: exit status $?"; bad=1; }
-daemon=
+end
+[ -z "$(ls -A "$STOA_DIR")" ] || { ls -AR "$STOA_DIR"; bad=1; }
 [ $bad = 0 ] || cat "$dir/log"
 exit $bad
