@@ -12,6 +12,7 @@ import os
 import pickle
 import pydoc
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -250,6 +251,34 @@ class Values(Base):
                 break
         self.ns.await_answer(caught.exception.ticket, timeout=20)
         self.assertEqual(self.other.fixed, 1)
+
+
+class ReadyMade(Base):
+    def test_a_timer_is_as_the_statistics_module_has_it(self):
+        timer = self.ns.create("requests", "timer")
+        times = [(i * 7919) % 1000 / 8 for i in range(700)]
+        for ms in times:
+            timer.record.cast(ms)
+        now = timer.snapshot()
+        self.assertEqual((now["n"], now["min"], now["max"]), (700, min(times), max(times)))
+        self.assertAlmostEqual(now["mean"], statistics.mean(times), places=9)
+        self.assertAlmostEqual(now["stdev"], statistics.stdev(times), places=9)
+        cuts = statistics.quantiles(times, n=100, method="inclusive")
+        for p, ms in zip(timer.percentiles()._fields, timer.percentiles()):
+            self.assertAlmostEqual(ms, cuts[int(p[1:]) - 1], places=9)
+
+    def test_text_blob_bucket_and_histogram(self):
+        text, blob = self.ns.create("t", "text", value="grüße"), self.ns.create("b", "blob")
+        self.assertTrue(text.cas("grüße", "tea"))
+        self.assertFalse(text.cas("grüße", "milk"))
+        self.assertEqual((text.append(" and milk"), text.value), (12, "tea and milk"))
+        self.assertEqual((blob.set(bytes(range(256))), blob.value), (256, bytes(range(256))))
+        granted, wait_ns = self.ns.create("rate", "bucket", rate=1, burst=1).take(1)
+        self.assertEqual((granted, wait_ns), (True, 0))
+        one, other = self.ns.create("h", "histogram"), self.ns.create("i", "histogram")
+        one.record(200)
+        other.merge(one.image())
+        self.assertEqual((other.n, other.percentile(50)), (1, 200))
 
 
 class Together(Base):
