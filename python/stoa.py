@@ -20,6 +20,7 @@ stoa_python(3) has the rest.
 """
 
 import collections
+import contextlib
 import ctypes
 import errno
 import inspect
@@ -33,9 +34,9 @@ import weakref
 from ctypes import (CFUNCTYPE, POINTER, Structure, addressof, byref, c_bool, c_char, c_char_p, c_int, c_int64, c_size_t,
                     c_uint, c_uint8, c_uint32, c_uint64, c_void_p)
 
-__all__ = ["Change", "Command", "Error", "Exists", "Gone", "Group", "Health", "Method", "MethodError", "Namespace",
-           "NotAllowed", "NotFound", "Object", "Rejection", "Removed", "Snapshot", "Stamp", "Timeout", "WouldBlock",
-           "attach", "start"]
+__all__ = ["Change", "Command", "Error", "Exists", "Gone", "Group", "Health", "Latch", "Lease", "Method", "MethodError",
+           "Namespace", "NotAllowed", "NotFound", "Object", "Rejection", "Removed", "Rendezvous", "Snapshot", "Stamp",
+           "Timeout", "WouldBlock", "attach", "start"]
 
 _NAME = 64
 _TEXT = 256
@@ -135,7 +136,9 @@ _functions = {
     "call_many": [_p, c_size_t, _p, c_int64], "get": [_p, c_uint32, _p, c_size_t, c_int64, _p],
     "peek": [_p, c_uint32, _p, c_size_t, _p], "snapshot": [_p, _p, c_size_t, c_int64, _p],
     "snapshot_many": [c_size_t, _p, _p, c_int64, _p], "wait": [_p, c_uint32, c_uint64, c_int64, _p], "class_of": [_p],
-    "strerror": [c_int], "last_error": [_p], "text_fini": [_p], "blob_fini": [_p]}
+    "lease_take": [_p, c_char_p, c_int64, c_int64, _p], "latch_wait": [_p, c_int64],
+    "rendezvous_meet": [_p, c_uint64, c_int64], "strerror": [c_int], "last_error": [_p], "text_fini": [_p],
+    "blob_fini": [_p]}
 
 
 def _declare(lib):
@@ -606,7 +609,7 @@ def _make_type(description):
     body.update({m.name: Method(m) for m in description.methods})
     body = {name: value for name, value in body.items() if not name.startswith(("__", "_stoa_"))}
     body.update({"__slots__": (), "__doc__": doc, "__module__": __name__, "_stoa_class": description})
-    return type(description.name, (Object,), body)
+    return type(description.name, (_waiting.get(description.name, Object),), body)
 
 
 _types = {}
@@ -847,6 +850,66 @@ class Object:
     def close(self):
         """Give the handle back; the object stays."""
         self._stoa_hold = None
+
+
+# ---- built-in classes that are waited for: the library has a function for each that takes its own table only -------
+
+def _as_built_in(obj, cls):
+    hold, proxy, table = _hold_of(obj), c_void_p(), _Class.in_dll(_lib, f"stoa_{cls}_class")
+    _check(_lib.stoa_open(hold.space.pointer, _name(obj._stoa_name), byref(table), 0, byref(proxy)))
+    return _Hold(hold.space, proxy.value)
+
+
+class Lease(Object):
+    """A named lock, which the death of the process that has it frees."""
+
+    __slots__ = ()
+
+    def take(self, owner="", ttl=0, timeout=None):
+        """Take it, for ttl seconds (0: until it is released); waits for it, without a timeout as long as it takes.
+
+        Returns its token, for release and renew. owner is shown to others. Timeout: another has it; the text says who.
+        """
+        hold, token, ns = _as_built_in(self, "lease"), c_uint64(), _ns(ttl)
+
+        def attempt(seconds):
+            _check(_lib.stoa_lease_take(hold.proxy, _name(owner), ns, _ns(seconds), byref(token)))
+            return token.value
+        return _patiently(timeout, (Timeout, WouldBlock), attempt)
+
+    @contextlib.contextmanager
+    def held(self, owner="", ttl=0, timeout=None):
+        """Have it while a with statement runs: with nightly.held("backup") as token."""
+        token = Lease.take(self, owner, ttl, timeout)
+        try:
+            yield token
+        finally:
+            Object.call(self, "release", token)
+
+
+class Latch(Object):
+    """It is counted down, and opens at 0."""
+
+    __slots__ = ()
+
+    def wait_open(self, timeout=None):
+        """Wait until nothing is left, without a timeout as long as it takes."""
+        hold = _as_built_in(self, "latch")
+        _patiently(timeout, (Timeout, WouldBlock), lambda s: _check(_lib.stoa_latch_wait(hold.proxy, _ns(s))))
+
+
+class Rendezvous(Object):
+    """Parties that do one step after the other together."""
+
+    __slots__ = ()
+
+    def meet(self, seat, timeout=None):
+        """Arrive, and wait until all have: seat is what join returned."""
+        hold = _as_built_in(self, "rendezvous")
+        _check(_lib.stoa_rendezvous_meet(hold.proxy, seat, _ns(timeout)))
+
+
+_waiting = {"latch": Latch, "lease": Lease, "rendezvous": Rendezvous}
 
 
 # ---- namespaces ----------------------------------------------------------------------------------------------------

@@ -27,7 +27,8 @@ NUMBERS = ctypes.c_int, ctypes.c_int64, ctypes.c_size_t, ctypes.c_uint, ctypes.c
 
 
 def print_layout():
-    print("#include <stoa.h>")
+    for header in ("stoa.h", "stoa/latch.h", "stoa/lease.h", "stoa/rendezvous.h"):
+        print(f"#include <{header}>")
     for mirror, tag in (("_Attr", "attr"), ("_Struct", "struct"), ("_Method", "method"), ("_Hooks", "hooks"),
                         ("_Class", "class"), ("_Options", "options"), ("_Stamp", "stamp"), ("_Error", "error"),
                         ("_Health", "health"), ("_Rejection", "rejection"), ("_Command", "command")):
@@ -279,6 +280,50 @@ class ReadyMade(Base):
         one.record(200)
         other.merge(one.image())
         self.assertEqual((other.n, other.percentile(50)), (1, 200))
+
+    def test_a_lease_is_held(self):
+        lease = self.ns.create("nightly", "lease")
+        with lease.held("the test", timeout=20) as token:
+            self.assertEqual((lease.owner, lease.token, lease.pid), ("the test", token, os.getpid()))
+            with self.assertRaisesRegex(stoa.WouldBlock, 'held by "the test"'):
+                lease.take(timeout=0)
+            self.assertRaises(stoa.Timeout, lease.take, timeout=0.01)
+        threading.Timer(0.05, lease.release, [lease.take()]).start()
+        again = lease.take("again", ttl=0.05, timeout=20)
+        self.assertGreater(again, token)
+        pid = os.fork()
+        if pid == 0:  # it waits until the time is over, and dies with it
+            lease.take("child", timeout=20)
+            os._exit(0)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        self.assertRaises(stoa.MethodError, lease.release, again)
+        with lease.held(timeout=20):
+            pass
+        self.assertEqual(lease.number, 0)
+
+    def test_a_latch_opens_and_parties_meet(self):
+        latch, phase = self.ns.create("latch", "latch", left=2), self.ns.create("phase", "rendezvous", parties=3)
+        self.assertRaises(stoa.Timeout, latch.wait_open, 0.01)
+        self.assertRaises(stoa.WouldBlock, latch.wait_open, 0)
+        steps = []
+
+        def party():
+            seat = phase.join()
+            for step in range(20):
+                steps.append(step)
+                phase.meet(seat, timeout=20)
+            latch.down(1)
+        threads = [threading.Thread(target=party) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        seat = phase.join()
+        for step in range(20):
+            phase.meet(seat, timeout=20)
+        latch.wait_open(20)
+        self.assertEqual(steps, sorted(steps))
+        self.assertEqual(phase.step, 20)
+        for thread in threads:
+            thread.join()
 
 
 class Together(Base):
