@@ -10,6 +10,7 @@
 	X(list) \
 	X(show) \
 	X(get) \
+	X(watch) \
 	X(set) \
 	X(call) \
 	X(cast) \
