@@ -49,6 +49,9 @@ if [ -e "$libdir/libstoa.a" ]; then
 	eval "${CC:-cc} -std=gnu11 -pthread user.c -o static $($pkgconf --cflags stoa) $libs" || fail "link statically"
 	./static || fail "run, linked statically"
 fi
+for file in bash-completion/completions/stoa zsh/site-functions/_stoa; do
+	[ -n "$(find "$root/image" -path "*/share/$file")" ] || fail "$file is not installed"
+done
 for program in stoa stoad; do
 	file=$(find "$root/image" -path "*/*bin/$program")
 	[ -x "$file" ] || fail "$program is not installed"

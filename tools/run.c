@@ -35,45 +35,47 @@ static const struct verb *find_verb(const struct tool *tool, const char *name)
 
 /* ---- which namespace ---- */
 
-/* The live ones, at most n of them: "a, b, c, ...". */
-static void print_names(const struct place *places, size_t n, char *to, size_t size)
+/* How many are live: the first of them in tool->chosen, all in names, "a, b, c", as far as they fit. */
+static size_t find_live(struct tool *tool, char *names, size_t size)
 {
-	size_t at = 0;
-	to[0] = '\0';
-	for (size_t i = 0; i < n && at < size; i++)
-		if (places[i].live)
-			at += (size_t)snprintf(to + at, size - at, "%s%s", at ? ", " : "", places[i].name);
+	struct place *places;
+	size_t n, n_live = 0, at = 0;
+	names[0] = '\0';
+	if (places_find(false, &places, &n) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!places[i].live)
+			continue;
+		if (n_live++ == 0)
+			snprintf(tool->chosen, sizeof(tool->chosen), "%s", places[i].name);
+		if (at < size)
+			at += (size_t)snprintf(names + at, size - at, "%s%s", at ? ", " : "", places[i].name);
+	}
 	if (at >= size)
-		strcpy(to + size - 4, "...");
+		strcpy(names + size - 4, "...");
+	free(places);
+	return n_live;
 }
 
-static int choose_live(struct tool *tool, const struct place *places, size_t n)
+const char *tool_only_live(struct tool *tool)
 {
-	char names[400];
-	size_t n_live = 0;
-	for (size_t i = 0; i < n; i++)
-		if (places[i].live && n_live++ == 0)
-			snprintf(tool->chosen, sizeof(tool->chosen), "%s", places[i].name);
-	if (n_live == 1)
-		tool->namespace = tool->chosen;
-	if (n_live < 2)
-		return TOOL_DONE;
-	print_names(places, n, names, sizeof(names));
-	return tool_misuse(tool, "%zu namespaces are live: %s; choose one with -n, or STOA_NAMESPACE", n_live, names);
+	char names[8];
+	if (tool->namespace)
+		return tool->namespace;
+	return find_live(tool, names, sizeof(names)) == 1 ? tool->chosen : "default";
 }
 
 /* Who only reads, and does not say where, means the only one there is. */
 static int choose(struct tool *tool)
 {
-	struct place *places;
-	size_t n;
-	int status = TOOL_DONE;
-	if (!tool->namespace && tool->verb->flags & TOOL_READS && places_find(false, &places, &n) == 0) {
-		status = choose_live(tool, places, n);
-		free(places);
-	}
+	char names[400];
+	size_t n = !tool->namespace && tool->verb->flags & TOOL_READS ? find_live(tool, names, sizeof(names)) : 0;
+	if (n > 1)
+		return tool_misuse(tool, "%zu namespaces are live: %s; choose one with -n, or STOA_NAMESPACE", n, names);
+	if (n == 1)
+		tool->namespace = tool->chosen;
 	tool->namespace = tool->namespace ? tool->namespace : "default";
-	return status;
+	return TOOL_DONE;
 }
 
 /* ---- running ---- */

@@ -8,6 +8,7 @@
 #ifndef STOA_TOOL_H
 #define STOA_TOOL_H
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -75,7 +76,7 @@ extern const struct verb *const tool_verbs[]; /* ends with NULL */
 struct tool {
 	const struct verb *verb;
 	const char *namespace; /* -n, $STOA_NAMESPACE or what was chosen; NULL: not yet */
-	char chosen[2 * STOA_NAME_MAX + 2];
+	char chosen[NAME_MAX + 16];
 	int64_t timeout; /* ns */
 	bool has_timeout; /* -t was given */
 	bool json;	  /* --json: output.h knows it, too */
@@ -103,6 +104,9 @@ int tool_command_line(struct tool *tool, int argc, char **argv);
 
 /* One verb, argv[0] being its name, with its options and operands. */
 int tool_run(struct tool *tool, int argc, char **argv);
+
+/* The namespace that was given, or the only one of this user's that is live, or "default". */
+const char *tool_only_live(struct tool *tool);
 
 /* ---- options.c ---- */
 

@@ -20,6 +20,7 @@
 	X(classes) \
 	X(health) \
 	X(rejected) \
-	X(batch)
+	X(batch) \
+	X(complete)
 
 #endif
