@@ -42,7 +42,8 @@ static bool complain(const struct filling *f, const char *what)
 	tool_doubt();
 	fprintf(tool_errors(), "stoa: %s takes ", f->whose);
 	for (uint32_t i = 0; i < n_fields(f->s); i++)
-		fprintf(tool_errors(), "%s%s:%s", i ? ", " : "", f->s->attrs[i].name, value_type(&f->s->attrs[i], type));
+		fprintf(tool_errors(), "%s%s:%s", i ? ", " : "", f->s->attrs[i].name,
+			value_type(&f->s->attrs[i], type));
 	fprintf(tool_errors(), "%s; %s\n", n_fields(f->s) ? "" : "no arguments", what);
 	return false;
 }

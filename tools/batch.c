@@ -354,9 +354,10 @@ const struct verb verb_batch = {
 	.operands = "",
 	.example = "- <<<'call hits add 1'",
 	.doc = "verbs on standard input, an answer for each, a line each",
-	.more = "Words are separated by blanks; '...' is as it stands, in \"...\" a backslash makes \\n, \\t, \\r, \\\" and \\\\.\n"
-		"Answers: \"ok\", and what there is to say as JSON: the bare value of get and call, if it is one alone;\n"
-		"\"error\", the exit status and why. With --json, {\"status\":0,\"answer\":...} and {\"status\":1,\"error\":...}.\n"
+	.more = "Words are separated by blanks; '...' is as it stands, in \"...\" a backslash makes \\n, \\t, \\r,\n"
+		"\\\" and \\\\. Answers: \"ok\", and what there is to say as JSON: the bare value of get and call, if\n"
+		"it is one alone; \"error\", the exit status and why. With --json, {\"status\":0,\"answer\":...} and\n"
+		"{\"status\":1,\"error\":...}.\n"
 		"They are written when the input runs dry. -n and --json are given once, in front.\n",
 	.flags = TOOL_ALONE | TOOL_LONG,
 };

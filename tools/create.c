@@ -47,7 +47,8 @@ const struct verb verb_create = {
 	.operands = "OBJECT CLASS [ARGUMENT]...",
 	.example = "create hits counter 42",
 	.doc = "create an object",
-	.more = "Arguments are its first state, or what its class asks for; what is not given is zero.\n" TOOL_VALUES_TEXT,
+	.more = "Arguments are its first state, or what its class asks for; what is not given is zero.\n"
+		TOOL_VALUES_TEXT,
 	.options = create_options,
 	.flags = TOOL_VALUES,
 	.least = 2,

@@ -32,8 +32,8 @@ static void print_line(const char *namespace, const struct stoa_health *h)
 		fprintf(out_to(), "pid %d, heartbeat %.1f s ago, ", (int)h->coordinator, seconds(h->heartbeat_age));
 	if (h->coordinator)
 		fprintf(out_to(), "memory %.1f MiB (%+.1f since it started), ", mebibytes(h->resident), growth(h));
-	fprintf(out_to(), "queue %ju, applied %ju, folded %ju, rejected %ju, abandoned %ju, restarts %ju, objects %u, threads %u; "
-	       "namespace %s\n",
+	fprintf(out_to(), "queue %ju, applied %ju, folded %ju, rejected %ju, abandoned %ju, restarts %ju, objects %u, "
+	       "threads %u; namespace %s\n",
 	       (uintmax_t)h->queued, (uintmax_t)h->applied, (uintmax_t)h->folded, (uintmax_t)h->rejected,
 	       (uintmax_t)h->abandoned, (uintmax_t)h->restarts, h->objects, h->threads, namespace);
 }

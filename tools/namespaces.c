@@ -105,7 +105,8 @@ const struct verb verb_namespaces = {
 	.operands = "",
 	.example = "namespaces -a",
 	.doc = "all namespaces of this user, live or left over",
-	.more = "live: somebody serves it; suspect: somebody does, but not well; left over: its state was kept, or nobody\n"
-		"removed it; damaged: set aside by a coordinator. With -a, those of all users that can be seen.\n",
+	.more = "live: somebody serves it; suspect: somebody does, but not well; left over: its state was kept, or\n"
+		"nobody removed it; damaged: set aside by a coordinator. With -a, also those of other users, as far\n"
+		"as they can be seen.\n",
 	.flags = TOOL_ALONE | TOOL_ALL,
 };

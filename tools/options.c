@@ -57,8 +57,8 @@ static void print_verbs(void)
 	for (const struct verb *const *v = tool_verbs; *v; v++)
 		fprintf(out_to(), "  %-11s%-31s%s\n", (*v)->name, (*v)->operands, (*v)->doc);
 	fputs("\n"
-	      "  -n, --namespace=NAME   NAME, or another user's USER/NAME; default: $STOA_NAMESPACE, else for verbs that only\n"
-	      "                         read the one that is live, else \"default\"\n"
+	      "  -n, --namespace=NAME   NAME, or another user's USER/NAME; default: $STOA_NAMESPACE, else for verbs\n"
+	      "                         that only read the one that is live, else \"default\"\n"
 	      "  -a, --all              of list, health and others: all live namespaces, of all users\n"
 	      "  -t, --timeout=SECONDS  how long to wait for anything (5); readers wait 1 s for a namespace\n"
 	      "      --json             an object a line, for programs\n"
@@ -85,7 +85,8 @@ void tool_print_help(const struct verb *v)
 		return;
 	}
 	fprintf(out_to(), "Usage: stoa %s%s%s%s%s%s\n", v->flags & TOOL_ALONE ? "" : "[-n NAMESPACE] ", v->name,
-		v->flags & TOOL_ALL ? " [-a]" : "", v->options ? " [OPTION]..." : "", *v->operands ? " " : "", v->operands);
+		v->flags & TOOL_ALL ? " [-a]" : "", v->options ? " [OPTION]..." : "", *v->operands ? " " : "",
+		v->operands);
 	fprintf(out_to(), "%c%s.\n%s", v->doc[0] - 'a' + 'A', v->doc + 1, v->more ? v->more : "");
 	for (const struct verb_option *o = v->options; o && o->name; o++)
 		print_option(o);
@@ -127,7 +128,8 @@ static int refuse_option(const struct tool *tool, const struct spelling *s, cons
 	size_t n = strcspn(name, "=");
 	for (const struct verb *const *v = tool_verbs; n && *v; v++)
 		if (is_of(*v, name, n))
-			return tool_misuse(tool, "%s %s", word, tool->verb ? "is not for this verb" : "comes after its verb");
+			return tool_misuse(tool, "%s %s", word,
+					   tool->verb ? "is not for this verb" : "comes after its verb");
 	const char *near = n ? nearest(name, n, each_name, s) : NULL;
 	return near ? tool_misuse(tool, "%s is no option here; did you mean --%s?", word, near)
 		    : tool_misuse(tool, "%s is no option here", word);

@@ -71,7 +71,8 @@ static int choose(struct tool *tool)
 	char names[400];
 	size_t n = !tool->namespace && tool->verb->flags & TOOL_READS ? find_live(tool, names, sizeof(names)) : 0;
 	if (n > 1)
-		return tool_misuse(tool, "%zu namespaces are live: %s; choose one with -n, or STOA_NAMESPACE", n, names);
+		return tool_misuse(tool, "%zu namespaces are live: %s; choose one with -n, or STOA_NAMESPACE", n,
+				   names);
 	if (n == 1)
 		tool->namespace = tool->chosen;
 	tool->namespace = tool->namespace ? tool->namespace : "default";

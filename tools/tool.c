@@ -69,7 +69,8 @@ int tool_misuse(const struct tool *tool, const char *format, ...)
 	if (errors)
 		fputc('\n', errors);
 	else
-		fprintf(stderr, "\nTry 'stoa %s%s--help'.\n", tool->verb ? tool->verb->name : "", tool->verb ? " " : "");
+		fprintf(stderr, "\nTry 'stoa %s%s--help'.\n", tool->verb ? tool->verb->name : "",
+			tool->verb ? " " : "");
 	return tool->verb && tool->verb->flags & TOOL_MONITOR ? TOOL_UNKNOWN : TOOL_USAGE;
 }
 

@@ -29,7 +29,7 @@ enum tool_status {
 };
 
 enum { /* flags of a verb */
-	TOOL_READS = 1 << 0,   /* only reads: attaches read-only, waits 1 s for a namespace, and takes the only live one */
+	TOOL_READS = 1 << 0,   /* only reads: attaches read-only, waits 1 s for a namespace, takes the only live one */
 	TOOL_BRIEF = 1 << 1,   /* waits 1 s for a namespace, too */
 	TOOL_MONITOR = 1 << 2, /* attaches itself, and has a monitor's exit status: wrong usage is 3 */
 	TOOL_VALUES = 1 << 3,  /* after the first operand nothing is an option, as in "add -5" */
@@ -39,9 +39,9 @@ enum { /* flags of a verb */
 };
 
 /* For the help of several verbs. */
-#define TOOL_VALUES_TEXT                                                                                                    \
-	"Values are read by their type in the class: numbers, whole ones decimal or 0x...; true or false; text as it is;\n" \
-	"bytes as 0x... or @FILE; arrays as 1,2,3 or [[1, 2], [3, 4]].\n"
+#define TOOL_VALUES_TEXT \
+	"Values are read by their type in the class: numbers, whole ones decimal or 0x...; true or false; text as\n" \
+	"it is; bytes as 0x... or @FILE; arrays as 1,2,3 or [[1, 2], [3, 4]].\n"
 
 struct tool;
 
@@ -81,7 +81,7 @@ struct tool {
 	bool has_timeout; /* -t was given */
 	bool json;	  /* --json: output.h knows it, too */
 	bool all;	  /* -a */
-	const char *given[TOOL_OPTIONS_MAX]; /* values of the verb's options, "" of those that take none; NULL: not given */
+	const char *given[TOOL_OPTIONS_MAX]; /* values of the verb's options; "": it takes none; NULL: not given */
 	struct stoa *stoa;   /* as the verb wants it; NULL: not attached */
 	struct stoa *reader, *writer; /* the handles there are */
 	struct tool_opened *opened;   /* objects that stay open, for "stoa -" */

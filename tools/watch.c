@@ -2,8 +2,8 @@
  * watch.c: stoa watch, each change of objects and attributes, until something holds.
  *
  * A thread for each object that is watched, and one for the condition: it waits for the object to be there, then for a
- * version above the newest that it has seen, and looks at what has changed since. How many changes there were in between
- * is counted by the coordinator, with the value. What follows is under one lock: printing, counting, the end.
+ * version above the newest that it has seen, and looks at what has changed since. How many changes there were in
+ * between is counted by the coordinator, with the value. Under one lock are: printing, counting, the end.
  */
 #include <errno.h>
 #include <limits.h>
@@ -152,8 +152,8 @@ static void print_who(const struct stoa_stamp *at, uint64_t skipped)
 	}
 	snprintf(text, sizeof(text), "pid %u", at->pid);
 	out_text("who", text);
-	snprintf(text, sizeof(text), skipped ? "%ju skipped" : "", (uintmax_t)skipped);
-	out_text("skipped", text);
+	snprintf(text, sizeof(text), "%ju skipped", (uintmax_t)skipped);
+	out_text("skipped", skipped ? text : "");
 }
 
 static void print_change(const struct followed *f, const struct stoa_attr *a, const struct stoa_stamp *at,
@@ -407,7 +407,10 @@ static const struct verb_option options[] = {
 	{ .name = "count", .letter = 'c', .value = "N", .doc = "end after N lines" },
 	{ .name = "initial", .letter = 'i', .doc = "print what is there first, too" },
 	{ .name = "rate", .letter = 'r', .value = "N", .doc = "look at an object at most N times a second" },
-	{ .name = "until", .letter = 'u', .value = "CONDITION", .doc = "end when it holds: OBJECT.ATTRIBUTE>=VALUE, == != < <= >" },
+	{ .name = "until",
+	  .letter = 'u',
+	  .value = "CONDITION",
+	  .doc = "end when it holds: OBJECT.ATTRIBUTE>=VALUE, == != < <= >" },
 	{ 0 },
 };
 
@@ -417,8 +420,9 @@ const struct verb verb_watch = {
 	.operands = "[OBJECT[.ATTRIBUTE]]...",
 	.example = "watch hits --until 'hits.value>=100'",
 	.doc = "each change: time, version, value, who made it",
-	.more = "Changes that came too fast to be printed one by one are counted: \"3 skipped\". Objects need not be there yet,\n"
-		"and may come again. With -t, it ends after so long: with 1, if it was to wait for something.\n",
+	.more = "Changes that came too fast to be printed one by one are counted: \"3 skipped\". Objects need not be\n"
+		"there yet, and may come again. With -t, it ends after so long: with 1, if it was to wait for\n"
+		"something.\n",
 	.options = options,
 	.flags = TOOL_READS | TOOL_LONG,
 	.most = INT_MAX,
