@@ -99,6 +99,13 @@ remove e
 create e every
 call e total
 END
+answers 1 'ok 0
+error 1 timed out; a command may still apply
+ok 0' <<'END'
+call e total
+call -t 0.1 e pause 600
+call e total
+END
 
 # ---- one after the other: an answer comes when there is nothing more to read; a last line needs no end ----
 

@@ -93,6 +93,23 @@ json 0 'lines[0]["version"] < lines[1]["version"] and lines[0]["pid"] > 0' show 
 expect 1 'stoa: no object nix in namespace one' show hits nix
 expect_like 0 '*web-1: *web-2: *' show --peek 'web-*'
 
+# Some come and go, others stay: no pattern fails for that.
+for i in $(seq 2000); do
+	echo "create go-$i counter"
+	echo "create go-a$i counter"
+	echo "remove go-$i"
+	echo "remove go-a$i"
+done >"$tmp/lines"
+for i in $(seq 50); do cat "$tmp/lines"; done | "$builddir/stoa" - >/dev/null &
+churn=$!
+for i in $(seq 40); do
+	stoa get '*.value' >"$tmp/out" 2>&1 || fail "get, while objects come and go: $(cat "$tmp/out")"
+	grep -q '^web-2.value *60$' "$tmp/out" || fail "get, while objects come and go: no web-2: $(cat "$tmp/out")"
+	stoa show '*' >"$tmp/out" 2>&1 || fail "show, while objects come and go: $(cat "$tmp/out")"
+done
+kill "$churn" 2>/dev/null || fail "the objects came and went too early"
+wait "$churn" 2>/dev/null
+
 # ---- classes ----
 
 expect_like 0 'counter: version 1, fingerprint ????????????????

@@ -203,7 +203,7 @@ static int run_again(struct batch *b)
 static void answer_oldest(struct batch *b)
 {
 	struct tool_sent *sent = &b->sent[b->first_sent % SENT_MAX];
-	int status = tool_await(b->tool, sent);
+	int status = tool_await(sent);
 	b->first_sent++;
 	b->n_sent--;
 	answer(b, status);

@@ -48,7 +48,7 @@ static int submit(struct tool *tool, struct stoa_proxy *proxy, const struct stoa
 		  void *result)
 {
 	struct tool_sent *sent = tool->sent;
-	*sent = (struct tool_sent){ .stoa = tool->stoa, .method = method, .result = result };
+	*sent = (struct tool_sent){ .stoa = tool->stoa, .method = method, .result = result, .timeout = tool->timeout };
 	int r = stoa_submit(proxy, method, args, result, result, tool->timeout, &sent->ticket);
 	if (r == 0)
 		return TOOL_SENT;
@@ -68,9 +68,9 @@ static int call(struct tool *tool, struct stoa_proxy *proxy, const struct stoa_m
 	return status;
 }
 
-int tool_await(struct tool *tool, struct tool_sent *sent)
+int tool_await(struct tool_sent *sent)
 {
-	int r = stoa_await(sent->stoa, sent->ticket, tool->timeout);
+	int r = stoa_await(sent->stoa, sent->ticket, sent->timeout);
 	int status = print(r, sent->method, sent->result);
 	if (r == -ETIMEDOUT || r == -ECONNRESET)
 		stoa_cancel(sent->stoa, sent->result); /* a late answer has nowhere to go */

@@ -124,30 +124,41 @@ static int take_one(const struct tool *tool, const struct wanted *w, bool peek)
 {
 	struct stoa_proxy *proxy = w->reading->proxy;
 	const struct stoa_attr *a = w->attr;
-	int r = peek ? stoa_peek(proxy, a->offset, place(w), a->size, NULL)
-		     : stoa_get(proxy, a->offset, place(w), a->size, tool->timeout, NULL);
-	return r < 0 ? tool_fail(r) : TOOL_DONE;
+	return peek ? stoa_peek(proxy, a->offset, place(w), a->size, NULL)
+		    : stoa_get(proxy, a->offset, place(w), a->size, tool->timeout, NULL);
 }
 
 static int take(struct asked *a, const struct tool *tool)
 {
 	bool peek = tool_option(tool, "peek");
-	int status = TOOL_DONE;
+	int r = 0;
 	if (!peek && a->n > 1)
 		return readings_take(&a->readings, tool, false);
-	for (size_t i = 0; status == TOOL_DONE && i < a->n; i++)
-		status = take_one(tool, &a->wanted[i], peek);
-	return status;
+	for (size_t i = 0; r == 0 && i < a->n; i++)
+		r = take_one(tool, &a->wanted[i], peek);
+	return r;
+}
+
+/* All of it anew; a status, or a negative errno, unsaid. */
+static int read_all(struct asked *a, struct tool *tool, int argc, char **argv)
+{
+	int status = TOOL_DONE;
+	readings_fini(&a->readings, tool);
+	a->n = 0;
+	for (int i = 0; status == TOOL_DONE && i < argc; i++)
+		status = ask(a, tool, argv[i]);
+	return status == TOOL_DONE ? take(a, tool) : status;
 }
 
 static int get(struct tool *tool, int argc, char **argv)
 {
 	struct asked a = { 0 };
-	int status = TOOL_DONE;
-	for (int i = 0; status == TOOL_DONE && i < argc; i++)
-		status = ask(&a, tool, argv[i]);
-	if (status == TOOL_DONE)
-		status = take(&a, tool);
+	int tries = 0, status;
+	do
+		status = read_all(&a, tool, argc, argv);
+	while (readings_gone(&a.readings, status) && ++tries < READINGS_TRIES);
+	if (status < 0)
+		status = tool_fail(status);
 	if (argc > 1 || a.named)
 		out_many();
 	for (size_t i = 0; status == TOOL_DONE && i < a.n; i++)

@@ -135,7 +135,12 @@ int readings_take(struct readings *r, const struct tool *tool, bool peek)
 				  &r->all[0]->at);
 	else if (!peek && r->n > 1)
 		e = take_together(r, tool->timeout);
-	return e < 0 ? tool_fail(e) : TOOL_DONE;
+	return e;
+}
+
+bool readings_gone(const struct readings *r, int code)
+{
+	return code == -ESTALE && r->patterns;
 }
 
 void readings_fini(struct readings *r, struct tool *tool)

@@ -125,14 +125,25 @@ static int print(const struct reading *r, bool first)
 	return print_table(r);
 }
 
+/* All of them anew; a status, or what readings_take says. */
+static int read_all(struct readings *r, struct tool *tool, int argc, char **argv)
+{
+	int status = TOOL_DONE;
+	readings_fini(r, tool);
+	for (int i = 0; status == TOOL_DONE && i < argc; i++)
+		status = readings_add(r, tool, argv[i]);
+	return status == TOOL_DONE ? readings_take(r, tool, tool_option(tool, "peek")) : status;
+}
+
 static int show(struct tool *tool, int argc, char **argv)
 {
 	struct readings r = { 0 };
-	int status = TOOL_DONE;
-	for (int i = 0; status == TOOL_DONE && i < argc; i++)
-		status = readings_add(&r, tool, argv[i]);
-	if (status == TOOL_DONE)
-		status = readings_take(&r, tool, tool_option(tool, "peek"));
+	int tries = 0, status;
+	do
+		status = read_all(&r, tool, argc, argv);
+	while (readings_gone(&r, status) && ++tries < READINGS_TRIES);
+	if (status < 0)
+		status = tool_fail(status);
 	if (argc > 1 || r.patterns)
 		out_many();
 	for (size_t i = 0; status == TOOL_DONE && i < r.n; i++)

@@ -95,6 +95,7 @@ struct tool_sent {
 	const struct stoa_method *method;
 	void *result;
 	uint64_t ticket;
+	int64_t timeout; /* ns, from when it is waited for */
 };
 
 /* ---- run.c ---- */
@@ -167,7 +168,7 @@ void tool_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* ---- call.c ---- */
 
 /* Wait for its answer, print it, and let go of it. An exit status. */
-int tool_await(struct tool *tool, struct tool_sent *sent);
+int tool_await(struct tool_sent *sent);
 
 /* ---- arguments.c ---- */
 
