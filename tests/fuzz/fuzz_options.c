@@ -1,10 +1,12 @@
 /*
- * fuzz_options.c: the command lines of stoa and stoad, and names. Input: which of them, and words, one a line. Nobody
- * is attached to: the verbs end there, as without a coordinator.
+ * fuzz_options.c: the command lines of stoa and stoad, the lines of "stoa -", and names. Input: which of them, and words,
+ * one a line. Nobody is attached to: the verbs end there, as without a coordinator.
  */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "coordinator/arguments.h"
 #include "src/names.h"
@@ -53,6 +55,20 @@ static void stoa_words(int argc, char **argv)
 	fuzz_check(status >= TOOL_DONE && status <= TOOL_UNKNOWN, "exit status %d", status);
 }
 
+/* The text is what it reads. */
+static void stoa_lines(const char *text, size_t size)
+{
+	char *words[] = { (char *)"stoa", (char *)"-", NULL };
+	int fd = memfd_create("lines", MFD_CLOEXEC);
+	fuzz_check(fd >= 0 && write(fd, text, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0, "no memfd");
+	int keep = dup(STDIN_FILENO);
+	dup2(fd, STDIN_FILENO);
+	close(fd);
+	stoa_words(2, words);
+	dup2(keep, STDIN_FILENO);
+	close(keep);
+}
+
 static void name(const char *text)
 {
 	char above[PATH_MAX], dir[PATH_MAX], object[STOA_NAME_MAX + 1];
@@ -79,6 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t left = in.left < sizeof(text) - 1 ? in.left : sizeof(text) - 1;
 	input_bytes(&in, text, left);
 	text[left] = '\0';
+	if (how & 0x80) {
+		stoa_lines(text, left);
+		return 0;
+	}
 	for (char *rest = text, *word; n < WORDS_MAX && (word = strsep(&rest, "\n"));)
 		words[n++] = word;
 	words[n] = NULL;
