@@ -40,6 +40,12 @@ json 0 '[(l["namespace"], l["object"]) for l in lines] == [("one", "hits"), ("tw
 expect_like 0 'healthy: *namespace one
 healthy: *namespace two' health -a
 json 0 '[(l["namespace"], l["verdict"]) for l in lines] == [("one", "healthy"), ("two", "healthy")]' -a health --json
+expect_like 1 '*' -n one call hits add x=1
+expect_like 1 'stoa: * is out of range' -n one call hits add 9223372036854775807
+expect_like 0 'one  1  * hits.add: * is out of range' -a rejected
+json 0 '[(l["namespace"], l["row"]) for l in lines] == [("one", "add")]' -a rejected --json
+expect_like 0 'one  counter: version 1*
+two  counter: version 1*' -a classes counter
 expect_like 2 'stoa: -a is not for this verb*' -a set hits.value=1
 expect_like 2 'stoa: -a is for all namespaces, and -n for one*' -n one -a list
 

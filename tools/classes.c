@@ -12,6 +12,7 @@
 #include "tools/value.h"
 
 struct listing {
+	const struct tool *tool;
 	int argc;
 	char **argv; /* patterns; none: all */
 	bool *seen;  /* each of them */
@@ -74,8 +75,10 @@ static void print_attr(const struct stoa_attr *a)
 	out_end();
 }
 
-static void print_text(const struct stoa_class *cls, uint64_t fingerprint)
+static void print_text(const struct tool *tool, const struct stoa_class *cls, uint64_t fingerprint)
 {
+	if (tool->all)
+		fprintf(out_to(), "%s  ", tool->namespace);
 	fprintf(out_to(), "%s%s%s: version %u, fingerprint %016" PRIx64 "%s%s\n", out_colour(OUT_BOLD), cls->name,
 		out_colour(OUT_NONE), cls->version, fingerprint, cls->doc ? "; " : "", cls->doc ? cls->doc : "");
 	for (uint32_t i = 0; i < cls->state->n_attrs; i++)
@@ -163,13 +166,13 @@ static int print(void *data, const struct stoa_class *cls, uint64_t fingerprint)
 	if (out_json())
 		print_json(cls, fingerprint);
 	else
-		print_text(cls, fingerprint);
+		print_text(l->tool, cls, fingerprint);
 	return 0;
 }
 
 static int classes(struct tool *tool, int argc, char **argv)
 {
-	struct listing l = { .argc = argc, .argv = argv, .seen = calloc((size_t)argc + 1, 1) };
+	struct listing l = { .tool = tool, .argc = argc, .argv = argv, .seen = calloc((size_t)argc + 1, 1) };
 	if (!l.seen)
 		return tool_refuse("out of memory");
 	out_many();

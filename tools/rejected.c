@@ -22,15 +22,15 @@ static void print_json(const struct stoa_rejection *r)
 
 static int print(void *data, const struct stoa_rejection *r)
 {
+	const struct tool *tool = data;
 	char when[40];
-	(void)data;
 	if (out_json()) {
 		print_json(r);
 		return 0;
 	}
 	out_print_time(when, sizeof(when), r->time_ns);
-	fprintf(out_to(), "%ju  %.19s  pid %u  %s%s%s: %s\n", (uintmax_t)r->number, when, r->pid,
-		*r->object ? r->object : "-", *r->row ? "." : "", r->row, r->text);
+	fprintf(out_to(), "%s%s%ju  %.19s  pid %u  %s%s%s: %s\n", tool->all ? tool->namespace : "",
+		tool->all ? "  " : "", (uintmax_t)r->number, when, r->pid, *r->object ? r->object : "-", *r->row ? "." : "", r->row, r->text);
 	return 0;
 }
 
@@ -39,7 +39,7 @@ static int rejected(struct tool *tool, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	out_many();
-	int r = stoa_rejected(tool->stoa, 0, print, NULL);
+	int r = stoa_rejected(tool->stoa, 0, print, tool);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }
 
@@ -50,5 +50,5 @@ const struct verb verb_rejected = {
 	.example = "rejected",
 	.doc = "the last commands that were not applied, and why",
 	.more = "At most 256, the oldest first.\n",
-	.flags = TOOL_READS,
+	.flags = TOOL_READS | TOOL_ALL,
 };
