@@ -100,6 +100,25 @@ create e every
 call e total
 END
 answers 1 'ok 0
+error 1 a quote is not closed
+ok 0
+error 2 there is no verb frob
+ok 0
+error 1 class every has no method totl; did you mean total?
+ok 0
+error 1 no luck today
+ok 0' <<'END'
+call e total
+call e total "
+call e total
+frob
+call e total
+call e totl
+call e total
+call e fail
+call e total
+END
+answers 1 'ok 0
 error 1 timed out; a command may still apply
 ok 0' <<'END'
 call e total

@@ -165,18 +165,18 @@ static char *take_word(char *at)
 	return next;
 }
 
-static int split(struct batch *b, char *line)
+/* NULL, or why it cannot be. */
+static const char *split(struct batch *b, char *line)
 {
-	b->n_words = 0;
 	for (;;) {
 		line += strspn(line, " \t");
 		if (!*line || (*line == '#' && b->n_words == 0))
-			return TOOL_DONE;
+			return NULL;
 		if (!add_word(b, line))
-			return tool_refuse("out of memory");
+			return "out of memory";
 		line = take_word(line);
 		if (!line)
-			return tool_refuse("a quote is not closed");
+			return "a quote is not closed";
 	}
 }
 
@@ -253,21 +253,27 @@ static int run_behind(struct batch *b)
 	return run_alone(b);
 }
 
-static int read_line(struct batch *b, char *line, size_t n)
+static const char *read_line(struct batch *b, char *line, size_t n)
 {
+	b->n_words = 0;
 	if (n > 0 && line[n - 1] == '\r')
 		line[--n] = '\0';
+	return memchr(line, '\0', n) ? "a line has a NUL byte" : split(b, line);
+}
+
+static int refuse_line(struct batch *b, const char *why)
+{
+	answer_all(b);
 	b->tool->verb = NULL;
-	return memchr(line, '\0', n) ? tool_refuse("a line has a NUL byte") : split(b, line);
+	return tool_refuse("%s", why);
 }
 
 static void do_line(struct batch *b, char *line, size_t n)
 {
-	int status = read_line(b, line, n);
-	if (status == TOOL_DONE && b->n_words == 0)
+	const char *why = read_line(b, line, n);
+	if (!why && b->n_words == 0)
 		return; /* blank, or a comment */
-	if (status == TOOL_DONE)
-		status = run_behind(b);
+	int status = why ? refuse_line(b, why) : run_behind(b);
 	if (status != TOOL_SENT)
 		answer(b, status);
 }
