@@ -37,7 +37,7 @@ cleanup() {
 	rm -rf "$tmp" "$STOA_DIR"
 }
 trap cleanup EXIT
-trap 'exit 1' HUP INT TERM
+trap 'exit 1' HUP INT PIPE TERM
 
 stoa() {
 	"$builddir/stoa" "$@" </dev/null
