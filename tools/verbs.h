@@ -17,6 +17,7 @@
 	X(create) \
 	X(remove) \
 	X(stop) \
+	X(lock) \
 	X(classes) \
 	X(health) \
 	X(rejected) \

@@ -1,0 +1,80 @@
+#!/bin/sh
+# check_lock.sh: stoa lock: one command at a time, its exit status, and whoever waits goes on at once, however the one
+# before ended: well, by a signal, or killed together with the coordinator.
+set -u
+. "$srcdir/tests/cli.sh"
+
+# within SECONDS COMMAND…: it comes true
+within() {
+	for i in $(seq $(($1 * 20))); do
+		! eval "$2" || return 0
+		sleep 0.05
+	done
+	fail "not within $1 s: $2"
+}
+
+# hold NAME: in the background, its pid in $holder; there when $tmp/NAME is.
+hold() {
+	rm -f "$tmp/$1"
+	"$builddir/stoa" lock nightly -- sh -c "echo \$\$ >'$tmp/$1'; exec sleep 1000" </dev/null >"$tmp/$1.out" 2>&1 &
+	holder=$!
+	within 10 "[ -s '$tmp/$1' ]"
+}
+
+is_gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+serve default
+
+# ---- status, and what the command is given ----
+
+expect 0 'hello' lock nightly -- echo hello
+expect 7 '' lock nightly -- sh -c 'exit 7'
+expect 143 '' lock nightly -- sh -c 'kill $$'
+expect_like 0 '[1-9]*' lock nightly -- sh -c 'echo $STOA_LEASE_TOKEN'
+expect 127 'stoa: cannot run /no/such/command: No such file or directory' lock nightly -- /no/such/command
+expect 126 'stoa: cannot run /: Permission denied' lock nightly -- /
+expect 0 'next -w' lock nightly -w 0 -- echo next -w
+expect 0 0 get nightly.number
+
+# ---- wrong ----
+
+expect_like 2 'stoa: lock takes LEASE -- COMMAND...; there are 1 operands*' lock nightly
+expect_like 2 'stoa: *-w*x*' lock -w x nightly -- true
+expect 0 '' create hits counter
+expect_like 1 'stoa: object hits is there already, of class counter' lock hits -- true
+
+# ---- another has it ----
+
+hold first
+expect_like 1 "stoa: lease nightly is held by \"sh -c echo *\", pid $holder" lock -w 0 nightly -- echo never
+expect_like 9 'stoa: lease nightly is held by*' lock -w 0.1 -E 9 nightly -- echo never
+"$builddir/stoa" lock nightly -- echo next </dev/null >"$tmp/next" &
+waiter=$!
+kill -KILL $holder
+wait $waiter || fail "who waited exited with $?"
+[ "$(cat "$tmp/next")" = next ] || fail "who waited said $(cat "$tmp/next")"
+within 10 "is_gone $(cat "$tmp/first")" # the command, too
+
+# ---- signals reach the command; the lease is free when it has ended ----
+
+hold second
+kill -TERM $holder
+wait $holder
+[ $? = 143 ] || fail "a command that SIGTERM ended: exit status $?"
+expect 0 '' lock -w 0 nightly -- true
+
+# ---- coordinators die ----
+
+hold third
+kill -KILL "$(field coordinator)"
+expect_like 1 'stoa: lease nightly is held by*' lock -w 0 nightly -- echo never
+kill -STOP "$(field guardian)"
+coordinator=$(field coordinator)
+kill -STOP "$coordinator"
+kill -KILL $holder
+kill -KILL "$coordinator"
+kill -CONT "$(field guardian)"
+expect 0 next lock -w 10 nightly -- echo next
+exit $bad
