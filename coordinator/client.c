@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "coordinator/door.h"
+#include "coordinator/former.h"
 #include "coordinator/lanes.h"
 #include "coordinator/leave.h"
 #include "src/clock.h"
@@ -33,7 +34,7 @@
 #define ACCEPT_MAX 64	  /* at once; commands wait meanwhile */
 
 /* What an epoll event is about: kind above, index below. */
-enum { ON_LISTEN, ON_DOORBELL, ON_LINK, ON_SIGNAL, ON_NEW, ON_CONN, ON_PID };
+enum { ON_LISTEN, ON_DOORBELL, ON_LINK, ON_SIGNAL, ON_NEW, ON_CONN, ON_PID, ON_FORMER };
 
 static int watch(struct coordinator *c, int fd, uint32_t kind, uint32_t index)
 {
@@ -78,6 +79,9 @@ int client_init(struct coordinator *c)
 	r = r ? r : watch(c, ns->doorbell_fd, ON_DOORBELL, 0);
 	r = r ? r : watch(c, ns->link_fd, ON_LINK, 0);
 	r = r ? r : watch(c, c->signal_fd, ON_SIGNAL, 0);
+	r = r ? r : former_load(c);
+	for (uint32_t i = 0; r == 0 && i < c->n_formers; i++)
+		r = watch(c, c->formers[i].pid_fd, ON_FORMER, i);
 	for (uint32_t i = 0; r == 0 && i < ns->roster.n_clients; i++)
 		if (ns->roster.clients[i].used)
 			r = client_watch(c, i);
@@ -89,6 +93,7 @@ int client_init(struct coordinator *c)
 void client_fini(struct coordinator *c)
 {
 	door_fini(c);
+	former_fini(c);
 	int fds[] = { c->epoll_fd, c->signal_fd, c->state_ro_fd, c->ingress_ro_fd, c->proc_fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
@@ -147,6 +152,7 @@ static void client_died(struct coordinator *c, uint32_t i)
 	if (!r->clients[i].read_only && !r->clients[i].dead) {
 		c->doubtful = true;
 		leave_note(c);
+		former_forget(c, r->clients[i].number);
 	}
 	roster_mark_dead(r, c->ns->link_fd, i);
 	if (r->clients[i].pid_fd >= 0) /* a dead process's is readable for ever */
@@ -275,8 +281,13 @@ static int client_add(struct coordinator *c, struct roster_client *client, uint3
 {
 	_Atomic uint64_t *numbers = &c->space->state->next_incarnation;
 	c->space->ingress->head = c->ingress_head; /* any client could have damaged it, and the newcomer looks at it */
-	client->number = atomic_fetch_add_explicit(numbers, 1, memory_order_relaxed) + 1;
+	client->started = process_started(c->proc_fd, client->pid);
+	client->number = client->read_only ? 0 : former_number(c, client->pid);
+	if (client->number == 0)
+		client->number = atomic_fetch_add_explicit(numbers, 1, memory_order_relaxed) + 1;
 	int r = roster_add_client(&c->ns->roster, c->ns->link_fd, client, ret_index);
+	if (r == 0)
+		former_returned(c, client->number);
 	return r == -EMFILE || r == -ETOOMANYREFS ? no_descriptor(c, -EMFILE, "client") : r;
 }
 
@@ -537,6 +548,9 @@ int client_poll(struct coordinator *c, int timeout)
 			break;
 		case ON_PID:
 			on_pid(c, index);
+			break;
+		case ON_FORMER:
+			former_died(c, index);
 			break;
 		}
 	}

@@ -127,6 +127,13 @@ struct answer {
 	char bytes[64 - sizeof(struct reply)];
 };
 
+/* coordinator/former.h */
+struct former {
+	uint64_t number; /* 0: none */
+	pid_t pid;
+	int pid_fd;
+};
+
 #define NEWCOMERS 64
 
 /* A connection that has not said hello. */
@@ -174,6 +181,8 @@ struct coordinator {
 	bool doubtful;	       /* a writer is gone, who may have left lies in the ingress */
 	uint32_t leaving;	/* as in the state: the next place to be told that clients have left */
 	uint64_t *leave_queued; /* a bit for each place: its word is in the ring */
+	struct former *formers;
+	uint32_t n_formers;
 	bool any_minds;		/* false: no object is of a class that minds */
 	uint64_t old_until;    /* `committed` here: lanes of epochs before are done with; UINT64_MAX: they are */
 	int stopping; /* -1: no; else enum stoa_stop */

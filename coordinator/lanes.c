@@ -211,6 +211,8 @@ int lanes_give(struct coordinator *c, uint32_t lane, const struct roster_client 
 		(struct stoa_client){ .pid = to->pid, .uid = to->uid, .client = lane, .number = to->number };
 	row->uid = to->uid;
 	row->number = to->number;
+	row->started = to->started;
+	row->owner = to->pid;
 	atomic_store(&row->pid, to->pid);
 	*ret_seq = c->lanes[lane].seq;
 	return fd;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/former.h"
 #include "coordinator/objects.h"
 #include "src/image.h"
 #include "src/ring.h"
@@ -154,7 +155,7 @@ int leave_record(struct coordinator *c, uint64_t word, struct record *ret)
 bool stoa_attached(uint64_t number)
 {
 	const struct coordinator *c = coordinator_self;
-	bool found = false;
+	bool found = c && number && former_is_there(c, number);
 	for (uint32_t i = 0; c && number && i < c->ns->roster.n_clients && !found; i++) {
 		const struct roster_client *client = &c->ns->roster.clients[i];
 		found = client->used && !client->dead && client->number == number;

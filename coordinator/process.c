@@ -96,6 +96,20 @@ FILE *process_read(int dir_fd, const char *file)
 	return f;
 }
 
+uint64_t process_started(int proc_fd, pid_t pid)
+{
+	char path[32], line[1024], *at = NULL;
+	snprintf(path, sizeof(path), "../%d/stat", (int)pid);
+	FILE *f = process_read(proc_fd, path);
+	if (f && fgets(line, sizeof(line), f))
+		at = strrchr(line, ')'); /* the end of its name, which may be any text */
+	if (f)
+		fclose(f);
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
 void process_how(int status, char *text, size_t size)
 {
 	if (status == STATUS_CLOSED)

@@ -6,8 +6,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 
 int process_threads(void); /* of this process; 1 if /proc does not tell */
 
@@ -28,6 +30,9 @@ struct process_limits {
 };
 void process_read_limits(struct process_limits *ret_limits);
 bool process_is_limited(const struct process_limits *before);
+
+/* When a process began, in ticks since the machine did; with the pid it tells processes apart. 0: it is not known. */
+uint64_t process_started(int proc_fd, pid_t pid); /* proc_fd: of /proc/self */
 
 FILE *process_read(int dir_fd, const char *file); /* NULL, errno is set */
 

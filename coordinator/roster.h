@@ -19,6 +19,7 @@ struct roster_client {
 	pid_t pid;
 	uid_t uid;
 	uint64_t number;   /* struct stoa_client's */
+	uint64_t started;  /* process_started */
 	uint64_t answered; /* by this process: the last question for a lane, which comes again while we are slow */
 };
 

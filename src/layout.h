@@ -150,7 +150,9 @@ struct lane_row {
 	_Atomic int32_t pid; /* of its owner; 0: free */
 	uint32_t uid;	     /* … and what else his commands may want to know of him, who may be gone by then */
 	uint64_t number;
-	uint32_t unused[8];
+	uint64_t started; /* of his process, as coordinator/process.h has it; 0: not known, or he has left */
+	int32_t owner;	  /* his pid, also when it is free */
+	uint32_t unused[5];
 };
 _Static_assert(sizeof(struct lane_row) == 2 * LAYOUT_LINE, "a lane's row is two lines");
 

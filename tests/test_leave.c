@@ -23,8 +23,13 @@ struct chair {
 	int64_t freed, other;
 };
 STOA_STRUCT(chair, STOA_ATTR(struct chair, number), STOA_ATTR(struct chair, freed), STOA_ATTR(struct chair, other));
+struct whom {
+	uint64_t number;
+};
+STOA_STRUCT(whom, STOA_ATTR(struct whom, number));
 STOA_STUB(chair, sit, stoa_none, stoa_none);
 STOA_STUB(chair, look, stoa_none, stoa_none);
+STOA_STUB(chair, seat, struct whom, stoa_none);
 
 static struct shared {
 	_Atomic int how, step;
@@ -59,9 +64,17 @@ static int chair_look(struct chair *self, const stoa_none *args, stoa_none *ret)
 	}
 	return 0;
 }
+
+static int chair_seat(struct chair *self, const struct whom *args, stoa_none *ret)
+{
+	(void)ret;
+	self->number = args->number;
+	return 0;
+}
+STOA_METHOD(chair, seat, whom, stoa_none, .writes = "number");
 STOA_METHOD(chair, sit, stoa_none, stoa_none, .writes = "number");
 STOA_METHOD(chair, look, stoa_none, stoa_none, .writes = "number freed", .on_leave = true);
-STOA_CLASS(chair, 1, &chair_sit_row, &chair_look_row);
+STOA_CLASS(chair, 1, &chair_seat_row, &chair_sit_row, &chair_look_row);
 
 /* The same with its state in a part of its own. */
 struct bench {
@@ -231,15 +244,73 @@ static void who_dies_with_the_coordinator_is_gone(void)
 	until(look().freed == 1);
 }
 
+static void serve_again(void)
+{
+	ok(stoa_start("test", STOA_CLASSES(&chair_class, &bench_class), STOA_OPTIONS(.flags = STOA_VERIFY),
+		      &(struct stoa *){ NULL }));
+}
+
 static void who_died_with_coordinator_and_guardian_is_gone(void)
 {
 	start();
 	pid_t pid = taken();
 	harness_kill_both(s);
 	end(pid);
-	ok(stoa_start("test", STOA_CLASSES(&chair_class, &bench_class), STOA_OPTIONS(.flags = STOA_VERIFY),
-		      &(struct stoa *){ NULL }));
+	serve_again();
 	until(look().freed == 1);
+}
+
+static void who_lives_on_is_not_gone_when_coordinator_and_guardian_died(void)
+{
+	start();
+	pid_t pid = taken();
+	harness_kill_both(s);
+	serve_again();
+	ok(chair_look_call(p, NULL, NULL, SOON));
+	assert_true(look().number > 0); /* it has not said a word to this one */
+	harness_kill_coordinator(s);
+	ok(chair_look_call(p, NULL, NULL, SOON));
+	assert_int_equal(look().freed, 0);
+	end(pid);
+	until(look().freed == 1);
+}
+
+static void sit_and_come_back(int unused)
+{
+	(void)unused;
+	ok(chair_sit_call(p, NULL, NULL, SOON));
+	uint64_t number = look().number;
+	atomic_store(&shared->step, 1);
+	until(atomic_load(&shared->step) == 2);
+	ok(chair_sit_call(p, NULL, NULL, SOON));
+	assert_int_equal(look().number, number);
+	atomic_store(&shared->step, 3);
+	until(atomic_load(&shared->step) == 4);
+	s = stoa_detach(s);
+	until(atomic_load(&shared->step) == 5);
+}
+
+static void who_comes_back_to_another_is_the_same_and_goes_as_others_do(void)
+{
+	start();
+	pid_t pid = harness_spawn(sit_and_come_back, 0);
+	until(atomic_load(&shared->step) == 1);
+	harness_kill_both(s);
+	serve_again();
+	atomic_store(&shared->step, 2);
+	until(atomic_load(&shared->step) == 3);
+	assert_int_equal(look().freed, 0);
+	uint64_t number = look().number;
+	harness_freeze(s);
+	atomic_store(&shared->step, 4);
+	kill(harness_coordinator(s), SIGKILL); /* the next one finds a process that lives, and has left */
+	until(look().freed == 1);
+	harness_kill_coordinator(s); /* this one does not know it as a client either */
+	ok(chair_seat_call(p, &(struct whom){ number }, NULL, SOON));
+	ok(chair_look_call(p, NULL, NULL, SOON));
+	assert_int_equal(look().freed, 2);
+	atomic_store(&shared->step, 5);
+	harness_join(pid);
 }
 
 static void sit_when_told(int unused)
@@ -396,12 +467,14 @@ int main(void)
 		HARNESS(look_that_refuses_is_undone),
 		HARNESS(look_that_writes_what_it_does_not_declare_is_undone),
 		HARNESS(nobody_minds_nothing_is_told),
+		HARNESS(who_comes_back_to_another_is_the_same_and_goes_as_others_do),
 		HARNESS(who_detaches_is_gone_though_its_process_lives),
 		HARNESS(who_died_before_his_command_ran_is_gone),
 		HARNESS(who_died_with_coordinator_and_guardian_is_gone),
 		HARNESS(who_dies_while_the_coordinator_is_stopped_is_gone),
 		HARNESS(who_dies_with_the_coordinator_is_gone),
 		HARNESS(who_is_stopped_or_silent_is_not_gone),
+		HARNESS(who_lives_on_is_not_gone_when_coordinator_and_guardian_died),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
