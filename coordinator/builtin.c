@@ -8,11 +8,13 @@
 #include "include/stoa/breaker.h"
 #include "include/stoa/bucket.h"
 #include "include/stoa/counter.h"
+#include "include/stoa/dict.h"
 #include "include/stoa/gauge.h"
 #include "include/stoa/histogram.h"
 #include "include/stoa/latch.h"
 #include "include/stoa/lease.h"
 #include "include/stoa/rendezvous.h"
+#include "include/stoa/set.h"
 #include "include/stoa/text.h"
 #include "include/stoa/timer.h"
 
@@ -21,11 +23,13 @@ const struct stoa_class *const builtin_classes[] = {
 	&breaker_class,
 	&bucket_class,
 	&counter_class,
+	&dict_class,
 	&gauge_class,
 	&histogram_class,
 	&latch_class,
 	&lease_class,
 	&rendezvous_class,
+	&set_class,
 	&text_class,
 	&timer_class,
 	NULL,
