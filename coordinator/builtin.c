@@ -13,6 +13,8 @@
 #include "include/stoa/histogram.h"
 #include "include/stoa/latch.h"
 #include "include/stoa/lease.h"
+#include "include/stoa/list.h"
+#include "include/stoa/queue.h"
 #include "include/stoa/rendezvous.h"
 #include "include/stoa/set.h"
 #include "include/stoa/text.h"
@@ -28,6 +30,8 @@ const struct stoa_class *const builtin_classes[] = {
 	&histogram_class,
 	&latch_class,
 	&lease_class,
+	&list_class,
+	&queue_class,
 	&rendezvous_class,
 	&set_class,
 	&text_class,
