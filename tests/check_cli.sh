@@ -48,6 +48,50 @@ expect 0 9223372036854775807 call hits add 9223372036854775807
 expect 1 'stoa: 9223372036854775807 + 1 is out of range' call hits add 1
 expect 1 'stoa: no object nix in namespace default' call nix add 1
 
+# ---- values of any kind ----
+
+expect 0 '' create d dict
+expect 0 '' call d put key 5
+expect 0 5 call d get key
+expect 0 '' call d put key value=007
+expect 0 007 call d get key
+while read -r given shown; do
+	expect 0 '' call d put key "$given"
+	expect 0 "{\"value\":$shown}" call --json d get key
+done <<'END'
+-5 -5
+0.5 0.5
+-1e3 -1000
+9223372036854775808 9.223372036854776e+18
+1e "1e"
+1. "1."
+true true
+tea "tea"
+"5" "5"
+"x\ny" "x\ny"
+"x "\"x"
+0x10 "0x10"
+END
+expect 0 '' call d put key value.text=5
+expect 0 '{"value":"5"}' call --json d get key
+expect 0 '' call d put key value.blob=0x00ff
+expect 0 0x00ff call d get key
+expect 0 '' call d get none
+expect 0 '{"value":null}' call --json d get none
+expect 0 else call d get none else
+expect 0 true call d cas key value=1 expected.blob=0x00ff
+expect 0 '{"key": 1}' call d items
+expect 1 'stoa: method put of class dict takes key:text, value:any; key is missing' call d put
+expect 1 'stoa: the value is missing' call d put key
+expect_like 1 '*takes key:text, value:any; value.kind is given twice' call d put key value=1 value=2
+expect_like 1 '*; "x" is not a number' call d put key value.i64=x
+expect 0 'key: "key"
+value: 1
+part: 2805
+after: 1' call d popitem
+expect 0 0 get d.len
+expect 0 '' remove d
+
 # ---- set, create, remove ----
 
 expect 0 '' set hits.value=1 hits.value=8

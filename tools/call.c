@@ -6,17 +6,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/any.h"
 #include "tools/output.h"
 #include "tools/tool.h"
 #include "tools/value.h"
 
+/* Field i, or the struct stoa_any that begins there: whatever has the value. NULL: it has none. */
+static const struct stoa_attr *shown(const struct stoa_struct *s, uint32_t i, const char *values)
+{
+	return any_at(s, i) ? any_field(s, i, values) : &s->attrs[i];
+}
+
+static uint32_t n_shown(const struct stoa_struct *s)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; s && i < s->n_attrs; i += any_size(s, i))
+		n++;
+	return n;
+}
+
 static void print_json(const struct stoa_struct *s, const char *values)
 {
-	bool alone = out_style() == OUT_ANSWER && s && s->n_attrs == 1;
+	bool alone = out_style() == OUT_ANSWER && n_shown(s) == 1;
+	char name[STOA_NAME_MAX + 1];
 	if (!alone)
 		out_begin(OUT_PLAIN);
-	for (uint32_t i = 0; s && i < s->n_attrs; i++)
-		out_value(s->attrs[i].name, &s->attrs[i], values + s->attrs[i].offset);
+	for (uint32_t i = 0; s && i < s->n_attrs; i += any_size(s, i)) {
+		const struct stoa_attr *a = shown(s, i, values);
+		snprintf(name, sizeof(name), "%.*s", any_name(s, i), s->attrs[i].name);
+		if (a)
+			out_value(name, a, values + a->offset);
+		else
+			out_null(name);
+	}
 	if (!alone)
 		out_end();
 }
@@ -24,11 +46,15 @@ static void print_json(const struct stoa_struct *s, const char *values)
 /* One field bare; several with their names, a line each. */
 static void print_result(const struct stoa_struct *s, const char *values)
 {
-	bool bare = s && s->n_attrs == 1;
-	for (uint32_t i = 0; s && i < s->n_attrs; i++) {
+	bool bare = n_shown(s) == 1;
+	for (uint32_t i = 0; s && i < s->n_attrs; i += any_size(s, i)) {
+		const struct stoa_attr *a = shown(s, i, values);
 		if (!bare)
-			fprintf(out_to(), "%s: ", s->attrs[i].name);
-		value_print(out_to(), &s->attrs[i], values + s->attrs[i].offset, bare ? VALUE_BARE : VALUE_SHOWN);
+			fprintf(out_to(), "%.*s: ", any_name(s, i), s->attrs[i].name);
+		if (a)
+			value_print(out_to(), a, values + a->offset, bare ? VALUE_BARE : VALUE_SHOWN);
+		else if (!bare)
+			fputs("null", out_to());
 		fputc('\n', out_to());
 	}
 }

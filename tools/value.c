@@ -546,6 +546,16 @@ static bool unquote(const char **at, char *to)
 	return true;
 }
 
+char *value_unquote(const char *text)
+{
+	char *to = *text == '"' ? malloc(strlen(text) + 1) : NULL;
+	const char *at = text + 1;
+	if (to && unquote(&at, to) && *at == '\0')
+		return to;
+	free(to);
+	return NULL;
+}
+
 /* One element of a list, malloc'ed: in quotes, or up to the next comma or bracket. */
 static char *take_token(struct scan *s, bool *ret_quoted)
 {

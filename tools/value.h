@@ -28,6 +28,9 @@ const char *value_type(const struct stoa_attr *attr, char text[VALUE_TYPE_MAX]);
  */
 bool value_parse(const struct stoa_attr *attr, const char *text, void *ret_value, char why[VALUE_WHY_MAX]);
 
+/* What a JSON string says, malloc'ed. NULL: this is none, as a whole. */
+char *value_unquote(const char *text);
+
 void value_print(FILE *to, const struct stoa_attr *attr, const void *value, enum value_style style);
 void value_fini(const struct stoa_attr *attr, void *value);
 

@@ -5,6 +5,9 @@
  * kind says which of the other members is meant: STOA_BOOL: flag, STOA_I64: i64, STOA_F64: f64, STOA_TEXT: text,
  * STOA_BLOB: blob; 0: none of them. Make one with a function below. In arguments the text or the blob is yours,
  * borrowed; in a result it is yours too, and you free it with stoa_any_fini(). Since 0.1.
+ *
+ * stoa(1) takes and prints such a member as one value: what reads as a JSON number, true, false or "text" is that, and
+ * all else is text.
  */
 #ifndef STOA_ANY_H
 #define STOA_ANY_H
