@@ -383,12 +383,58 @@ def _unknown(name, kind):
     raise TypeError(f"{name} is of kind {kind}, which this stoa.py does not know; the library is newer")
 
 
+class _AnyRow:
+    """A member that is a struct stoa_any: six rows, of which the first says which counts. None: none does."""
+
+    FIELDS = {"kind": 5, "flag": 11, "i64": 4, "f64": 10, "text": _OWN_TEXT, "blob": _OWN_BLOB}
+    KINDS = {bool: "flag", int: "i64", float: "f64", str: "text", bytes: "blob", bytearray: "blob", memoryview: "blob"}
+    type, python, shape, unit, doc, writable, kind = "any", object, (), "", "", False, None
+
+    def __init__(self, rows):
+        self.name, self.offset = rows[0].name.rpartition(".")[0], rows[0].offset
+        self.fields = dict(zip(self.FIELDS, rows))
+
+    @classmethod
+    def fold(cls, rows):
+        """These rows, with one for each six that are a struct stoa_any."""
+        folded, n, i = [], len(cls.FIELDS), 0
+        while i < len(rows):
+            stem = rows[i].name.rpartition(".")[0]
+            wanted = [(f"{stem}.{name}", kind, ()) for name, kind in cls.FIELDS.items()]
+            is_one = [(row.name, row.kind, row.shape) for row in rows[i:i + n]] == wanted
+            folded.append(cls(rows[i:i + n]) if is_one else rows[i])
+            i += n if is_one else 1
+        return folded
+
+    def describe(self):
+        return "bool, int, float, str, bytes or None"
+
+    def load(self, memory, at):
+        kind = self.fields["kind"].load(memory, at)
+        row = next((row for row in list(self.fields.values())[1:] if row.kind == kind), None)
+        return row.load(memory, row.offset) if row else None
+
+    def fini(self, memory, at):
+        for row in self.fields.values():
+            row.fini(memory, row.offset)
+
+    def store(self, memory, at, value, whose):
+        if value is None:
+            return []
+        name = next((name for kind, name in self.KINDS.items() if isinstance(value, kind)), None)
+        if name is None:
+            raise TypeError(f"{whose}: {self.name} is {self.describe()}; not {type(value).__name__}")
+        row = self.fields[name]
+        self.fields["kind"].store(memory, at, row.kind, whose)
+        return row.store(memory, row.offset, value, whose)
+
+
 class _Shape:
     """A struct: the state, the arguments or the result. A nested a.b is also a_b where a name cannot have dots."""
 
     def __init__(self, s):
         self.size = s.contents.size if s else 0
-        self.rows = [_Row(s.contents.attrs[i]) for i in range(s.contents.n_attrs)] if s else []
+        self.rows = _AnyRow.fold([_Row(s.contents.attrs[i]) for i in range(s.contents.n_attrs)] if s else [])
         self.names = {row.name.replace(".", "_"): row for row in self.rows}
         self.names.update({row.name: row for row in self.rows})
 
@@ -424,7 +470,7 @@ class _Shape:
                 raise TypeError(f"{whose} takes {self.describe()}; "
                                 + (f"not {name!r}" if row is None else f"{name} is given twice"))
             bound[row] = value
-        missing = [row.name for row in self.rows if row not in bound]
+        missing = [row.name for row in self.rows if row not in bound and not isinstance(row, _AnyRow)]
         if missing and not partial:
             raise TypeError(f"{whose} takes {self.describe()}; {missing[0]} is missing")
         return bound.items()
@@ -439,7 +485,8 @@ class _Shape:
         if not all(map(str.isidentifier, names)) or len(set(names)) < len(names):
             return None
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        parameters = [inspect.Parameter(n, kind, annotation=list if row.shape else row.python)
+        parameters = [inspect.Parameter(n, kind, annotation=list if row.shape else row.python,
+                                        default=None if isinstance(row, _AnyRow) else inspect.Parameter.empty)
                       for n, row in zip(names, self.rows)]
         try:
             return inspect.Signature(parameters)

@@ -6,6 +6,7 @@ With the argument layout it prints C that compiles if stoa.py has the structs as
 import ctypes
 import gc
 import inspect
+import json
 import math
 import multiprocessing
 import os
@@ -324,6 +325,42 @@ class ReadyMade(Base):
         self.assertEqual(phase.step, 20)
         for thread in threads:
             thread.join()
+
+
+class Collections(Base):
+    def test_values_of_any_kind_come_back(self):
+        d = self.ns.create("d", "dict")
+        values = [True, False, 0, -2**63, 2.5, "tea", "", "ü\0", b"\0\xff", b""]
+        for value in values:
+            self.assertIsNone(d.put("key", value))
+            self.assertEqual((d.get("key"), type(d.get("key"))), (value, type(value)))
+        self.assertIsNone(d.get("none"))
+        self.assertEqual(d.get("none", 7), 7)
+        self.assertEqual(d.pop("key", fallback=3), b"")
+        self.assertRaisesRegex(stoa.MethodError, 'no key "key"', d.pop, "key")
+        self.assertTrue(d.cas("key", value=1))
+        self.assertFalse(d.cas("key", 2, 3))
+        self.assertTrue(d.cas("key", 1))
+        self.assertEqual(d.len, 0)
+        self.assertRaisesRegex(stoa.MethodError, "the value is missing", d.put, "key")
+        self.assertRaisesRegex(TypeError, "value is bool, int, .*; not list", d.put, "key", [1])
+        self.assertRaisesRegex(OverflowError, "out of range", d.put, "key", 2**63)
+        self.assertRaisesRegex(TypeError, "takes key: text, value: any; key is missing", d.put)
+        self.assertEqual(str(inspect.signature(d.put)), "(key: str, value: object = None)")
+
+    def test_they_are_as_in_python(self):
+        d, row, q = (self.ns.create(name, name) for name in ("dict", "list", "queue"))
+        seen = self.ns.create("seen", "set")
+        d.update(json.dumps({"b": 1, "a": 2.5, "c": "x"}))
+        self.assertEqual(list(json.loads(d.items()).items()), [("b", 1), ("a", 2.5), ("c", "x")])
+        self.assertEqual(d.popitem()[:2], ("c", "x"))
+        row.extend("[1, 2, 3]")
+        row.append("four")
+        self.assertEqual((row.get(-1), row.popleft(), row.index("four"), row.len), ("four", 1, 2, 3))
+        self.assertEqual(json.loads(row.items()), [2, 3, "four"])
+        self.assertEqual([seen.add(x) for x in (1, 1, "1")], [True, False, True])
+        q.put(b"job")
+        self.assertEqual((q.get(), q.get()), (b"job", None))
 
 
 class Together(Base):
