@@ -439,7 +439,12 @@ static int list_sum(struct list *self, const stoa_none *args, struct sum *ret)
 		ret->sum += self->numbers[i];
 	return 0;
 }
-static const struct stoa_hooks list_hooks = { &first_struct, list_init, list_fini, PARTS, list_pack, list_unpack };
+static const struct stoa_hooks list_hooks = { .init_args = &first_struct,
+					      .init = list_init,
+					      .fini = list_fini,
+					      .parts = PARTS,
+					      .pack = list_pack,
+					      .unpack = list_unpack };
 STOA_METHOD(list, put, set, stoa_none, .writes = "n");
 STOA_METHOD(list, put_and_fail, set, stoa_none, .writes = "n");
 STOA_METHOD(list, sum, stoa_none, sum);
