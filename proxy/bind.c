@@ -134,7 +134,7 @@ static int bind_method(const struct binding *b, uint32_t i, struct bound_method 
 		return out->bad ? 0 : -ENOMEM;
 	const struct stoa_method *t = theirs->methods[k];
 	out->row = (uint32_t)k;
-	out->local = m->reader && m->run;
+	out->local = m->reader && m->run && !(b->ours->hooks && b->ours->hooks->parts); /* the parts are not here */
 	out->folds = m->folds && t->folds;
 	int r = select_flags(theirs->state, t->writes, &out->writes, &out->n_writes);
 	r = r ? r : select_flags(theirs->state, t->reads ? t->reads : "*", &out->reads, &out->n_reads);

@@ -152,7 +152,15 @@ static int slots_add(struct slots *self, const struct slot *args, struct sum *re
 	return args->fails ? stoa_fail(-ERANGE, "as it was told to") : 0;
 }
 STOA_METHOD(slots, add, slot, sum, .writes = "n");
-STOA_CLASS_HOOKS(slots, 1, &slots_hooks, &slots_add_row);
+
+static int slots_look(const struct slots *self, const struct slot *args, struct sum *ret)
+{
+	ret->n = self->n;
+	ret->of = self->of[args->part];
+	return 0;
+}
+STOA_READER(slots, look, slot, sum);
+STOA_CLASS_HOOKS(slots, 1, &slots_hooks, &slots_add_row, &slots_look_row);
 
 /* A class without hooks, beside it. */
 struct plain {
@@ -480,6 +488,19 @@ static void quarantined_object_can_be_removed(void)
 	check(0);
 }
 
+/* A client has the attributes of such an object, and nothing of its parts. */
+static void reader_of_parts_runs_where_they_are(void)
+{
+	struct sum sum = { 0 };
+	shared = harness_shared(sizeof(*shared));
+	ok(stoa_start("test", STOA_CLASSES(&slots_class), NULL, &s)); /* to verify, the coordinator runs all readers */
+	struct stoa_proxy *slots = harness_create(s, "s", &slots_class, NULL);
+	ok(slots_add_call(slots, &(struct slot){ 7, false }, &sum, SOON));
+	ok(stoa_call(slots, &slots_look_row, &(struct slot){ 7, false }, &sum, SOON));
+	assert_int_equal(sum.n, 1);
+	assert_int_equal(sum.of, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -496,6 +517,7 @@ int main(void)
 		HARNESS(object_is_taken_over_when_its_unpack_hook_crashes_once),
 		HARNESS(pack_hook_that_crashes_or_hangs_undoes_its_command),
 		HARNESS(quarantined_object_can_be_removed),
+		HARNESS(reader_of_parts_runs_where_they_are),
 		HARNESS(undo_by_part_takes_back_what_was_touched),
 		HARNESS(unpack_hook_that_crashes_in_an_undo_harms_nothing),
 	};
