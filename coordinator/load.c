@@ -19,6 +19,7 @@
 #include "src/ring.h"
 
 #define OLD_FORM "its class has changed, and it could not be brought over"
+#define BLOCKS 16u /* of the heap are looked at in the time that an object takes */
 
 /* ---- list what is there ---- */
 
@@ -152,7 +153,7 @@ void objects_tidy(struct coordinator *c, uint32_t n)
 {
 	objects_know(c, n);
 	if (c->tidied == c->untidy_end)
-		heap_sweep(&c->heap, n);
+		heap_sweep(&c->heap, n < UINT32_MAX / BLOCKS ? n * BLOCKS : UINT32_MAX);
 }
 
 /* ---- mirrors ---- */

@@ -20,7 +20,7 @@ int objects_load(struct coordinator *c);
 int object_know(struct coordinator *c, uint32_t index);
 /* List so many more of the objects that were there at the start, and of the entries without one. */
 void objects_know(struct coordinator *c, uint32_t n);
-/* Do some of what objects_load put off: list n more, or then look at n blocks. */
+/* Do some of what objects_load put off: list n more, or then look at 16 n blocks. */
 void objects_tidy(struct coordinator *c, uint32_t n);
 
 /* Make its mirror, if it has none yet and can have one: before anything is done with it. A state that is damaged, or

@@ -16,7 +16,7 @@
 #include "src/segment.h"
 #include "src/value.h"
 
-#define TIDY_STEP 16u /* objects, and blocks, for each block that is taken */
+#define TIDY_STEP 16u /* objects, for each block that is taken */
 #define FLAGS_LINE 8u /* flags of two objects never share a cache line */
 
 /* ---- private memory ---- */
