@@ -19,6 +19,7 @@
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
 #include "coordinator/run.h"
+#include "coordinator/trace.h"
 #include "src/error.h"
 #include "src/names.h"
 #include "src/prefetch.h"
@@ -289,6 +290,14 @@ static bool is_job(uint32_t kind)
 	return kind == RECORD_CALL || kind == RECORD_ASSIGN || kind == RECORD_ASSIGN_ALL;
 }
 
+/* What is written down of it as its object: the command's own has none. */
+static void command_meant(struct command *cmd, const struct object *o, uint32_t class_id)
+{
+	cmd->record.object = o->index;
+	cmd->record.class_id = class_id;
+	cmd->record.origin = o->body->origin;
+}
+
 /* The records inside RECORD_MANY, in c->bytes: record and arguments, each padded to 8. */
 static int many_bind(struct coordinator *c, struct command *cmd)
 {
@@ -311,6 +320,8 @@ static int many_bind(struct coordinator *c, struct command *cmd)
 		int res = job_bind(c, cmd, j);
 		if (res < 0)
 			return res;
+		if (i == 0)
+			command_meant(cmd, j->object, r->class_id);
 		at += (sizeof(*r) + r->args_size + 7) & ~UINT64_C(7);
 	}
 	return 0;
@@ -410,8 +421,10 @@ static int command_create(struct coordinator *c, struct command *cmd)
 	if (o && (a->excl || o->cls != cls))
 		return outcome_set(c, -EEXIST, "object %s is there already, of class %s", o->name,
 				   c->descriptions[o->class_id].described->name);
-	if (o)
+	if (o) {
+		command_meant(cmd, o, o->class_id);
 		return 0;
+	}
 	const char *image = (const char *)(a + 1);
 	if (a->has_init && image_check(cls->init, image, cmd->record.args_size - sizeof(*a)) < 0)
 		return outcome_set(c, -EBADMSG, "the first state of object %s is no image of \"%s\"", a->object,
@@ -427,6 +440,7 @@ static int command_create(struct coordinator *c, struct command *cmd)
 	if (r < 0)
 		return c->outcome.text[0] ? (c->outcome.status = r) : outcome_library(c, r);
 	object_touch(c, o);
+	command_meant(cmd, o, o->class_id);
 	c->directory_changed = true;
 	return 0;
 }
@@ -621,8 +635,10 @@ static enum command_result command_do(struct coordinator *c, struct command *cmd
 	else if (r == 0 && cmd->record.cancel)
 		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
 	r = r ? r : check_suspect(c, cmd);
+	int64_t begun = cmd->record.sent_ns ? clock_now() : 0;
 	r = r || is_empty(cmd) ? r : command_apply(c, cmd);
 	command_finish(c, cmd, r);
+	trace_write(c, &cmd->record, cmd->lane, r, begun);
 	return needs_first(cmd) ? COMMAND_LAST : COMMAND_DONE;
 }
 

@@ -12,6 +12,7 @@
 #include "coordinator/lanes.h"
 #include "coordinator/object.h"
 #include "coordinator/objects.h"
+#include "coordinator/trace.h"
 #include "src/cell.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -146,8 +147,9 @@ static void write_all(struct coordinator *c, uint64_t tag)
 static void settle_all(struct coordinator *c)
 {
 	wake_touched(c);
-	atomic_store_explicit(&c->space->state->pulse.beat_ns, clock_read(CLOCK_MONOTONIC_COARSE),
-			      memory_order_relaxed);
+	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
+	trace_tick(c, now, 0);
+	atomic_store_explicit(&c->space->state->pulse.beat_ns, now, memory_order_relaxed);
 	lanes_written(c);
 	for (uint32_t i = 0; i < c->n_touched; i++) {
 		struct object *o = c->touched[i];

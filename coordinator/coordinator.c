@@ -108,6 +108,7 @@ int coordinator_recover(struct coordinator *c)
 	c->epoll_fd = c->signal_fd = c->state_ro_fd = c->ingress_ro_fd = c->proc_fd = c->spare_fd = -1;
 	process_read_limits(&c->limits);
 	c->head = atomic_load(&state->committed);
+	c->trace = space_traced(c->space, 0);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	/* the one before us may have died while it stopped */
 	c->stopping = (int)atomic_load(&state->life.stopping) - 1;

@@ -196,6 +196,9 @@ struct coordinator {
 	bool rush;       /* casts are folded faster than they are taken */
 	uint64_t room_told; /* head when those who wait for room were last woken */
 	int64_t now_ns;  /* CLOCK_REALTIME of the turn */
+	int64_t tick_ns; /* the coarse clock, when it was last read */
+	uint64_t noted;	 /* what began then, as pulse.running; 0: nothing in this turn */
+	struct traced *trace; /* in the state */
 	struct totals totals;
 	uint8_t totals_current;
 	struct object **touched; /* objects with commands in this turn */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "coordinator/object.h"
+#include "coordinator/trace.h"
 #include "src/clock.h"
 #include "src/error.h"
 #include "src/value.h"
@@ -224,6 +225,7 @@ void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t
 {
 	struct pulse *p = &c->space->state->pulse;
 	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
+	c->noted = running;
 	atomic_store_explicit(&p->since_ns, now, memory_order_relaxed);
 	atomic_store_explicit(&p->deadline_ns, deadline ? now + deadline : 0, memory_order_relaxed);
 	atomic_store_explicit(&p->object, object, memory_order_relaxed);

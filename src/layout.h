@@ -20,7 +20,7 @@
 #include "include/stoa.h"
 
 #define LAYOUT_MAGIC UINT64_C(0x0a1a0d0a616f7473) /* "stoa\n\r\032\n": damage by text mode shows */
-#define LAYOUT_MAJOR 1                            /* another major does not interoperate */
+#define LAYOUT_MAJOR 2                            /* another major does not interoperate */
 #define LAYOUT_MINOR 0                            /* an additive minor does */
 #define LAYOUT_PAGE 4096
 #define LAYOUT_LINE 128 /* two cache lines: the adjacent-line prefetcher makes pairs of them */
@@ -45,7 +45,7 @@ struct geometry {
 	uint32_t flags;   /* most attributes of all objects */
 	uint64_t state;   /* limit of the state segment */
 	/* computed */
-	uint64_t lanes_at, rejects_at, classes_at, objects_at, heap_at; /* in state */
+	uint64_t lanes_at, rejects_at, trace_at, classes_at, objects_at, heap_at; /* in state */
 	uint64_t ring_at, parks_at, flags_at, ingress;                  /* in ingress, and its limit */
 	uint32_t queue_log, unused;
 };
@@ -168,6 +168,22 @@ struct reject {
 };
 _Static_assert(sizeof(struct reject) == 40 + 3 * LAYOUT_NAME + STOA_ERROR_MAX, "a rejection has no gaps");
 
+#define TRACED 1024 /* commands are kept as they were run: ticket t at t % TRACED */
+enum { TRACED_TIMED = 0x100, TRACED_TICKS = 0x200 }; /* run_ns is known; it is what the coarse clock saw pass */
+struct traced {
+	_Atomic uint64_t ticket; /* plus one; 0 while the rest is written. It counts once `committed` has reached it */
+	int64_t time_ns; /* CLOCK_REALTIME of its turn */
+	uint64_t origin; /* as its record has them */
+	uint32_t object, class_id;
+	uint32_t row;
+	uint16_t lane;
+	_Atomic uint16_t kind; /* of the record, and these bits */
+	int32_t pid, status;
+	_Atomic int64_t run_ns;
+	int64_t queued_ns; /* from its caller to its run; not with TRACED_TICKS */
+};
+_Static_assert(sizeof(struct traced) == 64, "a traced command is one cache line");
+
 struct class_entry {
 	_Atomic uint64_t image; /* offset of its description, a tpl image; 0: not there */
 	uint64_t image_size;
@@ -281,7 +297,8 @@ struct record {
 	uint32_t reply_at, reply_size; /* from here, bytes; 0: no answer wanted */
 	uint16_t kind, unused;
 	_Atomic uint32_t cancel; /* set by the owner; counts if set before `taken` passes */
-	uint64_t unused2[2];
+	int64_t sent_ns;         /* CLOCK_MONOTONIC, of one command in some 64: that one is timed; 0: it is not */
+	uint64_t unused2;
 };
 _Static_assert(sizeof(struct record) == 64, "a record's head is one cache line");
 
@@ -346,6 +363,10 @@ static inline struct object_entry *space_object(const struct space *s, uint32_t 
 static inline struct reject *space_reject(const struct space *s, uint64_t number)
 {
 	return (struct reject *)space_state(s, s->geometry.rejects_at) + number % REJECTS;
+}
+static inline struct traced *space_traced(const struct space *s, uint64_t ticket)
+{
+	return (struct traced *)space_state(s, s->geometry.trace_at) + ticket % TRACED;
 }
 static inline _Atomic uint64_t *space_ring(const struct space *s)
 {

@@ -1,0 +1,96 @@
+/*
+ * trace.c: the last commands, read from the flight recorder in the state (coordinator/trace.h writes it).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "include/stoa/observe.h"
+#include "proxy/bind.h"
+#include "proxy/names.h"
+#include "src/ring.h"
+
+static const char *const kinds[] = {
+	[RECORD_CALL] = "call",	    [RECORD_ASSIGN] = "assign", [RECORD_ASSIGN_ALL] = "assign",
+	[RECORD_CREATE] = "create", [RECORD_REMOVE] = "remove", [RECORD_MANY] = "many",
+	[RECORD_FOLD] = "fold",
+};
+
+static const char *kind_name(uint32_t kind)
+{
+	return kind < sizeof(kinds) / sizeof(kinds[0]) && kinds[kind] ? kinds[kind] : "?";
+}
+
+/* What stands in its place, if that is of this ticket and was not being written meanwhile. */
+static bool copy(const struct stoa *s, uint64_t ticket, struct traced *ret)
+{
+	const struct traced *e = space_traced(&s->space, ticket);
+	if (atomic_load_explicit(&e->ticket, memory_order_acquire) != ticket + 1)
+		return false;
+	memcpy(ret, e, sizeof(*ret));
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&e->ticket, memory_order_relaxed) == ticket + 1;
+}
+
+static bool has_row(uint32_t kind)
+{
+	return kind == RECORD_CALL || kind == RECORD_FOLD || kind == RECORD_ASSIGN;
+}
+
+static void fill(struct stoa *s, uint64_t ticket, const struct traced *e, struct stoa_traced *ret)
+{
+	uint16_t bits = atomic_load_explicit(&e->kind, memory_order_acquire);
+	uint16_t kind = bits & (uint16_t) ~(TRACED_TIMED | TRACED_TICKS);
+	bool exact = bits & TRACED_TIMED && !(bits & TRACED_TICKS);
+	*ret = (struct stoa_traced){ .ticket = ticket,
+				     .time_ns = e->time_ns,
+				     .run_ns = bits & TRACED_TIMED ? atomic_load(&e->run_ns) : -1,
+				     .queued_ns = exact ? e->queued_ns : -1,
+				     .about = bits & TRACED_TICKS,
+				     .status = e->status,
+				     .pid = (uint32_t)e->pid,
+				     .client = e->lane,
+				     .n = kind == RECORD_MANY ? e->row : 1 };
+	snprintf(ret->kind, sizeof(ret->kind), "%s", kind_name(kind));
+	names_object(s, e->object, e->origin, ret->object);
+	names_class(s, e->class_id, ret->class_name);
+	if (has_row(kind))
+		names_row(s, e->class_id, e->row, kind == RECORD_ASSIGN, ret->row);
+}
+
+/* The one that runs, or ran when the coordinator died, as the heartbeat and the queue have it. */
+static bool find_running(struct stoa *s, struct stoa_traced *ret)
+{
+	const struct pulse *p = &s->space.state->pulse;
+	uint64_t running = atomic_load_explicit(&p->running, memory_order_acquire), word;
+	uint32_t object = atomic_load(&p->object);
+	if (running == 0 || running == PULSE_LOADING || running <= handle_committed(s))
+		return false;
+	*ret = (struct stoa_traced){ .ticket = running - 1, .run_ns = -1, .queued_ns = -1, .n = 1, .running = true };
+	snprintf(ret->kind, sizeof(ret->kind), "call");
+	uint32_t class_id = names_object(s, object, 0, ret->object);
+	names_class(s, class_id, ret->class_name);
+	names_row(s, class_id, atomic_load(&p->row), false, ret->row);
+	ret->client = UINT32_MAX;
+	if (ring_take(&s->space, running - 1, &word) && ring_word_lane(word) < space_lanes(&s->space)) {
+		ret->client = ring_word_lane(word);
+		ret->pid = (uint32_t)atomic_load(&space_lane(&s->space, ret->client)->pid);
+	}
+	return atomic_load(&p->running) == running;
+}
+
+int stoa_trace(struct stoa *s, uint64_t after, int (*each)(void *, const struct stoa_traced *), void *data)
+{
+	uint64_t end = handle_committed(s), first = end > TRACED ? end - TRACED : 0;
+	struct stoa_traced t;
+	struct traced e;
+	for (uint64_t i = after > first ? after : first; i < end; i++) {
+		if (!copy(s, i, &e))
+			continue;
+		fill(s, i, &e, &t);
+		if (each(data, &t))
+			return 0;
+	}
+	if (find_running(s, &t) && t.ticket >= after)
+		each(data, &t);
+	return 0;
+}
