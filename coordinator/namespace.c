@@ -26,16 +26,31 @@
 
 #define LOCK_SLICE STOA_MS(30) /* a killed process lets go of its lock only when its memory is torn down */
 
+/* Guardian and coordinator may both be at it: each takes a number, and with it a place. */
+static void log_keep(const struct namespace *ns, int priority, const char *text)
+{
+	uint64_t n = atomic_fetch_add(&ns->space.state->life.logged, 1) + 1;
+	struct logged *e = space_logged(&ns->space, n);
+	atomic_store_explicit(&e->number, 0, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	e->time_ns = clock_real();
+	e->pid = getpid();
+	e->priority = priority;
+	snprintf(e->text, sizeof(e->text), "%.*s", (int)sizeof(e->text) - 1, text);
+	atomic_store_explicit(&e->number, n, memory_order_release); /* pairs with proxy/log.c */
+}
+
 void namespace_log_(const struct namespace *ns, int priority, const char *format, ...)
 {
 	char text[2 * STOA_ERROR_MAX];
-	if (!ns->options.log)
-		return;
 	va_list args;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	ns->options.log(ns->options.data, priority, text);
+	if (ns->space.state)
+		log_keep(ns, priority, text);
+	if (ns->options.log)
+		ns->options.log(ns->options.data, priority, text);
 }
 
 static void close_lock(struct namespace *ns)

@@ -87,6 +87,7 @@ enum coordinator_exit {
 };
 enum coordinator_exit coordinator_run(struct namespace *ns);
 
+/* Tell options.log, and keep it in the state. */
 #define namespace_log(ns, priority, ...) namespace_log_((ns), (priority), __VA_ARGS__)
 void namespace_log_(const struct namespace *ns, int priority, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -37,6 +37,7 @@ int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX])
 	g->lanes_at = place(&at, 2 * (uint64_t)g->lanes * sizeof(struct lane_row));
 	g->rejects_at = place(&at, REJECTS * sizeof(struct reject));
 	g->trace_at = place(&at, TRACED * sizeof(struct traced));
+	g->log_at = place(&at, LOGGED * sizeof(struct logged));
 	g->classes_at = place(&at, CLASSES_MAX * sizeof(struct class_entry));
 	g->objects_at = place(&at, (uint64_t)g->objects * sizeof(struct object_entry));
 	g->heap_at = at;

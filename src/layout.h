@@ -45,7 +45,7 @@ struct geometry {
 	uint32_t flags;   /* most attributes of all objects */
 	uint64_t state;   /* limit of the state segment */
 	/* computed */
-	uint64_t lanes_at, rejects_at, trace_at, classes_at, objects_at, heap_at; /* in state */
+	uint64_t lanes_at, rejects_at, trace_at, log_at, classes_at, objects_at, heap_at; /* in state */
 	uint64_t ring_at, parks_at, flags_at, ingress;                  /* in ingress, and its limit */
 	uint32_t queue_log, unused;
 };
@@ -70,6 +70,7 @@ struct life {
 	_Atomic uint32_t suspect_stops;   /* somebody stopped it, and the guardian ended that */
 	_Atomic uint32_t suspect_job;     /* pulse.job at its last death */
 	_Atomic int32_t suspect_status;   /* how it died then, as waitpid(2) has it, or STATUS_CLOSED */
+	_Atomic uint64_t logged;          /* messages, by either of the two */
 };
 
 #define PULSE_LOADING UINT64_MAX
@@ -183,6 +184,15 @@ struct traced {
 	int64_t queued_ns; /* from its caller to its run; not with TRACED_TICKS */
 };
 _Static_assert(sizeof(struct traced) == 64, "a traced command is one cache line");
+
+#define LOGGED 64 /* messages are kept: message n, from 1, at n % LOGGED */
+struct logged {
+	_Atomic uint64_t number; /* 0 while the rest is written */
+	int64_t time_ns;	 /* CLOCK_REALTIME */
+	int32_t pid, priority;	 /* as syslog(3) has it */
+	char text[488];
+};
+_Static_assert(sizeof(struct logged) == 512, "a message is an eighth of a page");
 
 struct class_entry {
 	_Atomic uint64_t image; /* offset of its description, a tpl image; 0: not there */
@@ -367,6 +377,10 @@ static inline struct reject *space_reject(const struct space *s, uint64_t number
 static inline struct traced *space_traced(const struct space *s, uint64_t ticket)
 {
 	return (struct traced *)space_state(s, s->geometry.trace_at) + ticket % TRACED;
+}
+static inline struct logged *space_logged(const struct space *s, uint64_t number)
+{
+	return (struct logged *)space_state(s, s->geometry.log_at) + number % LOGGED;
 }
 static inline _Atomic uint64_t *space_ring(const struct space *s)
 {

@@ -1,8 +1,9 @@
 /*
- * test_trace.c: the flight recorder has the last commands as they were run, each once, also when the coordinator was
+ * test_trace.c: the log is kept; the flight recorder has the last commands as they were run, each once, also when the coordinator was
  * killed among them, and of a dead namespace.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 
 #define NAP_MS 40
 #define KEPT 1024
+#define LOGS 64
 
 struct bed {
 	uint64_t naps;
@@ -174,6 +176,63 @@ static void trace_has_no_gap_when_coordinators_are_killed(void)
 	}
 }
 
+static char messages[LOGS][512];
+static size_t n_messages;
+static uint64_t first_number; /* that is to come; 0: any */
+
+static int keep_message(void *data, const struct stoa_logged *l)
+{
+	(void)data;
+	assert_true(n_messages < LOGS);
+	first_number = first_number ? first_number : l->number;
+	assert_int_equal(l->number, first_number + n_messages);
+	memcpy(messages[n_messages++], l->text, sizeof(l->text));
+	return 0;
+}
+
+static bool was_said(const char *what)
+{
+	for (size_t i = 0; i < n_messages; i++)
+		if (strstr(messages[i], what))
+			return true;
+	return false;
+}
+
+static void log_keeps_what_was_said_and_how_one_died(void)
+{
+	struct stoa_proxy *bed;
+	struct stoa *s = begin(&bed), *reader;
+	first_number = 1;
+	harness_kill_coordinator(s);
+	ok(stoa_log(s, 0, keep_message, NULL));
+	assert_true(strstr(messages[0], "serving namespace test") != NULL);
+	assert_true(was_said(" died, "));
+	assert_false(was_said("goes on as guardian"));
+	size_t before = n_messages;
+	kill(harness_guardian(s), SIGKILL);
+	until((n_messages = 0, stoa_log(s, 0, keep_message, NULL)) == 0 && was_said("goes on as guardian"));
+	first_number = before + 1;
+	n_messages = 0;
+	ok(stoa_log(s, before, keep_message, NULL));
+	assert_true(n_messages > 0 && was_said("the guardian of namespace test died"));
+	harness_kill_both(s);
+	ok(stoa_attach("test", STOA_OPTIONS(.flags = STOA_READ_ONLY, .timeout = STOA_MS(200)), &reader));
+	n_messages = 0;
+	ok(stoa_log(reader, before, keep_message, NULL));
+	assert_true(was_said("the guardian of namespace test died"));
+	stoa_detach(reader);
+	ok(stoa_start("test", STOA_CLASSES(&bed_class), STOA_OPTIONS(.flags = STOA_VERIFY), &reader));
+	for (int i = 0; i < LOGS; i++) {
+		ok(bed_nap_call(bed, &(struct nap){ 0 }, NULL, SOON)); /* else it comes back more slowly each time */
+		harness_kill_coordinator(s);
+	}
+	first_number = 0; /* the last ones */
+	n_messages = 0;
+	ok(stoa_log(s, 0, keep_message, NULL));
+	assert_int_equal(n_messages, LOGS);
+	stoa_detach(reader);
+}
+
 static void trace_tells_of_a_dead_namespace_what_ran_last(void)
 {
 	struct stoa *reader, *again;
@@ -209,6 +268,7 @@ int main(void)
 		HARNESS(trace_counts_many_as_one),
 		HARNESS(trace_has_no_gap_when_coordinators_are_killed),
 		HARNESS(trace_tells_of_a_dead_namespace_what_ran_last),
+		HARNESS_SECONDS(log_keeps_what_was_said_and_how_one_died, 40),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,21 @@ struct stoa_traced {
 STOA_PUBLIC int stoa_trace(struct stoa *stoa, uint64_t after,
 			   int (*each)(void *data, const struct stoa_traced *command), void *data);
 
+/* A message of the coordinator, or of its guardian. */
+struct stoa_logged {
+	uint64_t number;  /* from 1 */
+	int64_t time_ns;  /* CLOCK_REALTIME */
+	int priority;	  /* as syslog(3) has it */
+	uint32_t pid;	  /* who said it */
+	char text[512];
+	uint64_t reserved[2];
+};
+
+/* The last 64 messages with a number above after, the oldest first: what options.log was told, once the state was
+ * there. 0. */
+STOA_PUBLIC int stoa_log(struct stoa *stoa, uint64_t after, int (*each)(void *data, const struct stoa_logged *message),
+			 void *data);
+
 #ifdef __cplusplus
 }
 #endif

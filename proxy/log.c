@@ -1,0 +1,31 @@
+/*
+ * log.c: the last messages of guardian and coordinator, read from the state.
+ */
+#include <stdio.h>
+
+#include "include/stoa/observe.h"
+#include "proxy/handle.h"
+
+static bool copy(const struct stoa *s, uint64_t number, struct stoa_logged *ret)
+{
+	const struct logged *e = space_logged(&s->space, number);
+	*ret = (struct stoa_logged){ .number = atomic_load_explicit(&e->number, memory_order_acquire),
+				     .time_ns = e->time_ns,
+				     .priority = e->priority,
+				     .pid = (uint32_t)e->pid };
+	snprintf(ret->text, sizeof(ret->text), "%.*s", (int)sizeof(e->text) - 1, e->text);
+	atomic_thread_fence(memory_order_acquire);
+	return ret->number == number && atomic_load_explicit(&e->number, memory_order_relaxed) == number;
+}
+
+int stoa_log(struct stoa *s, uint64_t after, int (*each)(void *, const struct stoa_logged *), void *data)
+{
+	uint64_t n = atomic_load_explicit(&s->space.state->life.logged, memory_order_acquire);
+	uint64_t first = n > LOGGED ? n - LOGGED + 1 : 1;
+	for (uint64_t i = after >= first ? after + 1 : first; i <= n; i++) {
+		struct stoa_logged l;
+		if (copy(s, i, &l) && each(data, &l))
+			break;
+	}
+	return 0;
+}
