@@ -29,6 +29,7 @@
 #include "src/message.h"
 #include "src/park.h"
 #include "src/ring.h"
+#include "src/segment.h"
 
 #define DEAF_NS 500000000 /* not listening, when there is no descriptor for another client */
 #define ACCEPT_MAX 64	  /* at once; commands wait meanwhile */
@@ -161,6 +162,29 @@ static void client_died(struct coordinator *c, uint32_t i)
 	pulse_threads(c);
 }
 
+/* For who looks from outside; without a page for it, it is attached all the same. */
+static void row_begin(const struct coordinator *c, uint32_t i, const char *name)
+{
+	const struct roster_client *client = &c->ns->roster.clients[i];
+	uint64_t at = c->space->geometry.attached_at + i * sizeof(struct attached);
+	if (i >= ATTACHED || segment_reserve(c->ns->state_fd, at, sizeof(struct attached)) < 0)
+		return;
+	struct attached *row = space_attached(c->space, i);
+	row->uid = client->uid;
+	row->read_only = client->read_only;
+	row->since_ns = clock_real();
+	roster_name(row->name, name);
+	atomic_store_explicit(&row->pid, client->pid, memory_order_release); /* pairs with proxy/clients.c */
+	if (atomic_load(&c->space->state->attached_end) <= i)
+		atomic_store(&c->space->state->attached_end, i + 1);
+}
+
+static void row_end(const struct coordinator *c, uint32_t i)
+{
+	if (i < ATTACHED && i < atomic_load(&c->space->state->attached_end))
+		atomic_store(&space_attached(c->space, i)->pid, 0);
+}
+
 static void client_gone(struct coordinator *c, uint32_t i)
 {
 	struct roster *r = &c->ns->roster;
@@ -169,6 +193,7 @@ static void client_gone(struct coordinator *c, uint32_t i)
 	client_died(c, i);
 	if (!r->clients[i].read_only)
 		c->n_users--;
+	row_end(c, i);
 	/* The descriptors may be open elsewhere too (the guardian has them): closing them does not take them out. */
 	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].conn_fd, NULL);
 	roster_drop_client(r, c->ns->link_fd, i);
@@ -312,6 +337,7 @@ static int on_hello(struct coordinator *c, int fd, enum rights rights, const str
 		process_close(&client.pid_fd);
 		return refuse_last(fd, m, r);
 	}
+	row_begin(c, index, m->text);
 	if (client_watch(c, index) < 0) {
 		client_gone(c, index);
 	} else {
@@ -350,7 +376,8 @@ static void on_lane(struct coordinator *c, uint32_t client, const struct message
 		: event_fd >= 0 && !is_pair(event_fd, SOCK_DGRAM)
 			? error_set(-EBADMSG, "the client sent no datagram socket pair to wake its thread by")
 			: lane_find(c, &index);
-	int fd = r < 0 ? r : event_fd < 0 ? -EMFILE : lanes_give(c, index, from, &seq);
+	const struct lane_owner owner = { .client = client, .is = from, .tid = (int32_t)m->a, .name = m->text };
+	int fd = r < 0 ? r : event_fd < 0 ? -EMFILE : lanes_give(c, index, &owner, &seq);
 	if (r == 0 && fd == -EMFILE)
 		no_descriptor(c, fd, "thread");
 	if (fd < 0) {

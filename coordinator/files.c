@@ -341,7 +341,8 @@ static int reserve_first(const struct namespace *ns)
 	int r = segment_reserve(ns->state_fd, g->lanes_at, LAYOUT_PAGE);
 	r = r ? r : segment_reserve(ns->state_fd, g->rejects_at, g->trace_at - g->rejects_at);
 	r = r ? r : segment_reserve(ns->state_fd, g->trace_at, g->log_at - g->trace_at);
-	r = r ? r : segment_reserve(ns->state_fd, g->log_at, g->classes_at - g->log_at);
+	r = r ? r : segment_reserve(ns->state_fd, g->log_at, g->attached_at - g->log_at);
+	r = r ? r : segment_reserve(ns->state_fd, g->attached_at, LAYOUT_PAGE);
 	r = r ? r : segment_reserve(ns->state_fd, g->classes_at, LAYOUT_PAGE);
 	r = r ? r : segment_reserve(ns->state_fd, g->objects_at, LAYOUT_PAGE);
 	r = r ? r : segment_reserve(ns->ingress_fd, 0, g->parks_at);

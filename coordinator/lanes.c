@@ -11,6 +11,7 @@
 
 #include "coordinator/leave.h"
 #include "src/cell.h"
+#include "src/clock.h"
 #include "src/error.h"
 #include "src/ring.h"
 #include "src/segment.h"
@@ -195,9 +196,27 @@ void lanes_forget_all(struct coordinator *c)
 			lanes_forget(c, i);
 }
 
-int lanes_give(struct coordinator *c, uint32_t lane, const struct roster_client *to, uint64_t *ret_seq)
+static void row_own(struct coordinator *c, uint32_t lane, const struct lane_owner *owner)
 {
+	const struct roster_client *to = owner->is;
 	struct lane_row *row = space_lane(c->space, lane);
+	c->lanes[lane].owner =
+		(struct stoa_client){ .pid = to->pid, .uid = to->uid, .client = lane, .number = to->number };
+	row->uid = to->uid;
+	row->number = to->number;
+	row->started = to->started;
+	row->owner = to->pid;
+	row->attached = owner->client < ATTACHED ? owner->client + 1 : 0;
+	row->since_ns = clock_real();
+	row->seq_first = c->lanes[lane].seq;
+	row->rejected_first = c->lanes[lane].rejected;
+	row->tid = owner->tid;
+	roster_name(row->name, owner->name);
+	atomic_store(&row->pid, to->pid); /* pairs with proxy/clients.c */
+}
+
+int lanes_give(struct coordinator *c, uint32_t lane, const struct lane_owner *owner, uint64_t *ret_seq)
+{
 	char name[32];
 	lane_file(lane, name);
 	int r = lane_make_known(c, lane);
@@ -207,13 +226,7 @@ int lanes_give(struct coordinator *c, uint32_t lane, const struct roster_client 
 	int fd = segment_create(c->ns->dir_fd, name, SEGMENT_LANE, LANE_LIMIT, c->ns->id);
 	if (fd < 0)
 		return fd;
-	c->lanes[lane].owner =
-		(struct stoa_client){ .pid = to->pid, .uid = to->uid, .client = lane, .number = to->number };
-	row->uid = to->uid;
-	row->number = to->number;
-	row->started = to->started;
-	row->owner = to->pid;
-	atomic_store(&row->pid, to->pid);
+	row_own(c, lane, owner);
 	*ret_seq = c->lanes[lane].seq;
 	return fd;
 }

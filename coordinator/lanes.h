@@ -35,8 +35,16 @@ void lanes_forget(struct coordinator *c, uint32_t lane);
 /* The end: no lane has a command left. Who still has one mapped can read its answers. */
 void lanes_forget_all(struct coordinator *c);
 
+/* Who asks for one. */
+struct lane_owner {
+	uint32_t client; /* in the roster */
+	const struct roster_client *is;
+	int32_t tid;
+	const char *name;
+};
+
 /* Make the file of a lane that is given out: its descriptor, and the sequence number that its owner goes on from. */
-int lanes_give(struct coordinator *c, uint32_t lane, const struct roster_client *to, uint64_t *ret_seq);
+int lanes_give(struct coordinator *c, uint32_t lane, const struct lane_owner *owner, uint64_t *ret_seq);
 
 /* This lane has a command in this turn. */
 void lane_touch(struct coordinator *c, struct server_lane *lane);

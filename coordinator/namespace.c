@@ -154,6 +154,8 @@ static int open_roster(struct namespace *ns)
 	int r = roster_init(&ns->roster, space_lanes(&ns->space));
 	if (r < 0)
 		return error_set(r, "no memory for %u lanes", space_lanes(&ns->space));
+	for (uint32_t i = 0; i < ATTACHED && i < atomic_load(&ns->space.state->attached_end); i++)
+		atomic_store(&space_attached(&ns->space, i)->pid, 0);
 	/* Who survived the epoch before may still think that its lanes are his: this one gives out the other half. */
 	ns->roster.first_lane = atomic_load(&ns->space.state->life.epoch) % 2 ? 0 : ns->space.geometry.lanes;
 	return 0;

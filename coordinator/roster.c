@@ -60,6 +60,14 @@ void roster_fini(struct roster *r)
 	*r = (struct roster){ 0 };
 }
 
+void roster_name(char to[LAYOUT_THREAD], const char *said)
+{
+	size_t n = strnlen(said, LAYOUT_THREAD - 1);
+	for (size_t i = 0; i < n; i++)
+		to[i] = said[i] >= ' ' && said[i] <= '~' ? said[i] : '?';
+	memset(to + n, 0, LAYOUT_THREAD - n);
+}
+
 static int make_room(struct roster *r, uint32_t index)
 {
 	if (index < r->n_clients)

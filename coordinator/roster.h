@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "src/layout.h"
+
 struct roster_client {
 	bool used, read_only;
 	bool dead; /* its process; its connection may be open elsewhere */
@@ -60,6 +62,9 @@ struct link_message {
 	int code;
 	char text[256]; /* LINK_FAILED: why */
 };
+
+/* As a client says it: what cannot be printed is a "?" then. */
+void roster_name(char to[LAYOUT_THREAD], const char *said);
 
 int roster_init(struct roster *r, uint32_t n_lanes);
 void roster_fini(struct roster *r); /* closes every descriptor */

@@ -91,6 +91,7 @@ static int hello(int conn, bool read_only, int64_t deadline, struct welcome *ret
 	if (pid_fd < 0 && errno != ENOSYS) /* in a sandbox, or under valgrind: the coordinator opens one, if it can */
 		return error_set(-errno, "cannot open a pidfd of this process: %s", strerror(errno));
 	m.n_fds = pid_fd >= 0;
+	snprintf(m.text, sizeof(m.text), "%s", program_invocation_short_name);
 	int r = ask(conn, &m, &pid_fd, deadline, &in, fds);
 	if (pid_fd >= 0)
 		close(pid_fd);

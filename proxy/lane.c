@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -219,6 +220,7 @@ static int lane_ask(struct lane *lane, int bell_fd, int64_t deadline)
 	struct stoa *s = lane->stoa;
 	struct message m = { .kind = MESSAGE_LANE, .a = (uint64_t)syscall(SYS_gettid), .n_fds = 1 }, in;
 	int fds[MESSAGE_FDS];
+	prctl(PR_GET_NAME, m.text);
 	int r = connection_ask(s, &m, &bell_fd, deadline, &in, fds);
 	if (r < 0)
 		return r;

@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "proxy/connection.h"
+#include "proxy/lane.h"
 #include "src/cancel.h"
 #include "src/clock.h"
 #include "src/park.h"
 #include "src/ring.h"
 
 #define SLEEP_NS 100000000 /* a sleeper looks so often whether anyone is left to wake it */
+#define GOES_ON_NS 5000000 /* who sleeps again so soon after that goes on waiting */
 #define SPIN_NS 30000	   /* about what going to sleep and being woken costs */
 
 int64_t handle_deadline(const struct stoa *s, int64_t timeout)
@@ -44,11 +46,37 @@ uint32_t handle_announce(struct stoa *s, _Atomic uint32_t *word, uint32_t object
 	return value;
 }
 
+/* In the thread's lane, if it has one here, for who looks from outside. */
+static struct lane_head *say_waits(const struct stoa *s, const _Atomic uint32_t *word, int64_t now, int64_t left)
+{
+	const struct geometry *g = &s->space.geometry;
+	struct lane *lane = lane_recent.lane;
+	if (lane_recent.generation == 0 ||
+	    lane_recent.generation != atomic_load_explicit(&s->mark->generation, memory_order_relaxed))
+		return NULL;
+	const _Atomic uint32_t *parks = space_park(&s->space, 0);
+	bool object = word >= parks && word < parks + g->objects;
+	atomic_store_explicit(&lane->head->waits_for, object ? (uint32_t)(word - parks) : 0, memory_order_relaxed);
+	if (now < lane->sleep_end || now - lane->sleep_end > GOES_ON_NS)
+		atomic_store_explicit(&lane->head->waits_ns, now, memory_order_relaxed);
+	lane->sleep_end = now + left;
+	atomic_store_explicit(&lane->head->waits,
+			      object				  ? WAITS_OBJECT
+			      : word == &s->space.ingress->room ? WAITS_ROOM
+								  : WAITS_ANSWER,
+			      memory_order_release);
+	return lane->head;
+}
+
 void handle_sleep(struct stoa *s, const _Atomic uint32_t *word, uint32_t value, int64_t deadline)
 {
-	int64_t left = deadline - clock_now();
+	int64_t now = clock_now(), left = deadline - now;
 	handle_ring(s);
-	park_sleep(word, value, left < SLEEP_NS ? left : SLEEP_NS);
+	left = left < SLEEP_NS ? left : SLEEP_NS;
+	struct lane_head *head = say_waits(s, word, now, left);
+	park_sleep(word, value, left);
+	if (head)
+		atomic_store_explicit(&head->waits, WAITS_NOT, memory_order_relaxed);
 }
 
 /* On one CPU nobody else runs while we spin. */

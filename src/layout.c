@@ -38,6 +38,7 @@ int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX])
 	g->rejects_at = place(&at, REJECTS * sizeof(struct reject));
 	g->trace_at = place(&at, TRACED * sizeof(struct traced));
 	g->log_at = place(&at, LOGGED * sizeof(struct logged));
+	g->attached_at = place(&at, ATTACHED * sizeof(struct attached));
 	g->classes_at = place(&at, CLASSES_MAX * sizeof(struct class_entry));
 	g->objects_at = place(&at, (uint64_t)g->objects * sizeof(struct object_entry));
 	g->heap_at = at;

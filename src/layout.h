@@ -25,6 +25,7 @@
 #define LAYOUT_PAGE 4096
 #define LAYOUT_LINE 128 /* two cache lines: the adjacent-line prefetcher makes pairs of them */
 #define LAYOUT_NAME (STOA_NAME_MAX + 1)
+#define LAYOUT_THREAD 16 /* of the name of a thread or program, as Linux has them */
 
 enum segment_kind { SEGMENT_STATE = 1, SEGMENT_INGRESS, SEGMENT_LANE };
 
@@ -45,7 +46,7 @@ struct geometry {
 	uint32_t flags;   /* most attributes of all objects */
 	uint64_t state;   /* limit of the state segment */
 	/* computed */
-	uint64_t lanes_at, rejects_at, trace_at, log_at, classes_at, objects_at, heap_at; /* in state */
+	uint64_t lanes_at, rejects_at, trace_at, log_at, attached_at, classes_at, objects_at, heap_at; /* in state */
 	uint64_t ring_at, parks_at, flags_at, ingress;                  /* in ingress, and its limit */
 	uint32_t queue_log, unused;
 };
@@ -122,6 +123,7 @@ struct state_head {
 	_Atomic uint64_t next_incarnation;
 	_Atomic uint32_t n_objects, n_classes;           /* entries ever used */
 	_Atomic uint32_t flags_end;                      /* flags ever given out; a body's go to its successors */
+	_Atomic uint32_t attached_end;                   /* rows of attached processes ever used */
 	_Atomic uint32_t lanes_end[2];                   /* lanes ever given out, of either half of their numbers */
 	_Atomic uint32_t leaving;                        /* coordinator/leave.h: the next to be told; UINT32_MAX: none */
 	alignas(LAYOUT_LINE) struct turn turn;
@@ -153,9 +155,15 @@ struct lane_row {
 	uint64_t number;
 	uint64_t started; /* of his process, as coordinator/process.h has it; 0: not known, or he has left */
 	int32_t owner;	  /* his pid, also when it is free */
-	uint32_t unused[5];
+	int32_t tid;	  /* as he says */
+	char name[LAYOUT_THREAD]; /* the same: of his thread */
+	uint32_t attached;	  /* which he is in the table of those, plus one; 0: he has no place there */
+	uint32_t unused;
+	int64_t since_ns;			/* CLOCK_REALTIME of when it was given out … */
+	uint64_t seq_first, rejected_first; /* … and what `seq` and `rejected` were then */
+	uint64_t unused2[12];
 };
-_Static_assert(sizeof(struct lane_row) == 2 * LAYOUT_LINE, "a lane's row is two lines");
+_Static_assert(sizeof(struct lane_row) == 3 * LAYOUT_LINE, "a lane's row is three lines");
 
 #define REJECTS 256 /* the last ones are kept: rejection n at n % REJECTS */
 struct reject {
@@ -193,6 +201,16 @@ struct logged {
 	char text[488];
 };
 _Static_assert(sizeof(struct logged) == 512, "a message is an eighth of a page");
+
+#define ATTACHED 1024 /* processes that are told of, in the places of the roster; more can be attached */
+struct attached {
+	_Atomic int32_t pid; /* 0: none */
+	uint32_t uid, read_only, unused;
+	int64_t since_ns; /* CLOCK_REALTIME */
+	char name[LAYOUT_THREAD]; /* as it says */
+	uint64_t unused2[3];
+};
+_Static_assert(sizeof(struct attached) == 64, "an attached process is one cache line");
 
 struct class_entry {
 	_Atomic uint64_t image; /* offset of its description, a tpl image; 0: not there */
@@ -282,7 +300,12 @@ struct lane_head {
 	alignas(LAYOUT_LINE) _Atomic uint32_t answer; /* park word of its thread */
 	_Atomic uint32_t done; /* the coordinator has taken the lane back: its number may be another's, with its row … */
 	struct lane_cell last; /* … which said this in the end */
+	/* Its thread's word for what it sleeps on, for who looks at it from outside. */
+	alignas(LAYOUT_LINE) _Atomic uint32_t waits; /* enum lane_waits */
+	_Atomic uint32_t waits_for;		     /* WAITS_OBJECT: its entry */
+	_Atomic int64_t waits_ns;		     /* CLOCK_MONOTONIC: since when */
 };
+enum lane_waits { WAITS_NOT, WAITS_ANSWER, WAITS_ROOM, WAITS_OBJECT };
 _Static_assert(sizeof(struct lane_head) <= LANE_ARENA, "records begin behind the head of a lane");
 
 #define MANY_MAX 256 /* records in a RECORD_MANY */
@@ -381,6 +404,10 @@ static inline struct traced *space_traced(const struct space *s, uint64_t ticket
 static inline struct logged *space_logged(const struct space *s, uint64_t number)
 {
 	return (struct logged *)space_state(s, s->geometry.log_at) + number % LOGGED;
+}
+static inline struct attached *space_attached(const struct space *s, uint32_t i)
+{
+	return (struct attached *)space_state(s, s->geometry.attached_at) + i;
 }
 static inline _Atomic uint64_t *space_ring(const struct space *s)
 {

@@ -52,6 +52,33 @@ struct stoa_logged {
 STOA_PUBLIC int stoa_log(struct stoa *stoa, uint64_t after, int (*each)(void *data, const struct stoa_logged *message),
 			 void *data);
 
+enum stoa_waits { STOA_WAITS_NOT, STOA_WAITS_ANSWER, STOA_WAITS_ROOM, STOA_WAITS_OBJECT };
+
+/* An attached thread that has written, or a process that has none. */
+struct stoa_attached {
+	uint32_t pid, uid; /* uid UINT32_MAX: not known */
+	uint32_t tid;	   /* of the thread, as it says; 0: no thread of it has written */
+	uint32_t client;   /* as in stamps and rejections; UINT32_MAX: as above */
+	bool read_only;
+	int64_t since_ns; /* CLOCK_REALTIME: attached */
+	char name[16], thread[16]; /* of program and thread, as they say */
+	uint64_t pushed, rejected, pending; /* commands since then */
+	uint64_t oldest_ticket; /* of those that are pending */
+	int64_t oldest_ns;	/* how long it has been; -1: not known */
+	char object[STOA_NAME_MAX + 1], row[STOA_NAME_MAX + 1]; /* what it is; "": not known */
+	enum stoa_waits waits; /* what the thread sleeps for: an answer or a write, room, or an object to change or settle */
+	int64_t waits_ns;      /* for how long, since it was last woken */
+	char waits_for[STOA_NAME_MAX + 1]; /* the object */
+	uint64_t reserved[4];
+};
+
+/*
+ * Each attached process, thread by thread. What is pending, and what they sleep for, is read from files that only the
+ * coordinator's user can open: others are not told. Read-only clients say nothing of their waits. 0, -ENOMEM.
+ */
+STOA_PUBLIC int stoa_clients(struct stoa *stoa, int (*each)(void *data, const struct stoa_attached *client),
+			     void *data);
+
 #ifdef __cplusplus
 }
 #endif

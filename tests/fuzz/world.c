@@ -355,8 +355,9 @@ static void open_namespace(void)
 
 static void open_lane(void)
 {
+	const struct roster_client me = { .pid = getpid() };
 	uint64_t seq;
-	int fd = lanes_give(world, 0, &(struct roster_client){ .pid = getpid() }, &seq);
+	int fd = lanes_give(world, 0, &(struct lane_owner){ .is = &me, .name = "" }, &seq);
 	fuzz_check(fd >= 0 && (lane = segment_map(fd, LANE_LIMIT, true)), "cannot make a lane");
 	fuzz_check(segment_reserve(fd, LANE_ARENA, LANE_BYTES) == 0, "cannot reserve a lane");
 	close(fd);
