@@ -15,7 +15,7 @@
 #include "src/ring.h"
 
 #define SLEEP_NS 100000000 /* a sleeper looks so often whether anyone is left to wake it */
-#define GOES_ON_NS 5000000 /* who sleeps again so soon after that goes on waiting */
+#define GOES_ON_NS 50000000 /* who sleeps again so soon after that goes on waiting */
 #define SPIN_NS 30000	   /* about what going to sleep and being woken costs */
 
 int64_t handle_deadline(const struct stoa *s, int64_t timeout)

@@ -21,6 +21,9 @@
 	X(classes) \
 	X(health) \
 	X(rejected) \
+	X(trace) \
+	X(log) \
+	X(clients) \
 	X(batch) \
 	X(complete)
 
