@@ -82,6 +82,8 @@ static int descriptor(uint8_t kind)
 	switch (kind % 14) {
 	case 0:
 		fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+		if (fd < 0 && errno == ENOSYS) /* valgrind has none */
+			fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 		break;
 	case 1:
 		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
