@@ -16,7 +16,7 @@ expect 0 '' -n one create hits counter
 expect 0 '' -n one create hints counter
 expect 0 '' -n one create e every
 becomes sh show
-becomes l list
+becomes li list
 becomes -n o one
 becomes --namespace=o --namespace=one
 becomes get --pe --peek
