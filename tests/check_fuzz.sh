@@ -25,7 +25,7 @@ object() {
 	echo "$out/$(echo "${1%.c}" | tr / _).o"
 }
 sources=$(find src proxy coordinator tools tests/fuzz tests/torture/torture.c -name '*.c' ! -path coordinator/main.c \
-	! -path coordinator/module.c ! -path coordinator/notify.c ! -path tools/main.c ! -path tests/fuzz/replay.c)
+	! -path coordinator/notify.c ! -path tools/main.c ! -path tests/fuzz/replay.c)
 if [ ! -f "$out/built" ] ||
 	[ -n "$(find include src proxy coordinator tools tests/fuzz tests/check_fuzz.sh -newer "$out/built" -type f -print)" ]; then
 	rm -f "$out"/*.o
@@ -38,7 +38,7 @@ if [ ! -f "$out/built" ] ||
 	done
 	for file in tests/fuzz/fuzz_*.c; do
 		echo "$(basename "$file" .c) $(object "$file")"
-	done | xargs -P 2 -n 2 sh -c "case \$0 in *options) wrap=-Wl,--wrap=stoa_attach ;; *) wrap= ;; esac
+	done | xargs -P 2 -n 2 sh -c "case \$0 in *options) wrap=-Wl,--wrap=stoa_attach,--wrap=stoa_start ;; *) wrap= ;; esac
 		clang -pthread \$wrap -fsanitize=fuzzer,$sanitize -o $out/\$0 \"\$1\" $common $libs"
 	touch "$out/built"
 fi
