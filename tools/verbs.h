@@ -18,6 +18,7 @@
 	X(remove) \
 	X(stop) \
 	X(lock) \
+	X(clean) \
 	X(classes) \
 	X(health) \
 	X(rejected) \
