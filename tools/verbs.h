@@ -18,6 +18,7 @@
 	X(remove) \
 	X(stop) \
 	X(lock) \
+	X(run) \
 	X(clean) \
 	X(classes) \
 	X(health) \
