@@ -20,6 +20,7 @@
 	X(lock) \
 	X(run) \
 	X(clean) \
+	X(doctor) \
 	X(classes) \
 	X(health) \
 	X(rejected) \
