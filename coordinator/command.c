@@ -400,6 +400,21 @@ static int jobs_run(struct coordinator *c, struct command *cmd)
 	return r;
 }
 
+/* The images behind the arguments of a create. */
+static int check_first(struct coordinator *c, const struct create_args *a, const struct server_class *cls, size_t size)
+{
+	const char *image = (const char *)(a + 1);
+	if (a->from > CREATE_FROM_PARTS)
+		return outcome_set(c, -EBADMSG, "the command is not well formed");
+	if (a->from == CREATE_FROM_INIT && image_check(cls->init, image, size) < 0)
+		return outcome_set(c, -EBADMSG, "the first state of object %s is no image of \"%s\"", a->object,
+				   cls->init->format);
+	if (a->from == CREATE_FROM_PARTS && part_plan_check(cls->plan, image, size) < 0)
+		return outcome_set(c, -EBADMSG, "the state of object %s is not that of class %s", a->object,
+				   cls->code->name);
+	return 0;
+}
+
 static int command_create(struct coordinator *c, struct command *cmd)
 {
 	struct create_args *a = (struct create_args *)c->bytes;
@@ -425,10 +440,9 @@ static int command_create(struct coordinator *c, struct command *cmd)
 		command_meant(cmd, o, o->class_id);
 		return 0;
 	}
-	const char *image = (const char *)(a + 1);
-	if (a->has_init && image_check(cls->init, image, cmd->record.args_size - sizeof(*a)) < 0)
-		return outcome_set(c, -EBADMSG, "the first state of object %s is no image of \"%s\"", a->object,
-				   cls->init->format);
+	r = check_first(c, a, cls, cmd->record.args_size - sizeof(*a));
+	if (r < 0)
+		return r;
 	struct stamp stamp = { .version = c->ticket + 1,
 			       .time_ns = c->now_ns,
 			       .pid = (uint32_t)c->caller.pid,
@@ -436,7 +450,8 @@ static int command_create(struct coordinator *c, struct command *cmd)
 	c->outcome.text[0] = '\0';
 	c->outcome.origin = STOA_FROM_METHOD; /* if the init hook refuses */
 	r = objects_touch_room(c);
-	r = r ? r : objects_create(c, a->object, cls, a->has_init ? image : NULL, &stamp, &o);
+	r = r ? r : objects_create(c, a->object, cls, a->from, a->from == CREATE_FROM_ZERO ? NULL : a + 1, &stamp,
+				   &o);
 	if (r < 0)
 		return c->outcome.text[0] ? (c->outcome.status = r) : outcome_library(c, r);
 	object_touch(c, o);

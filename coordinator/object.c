@@ -257,15 +257,28 @@ static int unpack_hook_part(struct coordinator *c, struct object *o, uint32_t k,
 						  o->cls->code->name, r, k - o->cls->plan->n_attr_parts);
 }
 
-static int part_load(struct coordinator *c, struct object *o, uint32_t k)
+static int part_unpack(struct coordinator *c, struct object *o, uint32_t k, const char *image)
 {
 	const struct part_plan *plan = &o->cls->plan->parts[k];
-	const char *image;
-	int r = part_image(c, o, k, plan, &image);
-	if (r < 0)
-		return r;
 	return k < o->cls->plan->n_attr_parts ? image_unpack(plan->image, image, o->mirror)
 					      : unpack_hook_part(c, o, k, plan, image);
+}
+
+static int part_load(struct coordinator *c, struct object *o, uint32_t k)
+{
+	const char *image;
+	int r = part_image(c, o, k, &o->cls->plan->parts[k], &image);
+	return r < 0 ? r : part_unpack(c, o, k, image);
+}
+
+int object_mirror_take(struct coordinator *c, struct object *o, const char *images)
+{
+	int r = 0;
+	for (uint32_t k = 0; r == 0 && k < o->cls->plan->n_parts; k++) {
+		r = part_unpack(c, o, k, images);
+		images += image_length(images);
+	}
+	return r;
 }
 
 int object_mirror_load(struct coordinator *c, struct object *o)

@@ -22,6 +22,8 @@ void object_fini(struct coordinator *c, struct object *o); /* with the hook of i
 
 /* Fill mirror and shadow from the committed cells. -EPROTO: the state is damaged. */
 int object_mirror_load(struct coordinator *c, struct object *o);
+/* From the images of all parts, which have passed part_plan_check. What the hooks say of them is told. */
+int object_mirror_take(struct coordinator *c, struct object *o, const char *images);
 /* The mirror is as it is to be: an undo goes back to this. */
 void object_settle(struct object *o);
 /* Make the mirror anew from the committed cells: how a class with hooks is undone; or, by part, these n of the hooks. */

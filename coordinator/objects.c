@@ -136,9 +136,11 @@ static int entry_take(struct coordinator *c, uint32_t *ret_index)
 	return r;
 }
 
-static int first_state(struct coordinator *c, struct object *o, const void *image)
+static int first_state(struct coordinator *c, struct object *o, enum create_from from, const void *image)
 {
 	const struct stoa_hooks *hooks = o->cls->code->hooks;
+	if (from == CREATE_FROM_PARTS)
+		return object_mirror_take(c, o, image);
 	if (!hooks || !hooks->init)
 		return image ? image_unpack(o->cls->init, image, o->mirror) : 0;
 	void *args = calloc(1, (hooks->init_args ? hooks->init_args->size : 0) + 1);
@@ -157,8 +159,8 @@ static int first_state(struct coordinator *c, struct object *o, const void *imag
 		   : r;
 }
 
-int objects_create(struct coordinator *c, const char *name, struct server_class *cls, const void *image,
-		   const struct stamp *stamp, struct object **ret)
+int objects_create(struct coordinator *c, const char *name, struct server_class *cls,
+		   enum create_from from, const void *image, const struct stamp *stamp, struct object **ret)
 {
 	struct object *o;
 	uint32_t index = 0;
@@ -173,7 +175,7 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 		object_free(o);
 		return r;
 	}
-	r = first_state(c, o, image);
+	r = first_state(c, o, from, image);
 	if (r == 0) {
 		object_settle(o);
 		r = body_new(c, o, 0);

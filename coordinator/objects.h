@@ -16,9 +16,9 @@ struct object *objects_at(struct coordinator *c, uint32_t index);
 /* The live object that a command means. NULL: it was removed. */
 struct object *objects_get(struct coordinator *c, uint32_t index, uint64_t origin);
 
-/* Make an object whose first state is image (of cls->init), checked; it counts when this turn commits. */
-int objects_create(struct coordinator *c, const char *name, struct server_class *cls, const void *image,
-		   const struct stamp *stamp, struct object **ret_object);
+/* Make an object from an image, or images, that were checked; it counts when this turn commits. */
+int objects_create(struct coordinator *c, const char *name, struct server_class *cls, enum create_from from,
+		   const void *image, const struct stamp *stamp, struct object **ret_object);
 /* Mark it dead as of this turn's end; objects_bury frees what it had, after the commit. */
 void objects_remove(struct object *o, uint64_t tag);
 void objects_bury(struct coordinator *c, struct object *o);

@@ -166,8 +166,7 @@ int stoa_open(struct stoa *s, const char *object, const struct stoa_class *cls, 
 
 /* ---- create ---- */
 
-/* The coordinator's description of a class. */
-static int find_view(struct stoa *s, const char *name, const struct class_view **ret)
+int proxy_find_view(struct stoa *s, const char *name, const struct class_view **ret)
 {
 	uint32_t n = atomic_load_explicit(&s->space.state->n_classes, memory_order_acquire);
 	int r = -ENOENT;
@@ -182,7 +181,7 @@ static int find_view(struct stoa *s, const char *name, const struct class_view *
 int stoa_find_class(struct stoa *s, const char *name, const struct stoa_class **ret)
 {
 	const struct class_view *view;
-	int r = find_view(s, name, &view);
+	int r = proxy_find_view(s, name, &view);
 	if (r == 0)
 		*ret = view->described;
 	return r;
@@ -284,13 +283,13 @@ static int pack_init(const struct class_view *view, const struct stoa_class *our
 	return r;
 }
 
-static int send_create(struct stoa *s, const char *object, const struct class_view *view, const void *image,
-		       size_t size, unsigned flags, struct sending *w)
+int proxy_send_create(struct stoa *s, const char *object, const struct class_view *view, enum create_from from,
+		      const void *image, size_t size, unsigned flags, int64_t timeout, struct sending *w)
 {
-	struct create_args args = { .excl = !!(flags & STOA_EXCL), .has_init = image != NULL };
+	struct create_args args = { .excl = !!(flags & STOA_EXCL), .from = from };
 	snprintf(args.object, sizeof(args.object), "%s", object);
 	snprintf(args.class_name, sizeof(args.class_name), "%s", view->described->name);
-	int r = send_begin(s, sizeof(args) + size, sizeof(struct reply) + STOA_ERROR_MAX, STOA_DEFAULT, w);
+	int r = send_begin(s, sizeof(args) + size, sizeof(struct reply) + STOA_ERROR_MAX, timeout, w);
 	if (r < 0)
 		return r;
 	memcpy(w->args, &args, sizeof(args));
@@ -318,9 +317,11 @@ int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls
 		return r;
 	if ((r = class_check_described(cls, text)) < 0)
 		return error_set(r, "%s", text);
-	r = find_view(s, cls->name, &view);
+	r = proxy_find_view(s, cls->name, &view);
 	r = r || !init ? r : pack_init(view, cls, init, &image, &size);
-	r = r ? r : send_create(s, object, view, image, size, flags, &w);
+	r = r ? r
+	      : proxy_send_create(s, object, view, image ? CREATE_FROM_INIT : CREATE_FROM_ZERO, image, size, flags,
+				  STOA_DEFAULT, &w);
 	free(image);
 	r = r ? r : await_answer(&w, NULL, NULL);
 	if (r < 0)

@@ -32,6 +32,15 @@ struct stoa_proxy {
 
 void proxy_unref(struct stoa_proxy *p);
 
+/* The coordinator's present description of a class; -ENOENT, with the thread's error. */
+int proxy_find_view(struct stoa *s, const char *name, const struct class_view **ret);
+
+struct sending;
+
+/* Send a create; its answer is to be waited for. */
+int proxy_send_create(struct stoa *s, const char *object, const struct class_view *view, enum create_from from,
+		      const void *image, size_t size, unsigned flags, int64_t timeout, struct sending *ret);
+
 static inline struct target *proxy_target(struct stoa_proxy *p)
 {
 	return atomic_load_explicit(&p->target, memory_order_acquire);

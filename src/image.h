@@ -103,6 +103,14 @@ static inline void image_drop(const struct image_layout *layout, void *of);
 /* Free the text and blobs in the struct, kept or not, and zero them. */
 void image_fini(const struct image_layout *layout, void *of);
 
+/* Bytes of an image, as its head has it; at least 8 bytes of it are there. */
+static inline uint32_t image_length(const void *image)
+{
+	uint32_t n;
+	memcpy(&n, (const char *)image + 4, sizeof(n));
+	return n;
+}
+
 /* ---- the same, where no field is variable: inline, for the per-call path ---------------------------------------- */
 
 size_t image_size_variable(const struct image_layout *layout, const void *from);

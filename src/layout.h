@@ -355,11 +355,14 @@ struct fold_args {
 };
 _Static_assert(sizeof(struct fold_args) == 160, "its arguments have no gaps");
 
-/* The arguments of RECORD_CREATE: this, then the image of what the init hook, or the state, takes. */
+/* What follows them: nothing, the image of what the init hook (or the state) takes, or those of all parts in order. */
+enum create_from { CREATE_FROM_ZERO, CREATE_FROM_INIT, CREATE_FROM_PARTS };
+
+/* The arguments of RECORD_CREATE. */
 struct create_args {
 	char object[LAYOUT_NAME];
 	char class_name[LAYOUT_NAME];
-	uint32_t excl, has_init;
+	uint32_t excl, from; /* enum create_from */
 };
 _Static_assert(sizeof(struct create_args) == 2 * LAYOUT_NAME + 8, "its arguments have no gaps");
 

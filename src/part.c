@@ -94,6 +94,18 @@ int part_plan_new(const struct stoa_class *cls, struct class_plan **ret)
 	return 0;
 }
 
+int part_plan_check(const struct class_plan *plan, const char *images, size_t size)
+{
+	const char *end = images + size;
+	for (uint32_t k = 0; k < plan->n_parts; k++) {
+		size_t left = (size_t)(end - images), n = left < 8 ? 0 : image_length(images);
+		if (n < 8 || n > left || image_check(plan->parts[k].image, images, n) < 0)
+			return -EBADMSG;
+		images += n;
+	}
+	return images == end ? 0 : -EBADMSG;
+}
+
 struct class_plan *part_plan_free(struct class_plan *plan)
 {
 	if (!plan)

@@ -32,6 +32,9 @@ struct class_plan {
 };
 
 int part_plan_new(const struct stoa_class *cls, struct class_plan **ret); /* -ENOMEM */
+/* Are these exactly the images of all parts, one after the other? 0 or -EBADMSG. Withstands any bytes. */
+int part_plan_check(const struct class_plan *plan, const char *images, size_t size);
+
 struct class_plan *part_plan_free(struct class_plan *plan);
 
 #endif

@@ -49,7 +49,7 @@ static size_t create_arguments(struct input *in, uint8_t *to)
 	static const char *const names[] = { "one", "fresh", "other", "bad/name", "", "-x", "heap", "hits" };
 	static const char *const classes[] = { "thing", "pile", "counter", "none" };
 	uint8_t how = input_u8(in);
-	struct create_args a = { .excl = how & 1, .has_init = how & 2 };
+	struct create_args a = { .excl = how & 1, .from = how >> 1 & 3 };
 	strcpy(a.object, names[how >> 2 & 7]);
 	strcpy(a.class_name, classes[how >> 5 & 3]);
 	memcpy(to, &a, sizeof(a));

@@ -273,7 +273,7 @@ static void create(const char *name, const char *cls, const struct image_layout 
 {
 	unsigned char bytes[4096];
 	struct create_args *a = (struct create_args *)bytes;
-	*a = (struct create_args){ .has_init = init != NULL };
+	*a = (struct create_args){ .from = init ? CREATE_FROM_INIT : CREATE_FROM_ZERO };
 	strcpy(a->object, name);
 	strcpy(a->class_name, cls);
 	size_t n = sizeof(*a) + (init ? image_pack(layout, init, a + 1) : 0);

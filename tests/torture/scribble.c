@@ -385,7 +385,7 @@ static void make_create(struct record *r)
 	if (which == 1)
 		memset(a->object, 'x', sizeof a->object);
 	a->excl = (uint32_t)torture_random(2);
-	a->has_init = (uint32_t)torture_random(2);
+	a->from = (uint32_t)torture_random(4);
 	r->kind = RECORD_CREATE;
 	r->args_size = (uint32_t)odd_number(sizeof *a + 64);
 }
