@@ -172,6 +172,7 @@ enum {
 	STOA_VERIFY = 1 << 2,    /* start: check undeclared writes in objects of any size, and undeclared reads */
 	STOA_KEEP = 1 << 3,      /* start: the state stays when the coordinator stops, for the next start */
 	STOA_EXCL = 1 << 4,      /* create: fail with -EEXIST if the object is there */
+	STOA_COMMITTED = 1 << 5, /* dump: what is committed now, without waiting for pending writes */
 };
 
 /* Limits are taken when the namespace is made; 0 means the default in parentheses. Make it with STOA_OPTIONS(). */
@@ -366,6 +367,21 @@ STOA_PUBLIC int stoa_classes(struct stoa *stoa,
 STOA_PUBLIC int stoa_find_class(struct stoa *stoa, const char *name, const struct stoa_class **ret_class);
 
 STOA_PUBLIC struct stoa_proxy *stoa_close(struct stoa_proxy *proxy); /* NULL is allowed; returns NULL */
+
+/*
+ * Write the objects whose name matches (fnmatch(3); NULL: all), with what only their hooks know, to a descriptor, as of
+ * one moment; stoa_operations(7) has the format. Behind the barrier, unless flags is STOA_COMMITTED: then also when
+ * nobody serves. -ETIMEDOUT: a write is pending, or they change too fast. What write(2) fails with. ret_n may be NULL.
+ */
+STOA_PUBLIC int stoa_dump(struct stoa *stoa, const char *pattern, int fd, unsigned flags, int64_t timeout,
+			  size_t *ret_n);
+
+/*
+ * Create the objects of a dump. All of it is read and checked before the first is created; what was created is removed
+ * again when one is refused. -EBADMSG: it is no dump, or damaged. -EPROTO: an attribute of a class differs. -ENOENT: a
+ * class is not there. -EEXIST: an object is. -EMSGSIZE: one is too large (32 MiB). timeout is that of each create.
+ */
+STOA_PUBLIC int stoa_load(struct stoa *stoa, int fd, int64_t timeout, size_t *ret_n);
 
 /* ---- writes ----------------------------------------------------------------------------------------------- */
 

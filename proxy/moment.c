@@ -99,11 +99,59 @@ void moment_end(struct moment *m)
 			free(m->copies[i].bytes);
 }
 
+int moment_begin_whole(struct moment *m, struct target *const *targets, size_t n)
+{
+	size_t k = 0;
+	*m = (struct moment){ 0 };
+	for (size_t i = 0; i < n; i++)
+		m->n += targets[i]->binding->view->plan->n_parts;
+	m->copies = calloc(m->n + 1, sizeof(*m->copies));
+	m->order = calloc(m->n + 1, sizeof(*m->order));
+	if (!m->copies || !m->order) {
+		m->n = 0;
+		return error_set(-ENOMEM, "no memory for a copy of %zu objects", n);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct class_plan *plan = targets[i]->binding->view->plan;
+		for (uint32_t p = 0; p < plan->n_parts; p++, k++) {
+			m->order[k] = (uint32_t)k;
+			m->copies[k] = (struct copy){ .part = &targets[i]->body->parts[p], .plan = &plan->parts[p] };
+		}
+	}
+	return 0;
+}
+
+void moment_end_whole(struct moment *m)
+{
+	moment_end(m);
+	free(m->copies);
+	free(m->order);
+}
+
+/* A part of hooks that has no cell as of g. While g is the newest, what it had then cannot have been overwritten. */
+static bool is_unwritten(const struct stoa *s, const struct copy *c, uint64_t g)
+{
+	uint64_t tag;
+	return c->plan->n_attrs == 0 && cell_current(&c->part->tags, g, &tag) < 0 && handle_committed(s) == g;
+}
+
 static void to_front(struct moment *m, size_t i)
 {
 	uint32_t hot = m->order[i];
 	memmove(m->order + 1, m->order, i * sizeof(*m->order));
 	m->order[0] = hot;
+}
+
+/* There is no copy: 1: nothing is there; 0: it was overwritten, and comes first the next time. */
+static int take_none(const struct stoa *s, struct moment *m, size_t i, uint64_t g)
+{
+	struct copy *c = &m->copies[m->order[i]];
+	bool none = is_unwritten(s, c, g);
+	if (none)
+		c->tag = 0;
+	else
+		to_front(m, i);
+	return none;
 }
 
 /* 1: whole; 0: something changed under us. */
@@ -116,7 +164,7 @@ static int take_round(const struct stoa *s, struct moment *m, struct target *con
 		if (r < 0)
 			return r;
 		if (r == 0)
-			to_front(m, i);
+			r = take_none(s, m, i, g);
 		whole = whole && r;
 	}
 	for (size_t i = 0; i < n; i++)

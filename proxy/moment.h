@@ -14,7 +14,7 @@
 struct copy {
 	const struct part *part;
 	const struct part_plan *plan;
-	uint64_t tag, room;
+	uint64_t tag, room; /* tag 0, when all was taken: a part of hooks that was never written, and has nothing in it */
 	char *bytes;
 	bool own; /* bytes are malloc'ed: the part has no fixed size */
 };
@@ -31,6 +31,10 @@ struct moment {
 
 int moment_begin(struct moment *m, struct target *const *targets, size_t n, size_t extra); /* -ENOMEM */
 void moment_end(struct moment *m);
+
+/* The same of all that there is of the objects, the parts of hooks too, and in memory of its own. */
+int moment_begin_whole(struct moment *m, struct target *const *targets, size_t n); /* -ENOMEM */
+void moment_end_whole(struct moment *m);
 
 /* Take them all. -ESTALE: an object is dead. -ETIMEDOUT, or -EAGAIN with STOA_NOWAIT: they change too fast. */
 int moment_take(const struct stoa *s, struct moment *m, struct target *const *targets, size_t n, int64_t timeout);

@@ -64,6 +64,13 @@ static uint64_t pending_of_reads(const struct stoa *s, const struct target *t, c
 	return need;
 }
 
+int read_barrier(struct stoa_proxy *p, int64_t timeout)
+{
+	const struct target *t = proxy_target(p);
+	uint64_t need = pending_of_all(p->stoa, t);
+	return need ? barrier_wait(p, t, need, timeout) : 0;
+}
+
 /* Were the flags that the barrier looked at those that all see? */
 static int sound(const struct stoa *s, int r)
 {

@@ -12,6 +12,9 @@
 #define READ_ELSEWHERE 1
 int read_method(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout);
 
+/* Wait until all writes to the object that were accepted are committed. Errors as stoa_snapshot. */
+int read_barrier(struct stoa_proxy *p, int64_t timeout);
+
 /* The stamp of an attribute, or the newest of all with their changes summed, as committed. -ESTALE. */
 int read_stamp(struct stoa_proxy *p, uint32_t attr, struct stoa_stamp *ret);
 
