@@ -18,6 +18,8 @@
 	X(remove) \
 	X(stop) \
 	X(lock) \
+	X(dump) \
+	X(load) \
 	X(run) \
 	X(clean) \
 	X(doctor) \
