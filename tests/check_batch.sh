@@ -122,7 +122,7 @@ answers 1 'ok 0
 error 1 timed out; a command may still apply
 ok 0' <<'END'
 call e total
-call -t 0.1 e pause 600
+call -t 0.1 e pause 2500
 call e total
 END
 

@@ -92,7 +92,9 @@ static int every_pause(struct every *self, const struct pause *args, stoa_none *
 	struct timespec t = { .tv_sec = args->ms / 1000, .tv_nsec = args->ms % 1000 * 1000000 };
 	(void)ret;
 	self->fixed++;
-	return nanosleep(&t, NULL);
+	while (nanosleep(&t, &t) < 0 && errno == EINTR) { /* as when the guardian goes */
+	}
+	return 0;
 }
 
 static int every_total(const struct every *self, const stoa_none *args, struct sum *ret)
