@@ -225,7 +225,8 @@ void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t
 {
 	struct pulse *p = &c->space->state->pulse;
 	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
-	c->noted = running;
+	if (running != c->noted) /* several methods of one command are timed together */
+		trace_tick(c, now, running);
 	atomic_store_explicit(&p->since_ns, now, memory_order_relaxed);
 	atomic_store_explicit(&p->deadline_ns, deadline ? now + deadline : 0, memory_order_relaxed);
 	atomic_store_explicit(&p->object, object, memory_order_relaxed);

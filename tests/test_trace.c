@@ -14,6 +14,7 @@
 #include "tests/harness.h"
 
 #define NAP_MS 40
+#define IDLE_MS 400
 #define KEPT 1024
 #define LOGS 64
 
@@ -129,6 +130,20 @@ static void trace_times_some_commands_and_all_slow_ones(void)
 		assert_false(seen[i].about && seen[i].queued_ns >= 0);
 	}
 	assert_in_range(timed, 800 / 96, 800 / 32 + 1);
+}
+
+static void trace_does_not_count_what_was_idle(void)
+{
+	struct stoa_proxy *bed;
+	struct stoa *s = begin(&bed);
+	for (int i = 0; i < 3; i++) {
+		ok(bed_nap_call(bed, &(struct nap){ 0 }, NULL, SOON));
+		nanosleep(&(struct timespec){ .tv_nsec = IDLE_MS * 1000000 }, NULL);
+	}
+	ok(bed_nap_call(bed, &(struct nap){ 0 }, NULL, SOON));
+	assert_int_equal(look(s), 5);
+	for (size_t i = 0; i < n_seen; i++)
+		assert_true(seen[i].run_ns < STOA_MS(IDLE_MS) * 3 / 4);
 }
 
 static void trace_keeps_the_last_ones(void)
@@ -264,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HARNESS(trace_tells_each_command_with_its_names),
 		HARNESS(trace_times_some_commands_and_all_slow_ones),
+		HARNESS(trace_does_not_count_what_was_idle),
 		HARNESS(trace_keeps_the_last_ones),
 		HARNESS(trace_counts_many_as_one),
 		HARNESS(trace_has_no_gap_when_coordinators_are_killed),
