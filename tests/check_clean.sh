@@ -33,7 +33,7 @@ expect_like 1 'stoa: namespace web is live, of pid *: not touched; stoa -n web s
 ends web
 expect_like 0 'namespace  state  *
 web        crashed * 0  to be removed
-stoa: note: nothing was removed; --force removes what is to be' clean
+stoa: note: nothing was removed: --force does it without asking' clean
 [ -d "$STOA_DIR/web" ] || fail "it was removed without being asked"
 serve other
 expect 0 '' -n other create hits counter 7

@@ -57,7 +57,7 @@ two        live  * 1' namespaces
 mkdir "$STOA_DIR/old" "$STOA_DIR/old.damaged-1-2" "$STOA_DIR/other"
 : >"$STOA_DIR/old/state"
 : >"$STOA_DIR/old.damaged-1-2/lock"
-json 0 '[(l["namespace"], l["state"]) for l in lines] == [("old", "left over"), ("old.damaged-1-2", "damaged"),
+json 0 '[(l["namespace"], l["state"]) for l in lines] == [("old", "damaged"), ("old.damaged-1-2", "damaged"),
 ("one", "live"), ("two", "live")] and all(l["directory"] == "'"$STOA_DIR"'/" + l["namespace"] for l in lines) and
 lines[2]["pid"] == '"$(field coordinator one)"' and 0 < lines[2]["uptime_ns"] < 60e9 and lines[2]["clients"] == 0 and
 lines[2]["size"] > 4096 and lines[2]["objects"] == 1 and lines[0]["objects"] is None' --json namespaces
@@ -69,7 +69,7 @@ expect 0 '2' -n two get hits.value
 end two
 expect_like 0 'stoa: note: gone: *
 2' -n two get hits.value
-json 0 'lines[1]["namespace"] == "two" and lines[1]["state"] == "left over" and lines[1]["pid"] is None and
+json 0 'lines[1]["namespace"] == "two" and lines[1]["state"] == "crashed" and lines[1]["pid"] is None and
 lines[1]["objects"] == 1' --json namespaces
 expect 0 1 get hits.value
 

@@ -102,7 +102,7 @@ static int clean_them(struct cleaning *c)
 			return TOOL_DONE;
 		if (!ask(n)) {
 			out_flush();
-			tool_note("nothing was removed; --force removes what is to be");
+			tool_note("nothing was removed: --force does it without asking");
 			return TOOL_DONE;
 		}
 	}

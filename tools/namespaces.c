@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tools/leftover.h"
 #include "tools/output.h"
 #include "tools/places.h"
 #include "tools/tool.h"
@@ -26,10 +27,9 @@ static bool look(const struct place *p, struct stoa_health *ret)
 
 static void print_state(const struct place *p, const struct stoa_health *h)
 {
-	if (p->damaged)
-		out_word("state", "damaged", OUT_BAD);
-	else if (!p->live)
-		out_word("state", "left over", OUT_WARN);
+	enum leftover left = p->live ? LEFTOVER_KEPT : leftover_kind(p);
+	if (!p->live)
+		out_word("state", leftover_name(left), left == LEFTOVER_DAMAGED ? OUT_BAD : OUT_WARN);
 	else if (!h || h->verdict != STOA_HEALTHY)
 		out_word("state", "suspect", OUT_BAD);
 	else
@@ -105,8 +105,8 @@ const struct verb verb_namespaces = {
 	.operands = "",
 	.example = "namespaces -a",
 	.doc = "all namespaces of this user, live or left over",
-	.more = "live: somebody serves it; suspect: somebody does, but not well; left over: its state was kept, or\n"
-		"nobody removed it; damaged: set aside by a coordinator. With -a, also those of other users, as far\n"
-		"as they can be seen.\n",
+	.more = "live: somebody serves it; suspect: somebody does, but not well. Nobody does: kept, its state was kept\n"
+		"for the next start; crashed, its coordinator died; half made; damaged. clean removes them. With -a,\n"
+		"also those of other users, as far as they can be seen.\n",
 	.flags = TOOL_ALONE | TOOL_ALL,
 };
