@@ -39,6 +39,7 @@ expect 0 0 call hits reset
 expect 1 'stoa: method add of class counter takes n:i64; "abc" is not a number' call hits add abc
 expect 1 'stoa: method add of class counter takes n:i64; "1.5" is not a whole number' cast hits add 1.5
 expect 1 'stoa: method add of class counter takes n:i64; n is missing' call hits add
+expect 1 'stoa: method add of class counter takes n:i64; there is no argument m' call hits add m=1
 expect 1 'stoa: method add of class counter takes n:i64; there are too many arguments' call hits add 1 2
 expect 1 'stoa: method add of class counter takes n:i64; n is given twice' call hits add n=1 n=2
 expect 1 'stoa: method reset of class counter takes no arguments; there are too many arguments' call hits reset 1
@@ -103,6 +104,7 @@ expect_like 1 'stoa: *hits*' create hits counter 1
 expect 0 '' create --open hits counter 1
 expect 0 8 get hits.value
 expect_like 1 'stoa: *class gadget*' create other gadget
+expect 1 'stoa: creating a counter takes value:i64; there is no argument vale' create other counter vale=1
 expect_like 1 'stoa: *'\''.'\''*' create a.b counter
 expect 0 '' create zero counter
 expect 0 0 get zero.value

@@ -40,7 +40,7 @@ expect 0 0 get nightly.number
 
 # ---- wrong ----
 
-expect_like 2 'stoa: lock takes LEASE -- COMMAND...; there are 1 operands*' lock nightly
+expect_like 2 'stoa: lock takes LEASE -- COMMAND...; there is 1 operand*' lock nightly
 expect_like 2 'stoa: *-w*x*' lock -w x nightly -- true
 expect 0 '' create hits counter
 expect_like 1 'stoa: object hits is there already, of class counter' lock hits -- true

@@ -70,6 +70,8 @@ static uint32_t find_named(const struct stoa_struct *s, const char *word)
 	return i;
 }
 
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_."
+
 /* One that is a struct stoa_any, or of one, fills all of that. */
 static bool fill_field(struct filling *f, uint32_t i, const char *text, bool whole)
 {
@@ -88,6 +90,9 @@ static bool fill_field(struct filling *f, uint32_t i, const char *text, bool who
 	if (any == i && whole ? any_parse(f->s, i, text, f->values, why)
 			      : value_parse(a, text, f->values + a->offset, why))
 		return true;
+	size_t n = strspn(text, LETTERS);
+	if (n > 0 && n <= STOA_NAME_MAX && text[n] == '=') /* no value, but meant as a name */
+		snprintf(why, sizeof(why), "there is no argument %.*s", (int)n, text);
 	return complain(f, why);
 }
 

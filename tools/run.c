@@ -153,8 +153,9 @@ static int run_with(struct tool *tool, int argc, char **argv)
 	if (tool->keeps && v->flags & TOOL_LONG)
 		return tool_misuse(tool, "%s runs on, and is no verb for stoa -", v->name);
 	if (argc < v->least || argc > v->most)
-		return tool_misuse(tool, "%s takes %s; there are %d operands", v->name,
-				   *v->operands ? v->operands : "no operands", argc);
+		return tool_misuse(tool, "%s takes %s; there %s %d operand%s", v->name,
+				   *v->operands ? v->operands : "no operands", argc == 1 ? "is" : "are", argc,
+				   argc == 1 ? "" : "s");
 	if (tool->all && !(v->flags & TOOL_ALL))
 		return tool_misuse(tool, "-a is not for this verb");
 	if (v->flags & TOOL_ALONE)
