@@ -74,14 +74,14 @@ printf '#!/bin/sh\nexec "%s/stoa" "$@"\n' "$builddir" >"$tmp/bin/stoa"
 chmod +x "$tmp/bin/stoa"
 PATH=$tmp/bin:$PATH
 
-# in_bash LINE REPLIES
+# in_bash LINE REPLIES: where there are none, what bash is told to do instead.
 in_bash() {
 	said=$(bash --norc -c '
 		. "$1"
-		compopt() { :; }
+		compopt() { options=$*; }
 		COMP_LINE=$2 COMP_POINT=${#2}
 		_stoa stoa
-		echo "${COMPREPLY[*]}"' bash "$srcdir/tools/completion/stoa" "$1")
+		echo "${COMPREPLY[*]:-$options}"' bash "$srcdir/tools/completion/stoa" "$1")
 	[ "$said" = "$2" ] || fail "bash: $1: $said, and not $2"
 }
 if command -v bash >/dev/null; then
@@ -91,6 +91,7 @@ if command -v bash >/dev/null; then
 	in_bash 'stoa call hits re' reset
 	in_bash 'stoa -n one call hits ' 'add sub set reset'
 	in_bash 'stoa --namespace=on' one
+	in_bash 'stoa load ' '-o default'
 fi
 if command -v zsh >/dev/null; then
 	timeout 60 zsh -f "$srcdir/tests/zsh_complete" "$srcdir/tools/completion" 'stoa get hits.v' '*hits.value*' ||
