@@ -163,6 +163,8 @@ def _decode(data):
 
 
 def _name(text):
+    if not isinstance(text, str):
+        raise TypeError(f"a name is a str, not {type(text).__name__}")
     data = _encode(text)
     if b"\0" in data:
         raise ValueError(f"a name has no NUL: {text!r}")
@@ -1062,6 +1064,9 @@ class Namespace:
 
     def call_many(self, commands, timeout=None):
         """Several calls as one, all or nothing: ns.call_many([a.take.command(1), b.put.command(1)]); their results."""
+        for c in commands:
+            if not isinstance(c, Command):
+                raise TypeError(f"a command is made by object.method.command(...); {c!r} is none")
         hold, n = self._held(), len(commands)
         rets = [c._row.ret.new() for c in commands]
         holds = [_hold_of(c._of) for c in commands]

@@ -220,7 +220,8 @@ class Values(Base):
                 (TypeError, lambda: e.assign({"grid": [1, 2]})), (KeyError, lambda: e["nothing"]),
                 (AttributeError, lambda: e.nothing), (AttributeError, lambda: setattr(e, "nothing", 1)),
                 (AttributeError, lambda: e.call("nothing")), (ValueError, lambda: add.within(-1)),
-                (TypeError, lambda: self.ns.create("d", "box", nothing=1)), (ValueError, lambda: self.ns.open("a\0b"))):
+                (TypeError, lambda: self.ns.create("d", "box", nothing=1)), (ValueError, lambda: self.ns.open("a\0b")),
+                (TypeError, lambda: self.ns.open(5)), (TypeError, lambda: self.ns.call_many([add]))):
             self.assertRaises(error, use)
         self.assertEqual(self.ns.health().pushed, before)
         with self.assertRaisesRegex(OverflowError, "^method add of class counter: n is i64; .* is out of range: -9"):
