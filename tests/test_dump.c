@@ -10,6 +10,10 @@
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
+#include "include/stoa/dict.h"
+#include "include/stoa/list.h"
+#include "include/stoa/rendezvous.h"
+#include "include/stoa/set.h"
 #include "src/dump.h"
 #include "tests/harness.h"
 
@@ -348,6 +352,95 @@ static void one_that_is_forged_harms_nothing(void)
 	forget();
 }
 
+/* The first of the numbers of this attribute part, which are `was` now, become `is`. */
+static void forge(const void *was, const void *is, size_t n)
+{
+	char *at = memmem(bytes, size, was, n);
+	assert_non_null(at);
+	memcpy(at, is, n);
+}
+
+/* A length that the parts do not have. */
+static void a_forged_dict_and_set_show_what_is_there(void)
+{
+	static const uint64_t was[] = { 3, 3 }, is[] = { UINT64_MAX, 3 };
+	struct stoa_proxy *p;
+	struct dict_json items = { 0 };
+	struct set_json members = { 0 };
+	start(&old_thing, &deep_class);
+	p = harness_create(s, "dict", &dict_class, NULL);
+	ok(dict_update_call(p, &(struct dict_json){ STOA_TEXT_OF("{\"a\": 1, \"b\": 2, \"c\": 3}") }, NULL, SOON));
+	stoa_close(p);
+	p = harness_create(s, "set", &set_class, NULL);
+	ok(set_update_call(p, &(struct set_json){ STOA_TEXT_OF("[1, 2, 3]") }, NULL, SOON));
+	stoa_close(p);
+	dump(NULL);
+	read_dump();
+	forge(was, is, sizeof(is));
+	forge(was, is, sizeof(is));
+	write_forged();
+	start_anew(&old_thing, &deep_class);
+	ok(load(NULL));
+	ok(stoa_open(s, "dict", &dict_class, SOON, &p));
+	ok(dict_items_call(p, NULL, &items, SOON));
+	assert_string_equal(items.json.data, "{\"a\": 1, \"b\": 2, \"c\": 3}");
+	stoa_close(p);
+	ok(stoa_open(s, "set", &set_class, SOON, &p));
+	ok(set_members_call(p, NULL, &members, SOON));
+	assert_string_equal(members.json.data, "[1, 2, 3]");
+	stoa_close(p);
+	stoa_text_fini(&items.json);
+	stoa_text_fini(&members.json);
+	assert_int_equal(harness_health(s).restarts, 0);
+	free(bytes);
+	forget();
+}
+
+/* More parts in use than there are. */
+static void a_forged_list_is_refused(void)
+{
+	static const uint32_t was[] = { 3, 0, 3, 0, 0, 1 }, is[] = { 3, 0, 3, 0, 0, 4097 };
+	start(&old_thing, &deep_class);
+	struct stoa_proxy *p = harness_create(s, "list", &list_class, NULL);
+	for (int i = 0; i < 3; i++)
+		ok(list_append_call(p, &(struct list_value){ stoa_any_i64(i) }, NULL, SOON));
+	stoa_close(p);
+	dump(NULL);
+	read_dump();
+	forge(was, is, sizeof(is));
+	write_forged();
+	start_anew(&old_thing, &deep_class);
+	refused(-EFAULT, load(NULL));
+	assert_int_equal(harness_health(s).restarts, 0);
+	free(bytes);
+	forget();
+}
+
+/* All places are taken, and there should be more. */
+static void a_forged_rendezvous_has_no_place_beyond_its_last(void)
+{
+	static const uint32_t was[] = { 256, 256, 0, 0, 0 }, is[] = { 300, 256, 0, 0, 0 };
+	struct rendezvous_seat seat;
+	struct stoa_proxy *p;
+	start(&old_thing, &deep_class);
+	p = harness_create(s, "r", &rendezvous_class, &(struct rendezvous_of){ RENDEZVOUS_MAX });
+	for (int i = 0; i < RENDEZVOUS_MAX; i++)
+		ok(rendezvous_join_call(p, NULL, &seat, SOON));
+	stoa_close(p);
+	dump(NULL);
+	read_dump();
+	forge(was, is, sizeof(is));
+	write_forged();
+	start_anew(&old_thing, &deep_class);
+	ok(load(NULL));
+	ok(stoa_open(s, "r", &rendezvous_class, SOON, &p));
+	refused(-EUSERS, rendezvous_join_call(p, NULL, &seat, SOON));
+	stoa_close(p);
+	assert_int_equal(harness_health(s).restarts, 0);
+	free(bytes);
+	forget();
+}
+
 /* ---- at one moment ---- */
 
 #define PAIRS 200
@@ -447,6 +540,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HARNESS(a_class_that_differs_is_refused_by_row),
 		HARNESS(a_class_that_has_grown_takes_it_by_name),
+		HARNESS(a_forged_dict_and_set_show_what_is_there),
+		HARNESS(a_forged_list_is_refused),
+		HARNESS(a_forged_rendezvous_has_no_place_beyond_its_last),
 		HARNESS(a_pattern_chooses),
 		HARNESS(all_objects_are_as_of_one_moment),
 		HARNESS_SECONDS(one_that_is_damaged_or_cut_off_is_refused, 40),

@@ -197,11 +197,11 @@ static int dict_next(struct dict *self, const struct dict_place *args, struct di
 
 static int write_all(struct dict *self, bool key, bool value, stoa_text *ret)
 {
-	const struct table *t = table_of(self);
-	struct table_entry *all = table_sorted(t);
+	uint64_t n = 0;
+	struct table_entry *all = table_sorted(table_of(self), &n);
 	struct json_out out;
 	json_begin(&out, key && value);
-	for (uint64_t i = 0; all && i < t->len && json_goes_on(&out); i++) {
+	for (uint64_t i = 0; all && i < n && json_goes_on(&out); i++) {
 		if (key && value)
 			json_key(&out, all[i].key, all[i].key_size);
 		if (value)

@@ -72,10 +72,10 @@ static int rendezvous_join(struct rendezvous *self, const stoa_none *args, struc
 	(void)args;
 	if (r < 0)
 		return r;
-	if (self->joined == self->parties)
-		return stoa_fail(-EUSERS, "all %u parties are there already", self->parties);
-	while (self->seat[i])
+	while (i < RENDEZVOUS_MAX && self->seat[i])
 		i++;
+	if (self->joined >= self->parties || i == RENDEZVOUS_MAX)
+		return stoa_fail(-EUSERS, "all %u parties are there already", self->parties);
 	self->joined++;
 	self->seat[i] = ret->seat = ++self->seats;
 	self->number[i] = stoa_caller()->number;

@@ -341,7 +341,7 @@ static int count(const struct buffer *b, uint32_t *ret)
 int sequence_unpack(void *self, uint32_t part, const void *data, size_t size)
 {
 	struct sequence *s = self;
-	int r = sequence_init(s, NULL);
+	int r = s->used <= SEQUENCE_PARTS ? sequence_init(s, NULL) : -EPROTO;
 	if (r < 0)
 		return r;
 	struct chunk *c = (struct chunk *)s->chunks + part;

@@ -156,12 +156,12 @@ static int set_clear(struct set *self, const stoa_none *args, stoa_none *ret)
 
 static int set_members(struct set *self, const stoa_none *args, struct set_json *ret)
 {
-	const struct table *t = table_of(self);
-	struct table_entry *all = table_sorted(t);
+	uint64_t n = 0;
+	struct table_entry *all = table_sorted(table_of(self), &n);
 	struct json_out out;
 	(void)args;
 	json_begin(&out, false);
-	for (uint64_t i = 0; all && i < t->len && json_goes_on(&out); i++) {
+	for (uint64_t i = 0; all && i < n && json_goes_on(&out); i++) {
 		struct any_bytes value = value_of(&all[i]);
 		json_value(&out, &value);
 	}

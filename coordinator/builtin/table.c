@@ -157,16 +157,29 @@ static int older(const void *a, const void *b)
 	return (x->came > y->came) - (x->came < y->came);
 }
 
-struct table_entry *table_sorted(const struct table *t)
+/* As many as the parts have: len may have come from somebody else (stoa_load). */
+static uint64_t count(const struct table *t)
 {
-	struct table_entry *all = calloc(t->len + 1, sizeof(*all));
+	struct table_entry e = { 0 };
 	uint64_t n = 0;
 	struct head h;
+	for (uint32_t part = 0; part < TABLE_PARTS; part++)
+		for (uint32_t at = 0; entry_at(t, part, at, &h, &e); n++)
+			at += (uint32_t)entry_size(&e);
+	return n;
+}
+
+struct table_entry *table_sorted(const struct table *t, uint64_t *ret_n)
+{
+	uint64_t n = count(t), i = 0;
+	struct table_entry *all = calloc(n + 1, sizeof(*all));
+	struct head h;
 	for (uint32_t part = 0; all && part < TABLE_PARTS; part++)
-		for (uint32_t at = 0; n < t->len && entry_at(t, part, at, &h, &all[n]); n++)
-			at += (uint32_t)entry_size(&all[n]);
+		for (uint32_t at = 0; entry_at(t, part, at, &h, &all[i]); i++)
+			at += (uint32_t)entry_size(&all[i]);
 	if (all)
 		qsort(all, n, sizeof(*all), older);
+	*ret_n = n;
 	return all;
 }
 
