@@ -130,9 +130,9 @@ int coordinator_recover(struct coordinator *c)
 	r = r ? r : classes_load(c);
 	r = r ? r : objects_load(c);
 	r = r ? r : lanes_load(c);
-	r = r ? r : leave_init(c);
 	if (r < 0)
 		return r;
+	leave_init(c);
 	ring_open(c->space, c->head);
 	lanes_mark_old(c);
 	return client_init(c);
@@ -146,7 +146,6 @@ void coordinator_forget(struct coordinator *c)
 		munmap(c->own, LAYOUT_PAGE);
 	client_fini(c);
 	lanes_fini(c);
-	leave_fini(c);
 	objects_fini(c);
 	classes_fini(c);
 	heap_fini(&c->heap);

@@ -180,7 +180,7 @@ struct coordinator {
 	uint32_t n_ending;     /* lanes whose owner is gone */
 	bool doubtful;	       /* a writer is gone, who may have left lies in the ingress */
 	uint32_t leaving;	/* as in the state: the next place to be told that clients have left */
-	uint64_t *leave_queued; /* a bit for each place: its word is in the ring */
+	uint64_t leave_end;     /* behind the last word that we put into the ring */
 	struct former *formers;
 	uint32_t n_formers;
 	bool any_minds;		/* false: no object is of a class that minds */

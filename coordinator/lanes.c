@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "coordinator/leave.h"
 #include "src/cell.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -144,7 +143,6 @@ void lanes_mark_old(struct coordinator *c)
 		if (!ring_take(c->space, t, &word))
 			continue;
 		uint32_t lane = ring_word_lane(word);
-		leave_found(c, word);
 		if (lane < space_lanes(c->space) && lane_is_known(c, lane) && is_old(c, lane))
 			c->lanes[lane].old = true;
 		c->old_until = t + 1;

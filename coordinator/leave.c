@@ -15,35 +15,16 @@
 
 #define LOOKS 4096 /* at entries, before others have their turn */
 
-static bool is_queued(const struct coordinator *c, uint32_t place)
-{
-	return c->leave_queued[place / 64] >> place % 64 & 1;
-}
-
-static void mark(struct coordinator *c, uint32_t place, bool queued)
-{
-	uint64_t bit = UINT64_C(1) << place % 64;
-	c->leave_queued[place / 64] = queued ? c->leave_queued[place / 64] | bit : c->leave_queued[place / 64] & ~bit;
-}
-
 static void go_on_at(struct coordinator *c, uint32_t place)
 {
 	c->leaving = place;
 	atomic_store_explicit(&c->space->state->leaving, place, memory_order_relaxed);
 }
 
-int leave_init(struct coordinator *c)
+void leave_init(struct coordinator *c)
 {
-	uint32_t n = c->space->geometry.objects < RING_LEAVES ? c->space->geometry.objects : RING_LEAVES;
-	c->leave_queued = calloc(n / 64 + 1, sizeof(*c->leave_queued));
 	c->any_minds = true;
 	c->leaving = atomic_load(&c->space->state->leaving);
-	return c->leave_queued ? 0 : -ENOMEM;
-}
-
-void leave_fini(struct coordinator *c)
-{
-	free(c->leave_queued);
 }
 
 void leave_note(struct coordinator *c)
@@ -60,13 +41,6 @@ static uint32_t place_of(const struct coordinator *c, uint64_t word)
 	    units - RING_LEAVE >= c->space->geometry.objects)
 		return UINT32_MAX;
 	return units - RING_LEAVE;
-}
-
-void leave_found(struct coordinator *c, uint64_t word)
-{
-	uint32_t place = place_of(c, word);
-	if (place != UINT32_MAX)
-		mark(c, place, true);
 }
 
 static const struct server_method *method_of(const struct coordinator *c, uint32_t index)
@@ -86,20 +60,26 @@ static bool minds(const struct coordinator *c, uint32_t place, uint32_t n)
 	return any;
 }
 
-/* One that is queued will do: whoever is gone by now is gone when it runs. */
 static int tell(struct coordinator *c, uint32_t place)
 {
 	uint64_t committed = c->head, ticket;
-	if (is_queued(c, place))
-		return 0;
 	int r = ring_publish(c->space, RING_LANE_SPECIAL, RING_LEAVE + place, NULL, NULL, &committed, &ticket);
 	if (r == 0)
-		mark(c, place, true);
+		c->leave_end = ticket + 1;
 	return r;
+}
+
+/* The words that we put there are to be taken first: of many deaths in a row, the later ones share a round. */
+static bool is_telling(const struct coordinator *c)
+{
+	uint64_t word;
+	return c->head < c->leave_end && ring_take(c->space, c->head, &word);
 }
 
 void leave_publish(struct coordinator *c)
 {
+	if (is_telling(c))
+		return;
 	uint32_t n = atomic_load(&c->space->state->n_objects), end = n < RING_LEAVES ? n : RING_LEAVES;
 	uint32_t room = c->space->geometry.queue / 4; /* the rest is for others */
 	int r = c->leaving > 0 || c->any_minds ? 0 : -ENOENT;
@@ -146,7 +126,6 @@ int leave_record(struct coordinator *c, uint64_t word, struct record *ret)
 	*ret = (struct record){ .kind = RECORD_MANY };
 	if (place == UINT32_MAX)
 		return -EBADMSG;
-	mark(c, place, false);
 	for (uint32_t i = place; r == 0 && i < n; i += RING_LEAVES)
 		r = record_append(c, i, ret);
 	return r;

@@ -15,12 +15,7 @@
 
 #include "coordinator/coordinator.h"
 
-int leave_init(struct coordinator *c); /* -ENOMEM */
-void leave_fini(struct coordinator *c);
-
-/* This word was in the ring at the start, for what it is. */
-void leave_found(struct coordinator *c, uint64_t word);
-
+void leave_init(struct coordinator *c);
 
 /* Are there words still to be put into the ring? */
 static inline bool leave_is_due(const struct coordinator *c) { return c->leaving != UINT32_MAX; }

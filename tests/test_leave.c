@@ -30,6 +30,7 @@ STOA_STRUCT(whom, STOA_ATTR(struct whom, number));
 STOA_STUB(chair, sit, stoa_none, stoa_none);
 STOA_STUB(chair, look, stoa_none, stoa_none);
 STOA_STUB(chair, seat, struct whom, stoa_none);
+STOA_STUB(chair, dust, stoa_none, stoa_none);
 
 static struct shared {
 	_Atomic int how, step;
@@ -71,10 +72,20 @@ static int chair_seat(struct chair *self, const struct whom *args, stoa_none *re
 	self->number = args->number;
 	return 0;
 }
+
+static int chair_dust(struct chair *self, const stoa_none *args, stoa_none *ret)
+{
+	(void)args;
+	(void)ret;
+	self->other++;
+	usleep(3000);
+	return 0;
+}
+STOA_METHOD(chair, dust, stoa_none, stoa_none, .writes = "other", .doc = "takes its time");
 STOA_METHOD(chair, seat, whom, stoa_none, .writes = "number");
 STOA_METHOD(chair, sit, stoa_none, stoa_none, .writes = "number");
 STOA_METHOD(chair, look, stoa_none, stoa_none, .writes = "number freed", .on_leave = true);
-STOA_CLASS(chair, 1, &chair_seat_row, &chair_sit_row, &chair_look_row);
+STOA_CLASS(chair, 1, &chair_dust_row, &chair_seat_row, &chair_sit_row, &chair_look_row);
 
 /* The same with its state in a part of its own. */
 struct bench {
@@ -335,6 +346,43 @@ static void who_died_before_his_command_ran_is_gone(void)
 	until(look().freed == 1);
 }
 
+static bool word_is_queued(void)
+{
+	uint64_t word, end = ring_end(&s->space);
+	for (uint64_t t = handle_committed(s); t < end; t++)
+		if (ring_take(&s->space, t, &word) && ring_word_lane(word) == RING_LANE_SPECIAL)
+			return true;
+	return false;
+}
+
+static void sit_again_when_told(int unused)
+{
+	(void)unused;
+	ok(chair_sit_call(p, NULL, NULL, SOON));
+	struct whom me = { look().number };
+	atomic_store(&shared->step, 1);
+	until(atomic_load(&shared->step) == 2);
+	ok(chair_seat_cast(p, &me, SOON));
+	kill(getpid(), SIGKILL);
+}
+
+/* The look at who died first is queued, and before what the other has sent. */
+static void who_sat_behind_the_look_at_another_is_looked_at_too(void)
+{
+	start();
+	pid_t second = harness_spawn(sit_again_when_told, 0);
+	until(atomic_load(&shared->step) == 1);
+	atomic_store(&shared->step, 0);
+	pid_t first = taken();
+	for (int i = 0; i < 300; i++)
+		ok(chair_dust_cast(p, NULL, SOON));
+	end(first);
+	until(word_is_queued());
+	atomic_store(&shared->step, 2);
+	assert_int_equal(harness_status(second), -SIGKILL);
+	until(look().number == 0 && look().freed == 2);
+}
+
 /* ---- many, and no room -------------------------------------------------------------------------------------- */
 
 static void all_are_told_though_they_are_more_than_the_queue_holds(void)
@@ -475,6 +523,7 @@ int main(void)
 		HARNESS(who_dies_with_the_coordinator_is_gone),
 		HARNESS(who_is_stopped_or_silent_is_not_gone),
 		HARNESS(who_lives_on_is_not_gone_when_coordinator_and_guardian_died),
+		HARNESS(who_sat_behind_the_look_at_another_is_looked_at_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
