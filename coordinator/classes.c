@@ -145,6 +145,21 @@ static int load_description(struct coordinator *c, uint32_t id)
 	return r;
 }
 
+/* Behind those of the class before it. */
+static int reserve_tallies(struct coordinator *c, uint32_t id, uint32_t n)
+{
+	struct class_entry *e = space_class(c->space, id);
+	uint32_t first = 0;
+	for (uint32_t i = 0; i < id; i++)
+		if (space_class(c->space, i)->tallies != TALLIES_NONE)
+			first = space_class(c->space, i)->tallies + class_n_methods(c->descriptions[i].described) + 1;
+	e->tallies = first <= TALLIES && n < TALLIES - first ? first : TALLIES_NONE;
+	return e->tallies == TALLIES_NONE
+		       ? 0
+		       : segment_reserve(c->ns->state_fd, (char *)space_tally(c->space, first) - (char *)c->space->state,
+					 (n + 1) * sizeof(struct tally));
+}
+
 /* Publish a description; `directory` tells clients to look again. The entry counts once n_classes says so. */
 static int publish_description(struct coordinator *c, const char *name, const void *image, size_t size,
 			       uint32_t *ret_id)
@@ -158,6 +173,7 @@ static int publish_description(struct coordinator *c, const char *name, const vo
 	int r = segment_reserve(c->ns->state_fd, (char *)e - (char *)c->space->state, sizeof(*e));
 	r = r ? r : heap_new(&c->heap, BLOCK_CLASS, size, &at);
 	r = r ? r : class_unpack(image, size, &described);
+	r = r ? r : reserve_tallies(c, id, class_n_methods(described));
 	r = r ? r : add_description(c, described);
 	if (r < 0) {
 		class_free(described);
@@ -171,6 +187,16 @@ static int publish_description(struct coordinator *c, const char *name, const vo
 	atomic_fetch_add_explicit(&c->space->state->directory, 1, memory_order_release);
 	*ret_id = id;
 	return 0;
+}
+
+/* What the state says may be damaged. */
+static void bind_tallies(struct coordinator *c, struct server_class *cls)
+{
+	uint32_t first = space_class(c->space, cls->id)->tallies;
+	bool counted = first < TALLIES && cls->n_methods < TALLIES - first;
+	for (uint32_t i = 0; i < cls->n_methods; i++)
+		cls->methods[i].tally = counted ? space_tally(c->space, first + i) : &c->uncounted;
+	cls->assigned = counted ? space_tally(c->space, first + cls->n_methods) : &c->uncounted;
 }
 
 static bool same_description(const struct coordinator *c, uint32_t id, const void *image, size_t size)
@@ -195,6 +221,8 @@ static int bind_class(struct coordinator *c, const struct stoa_class *code)
 		cls->id++;
 	if (cls->id == c->n_descriptions)
 		cls->id = CLASS_UNPUBLISHED;
+	else
+		bind_tallies(c, cls);
 	free(image);
 	return 0;
 }
@@ -212,6 +240,7 @@ static int publish_class(struct coordinator *c, struct server_class *cls)
 	if (r == 0) {
 		cls->id = id;
 		c->descriptions[id].current = cls;
+		bind_tallies(c, cls);
 	}
 	return r;
 }

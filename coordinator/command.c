@@ -19,6 +19,7 @@
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
 #include "coordinator/run.h"
+#include "coordinator/tally.h"
 #include "coordinator/trace.h"
 #include "src/error.h"
 #include "src/names.h"
@@ -37,7 +38,8 @@ struct job {
 	const uint32_t *attrs;
 	const struct image_layout *layout; /* of the value */
 	uint32_t n_attrs, one;
-	size_t ret_at; /* in c->ret */
+	struct tally *tally; /* of the method, or of assignments to the class; NULL: it was not found */
+	size_t ret_at;	     /* in c->ret */
 };
 
 /* The command in hand. */
@@ -234,6 +236,7 @@ static int job_method(struct coordinator *c, struct job *j)
 		return outcome_set(c, -EPROTO, "class %s of object %s has no such method any more, or a different one",
 				   o->cls->code->name, o->name);
 	j->layout = j->method->args;
+	j->tally = j->method->tally;
 	if (j->record->kind == RECORD_FOLD && !j->method->row->folds)
 		return outcome_set(c, -EPROTO, "method %s of class %s does not fold", j->method->row->name,
 				   o->cls->code->name);
@@ -254,6 +257,7 @@ static int job_attr(struct coordinator *c, struct job *j)
 	j->one = (uint32_t)attr;
 	j->attrs = &j->one;
 	j->n_attrs = 1;
+	j->tally = o->cls->assigned;
 	j->layout = classes_attr_image(o->cls, j->one);
 	return 0;
 }
@@ -263,6 +267,7 @@ static int job_all(struct job *j)
 	const struct server_class *cls = j->object->cls;
 	j->attrs = cls->writables;
 	j->n_attrs = cls->n_writables;
+	j->tally = cls->assigned;
 	j->layout = cls->writable;
 	return 0;
 }
@@ -626,6 +631,32 @@ static void command_sums(struct coordinator *c, struct command *cmd, struct serv
 	c->rush = c->rush || cmd->sums.casts > 1;
 }
 
+/* What is abandoned was not called. Of several at once none has a time of its own. */
+static void jobs_count(const struct coordinator *c, const struct command *cmd, uint64_t n, int status, bool timed)
+{
+	int64_t run_ns = timed && cmd->n_jobs == 1 ? atomic_load(&c->trace[c->ticket % TRACED].run_ns) : -1;
+	for (uint32_t i = 0; i < cmd->n_jobs && c->stopping != STOA_NOW; i++) {
+		const struct job *j = &cmd->jobs[i];
+		bool failed = status < 0 && cmd->failed == i;
+		if (j->object)
+			tally_call(&c->tallies[j->object->index], n, failed, run_ns);
+		if (j->tally)
+			tally_call(j->tally, n, failed, run_ns);
+	}
+}
+
+static inline void command_count(const struct coordinator *c, const struct command *cmd, int status, bool timed)
+{
+	const struct job *j = &cmd->jobs[0];
+	uint64_t n = cmd->record.kind == RECORD_FOLD ? cmd->sums.casts : 1;
+	if (status < 0 || timed || cmd->n_jobs != 1) {
+		jobs_count(c, cmd, n, status, timed);
+		return;
+	}
+	tally_add(&c->tallies[j->object->index].calls, n);
+	tally_add(&j->tally->calls, n);
+}
+
 /* All of the chain was applied before: its newest cast came just in time, and could not know. */
 static bool is_empty(const struct command *cmd)
 {
@@ -654,6 +685,7 @@ static enum command_result command_do(struct coordinator *c, struct command *cmd
 	r = r || is_empty(cmd) ? r : command_apply(c, cmd);
 	command_finish(c, cmd, r);
 	trace_write(c, &cmd->record, cmd->lane, r, begun);
+	command_count(c, cmd, r, begun);
 	return needs_first(cmd) ? COMMAND_LAST : COMMAND_DONE;
 }
 

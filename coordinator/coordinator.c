@@ -109,6 +109,7 @@ int coordinator_recover(struct coordinator *c)
 	process_read_limits(&c->limits);
 	c->head = atomic_load(&state->committed);
 	c->trace = space_traced(c->space, 0);
+	c->tallies = space_object_tally(c->space, 0);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	/* the one before us may have died while it stopped */
 	c->stopping = (int)atomic_load(&state->life.stopping) - 1;

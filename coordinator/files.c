@@ -345,6 +345,7 @@ static int reserve_first(const struct namespace *ns)
 	r = r ? r : segment_reserve(ns->state_fd, g->attached_at, LAYOUT_PAGE);
 	r = r ? r : segment_reserve(ns->state_fd, g->classes_at, LAYOUT_PAGE);
 	r = r ? r : segment_reserve(ns->state_fd, g->objects_at, LAYOUT_PAGE);
+	r = r ? r : segment_reserve(ns->state_fd, g->object_tallies_at, LAYOUT_PAGE);
 	r = r ? r : segment_reserve(ns->ingress_fd, 0, g->parks_at);
 	r = r ? r : segment_reserve(ns->ingress_fd, g->parks_at, LAYOUT_PAGE);
 	return r ? r : segment_reserve(ns->ingress_fd, g->flags_at, LAYOUT_PAGE);

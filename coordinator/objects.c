@@ -11,6 +11,7 @@
 #include "coordinator/load.h"
 #include "coordinator/object.h"
 #include "coordinator/run.h"
+#include "coordinator/tally.h"
 #include "src/error.h"
 #include "src/segment.h"
 
@@ -129,6 +130,9 @@ static int entry_take(struct coordinator *c, uint32_t *ret_index)
 	r = r ? r
 	      : segment_reserve(c->ns->ingress_fd, (char *)space_park(c->space, n) - (char *)c->space->ingress,
 				sizeof(uint32_t));
+	if (r == 0 && n % (LAYOUT_PAGE / sizeof(struct tally)) == 0)
+		r = segment_reserve(c->ns->state_fd,
+				    (char *)space_object_tally(c->space, n) - (char *)c->space->state, LAYOUT_PAGE);
 	if (r == 0) {
 		atomic_store_explicit(&c->space->state->n_objects, n + 1, memory_order_release);
 		*ret_index = n;
@@ -189,6 +193,7 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 		return r;
 	}
 	turn_note(c, index);
+	tally_clear(&c->tallies[index]);
 	struct object_entry *e = space_object(c->space, index);
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	atomic_store_explicit(&e->body, o->body_at, memory_order_relaxed);

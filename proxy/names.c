@@ -16,6 +16,15 @@ static const struct body *find_body(const struct stoa *s, const struct object_en
 	return space_state(&s->space, at);
 }
 
+bool names_is_there(const struct stoa *s, uint32_t object)
+{
+	const struct object_entry *e = space_object(&s->space, object);
+	uint64_t born = atomic_load_explicit(&e->born, memory_order_acquire), committed = handle_committed(s);
+	const struct body *b = born && born <= committed ? find_body(s, e) : NULL;
+	uint64_t died = b ? atomic_load_explicit(&b->died, memory_order_relaxed) : 1;
+	return died == 0 || died > committed;
+}
+
 uint32_t names_object(const struct stoa *s, uint32_t object, uint64_t origin, char ret[LAYOUT_NAME])
 {
 	ret[0] = '\0';

@@ -14,4 +14,7 @@ uint32_t names_object(const struct stoa *s, uint32_t object, uint64_t origin, ch
 void names_class(const struct stoa *s, uint32_t class_id, char ret[LAYOUT_NAME]);
 void names_row(struct stoa *s, uint32_t class_id, uint32_t row, bool is_attr, char ret[LAYOUT_NAME]);
 
+/* Is there an object in this entry, which is one of those in use? */
+bool names_is_there(const struct stoa *s, uint32_t object);
+
 #endif

@@ -89,13 +89,20 @@ static bool may_spin(void)
 	return n > 1;
 }
 
-bool handle_spin(const _Atomic uint64_t *word, uint64_t need)
+bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need)
 {
-	for (int i = 0; i < 64; i++) { /* the answer is mostly here before a clock read pays */
+	for (int i = 0; i < 64; i++) {
 		if (atomic_load_explicit(word, memory_order_acquire) >= need)
 			return true;
 		park_pause();
 	}
+	return false;
+}
+
+bool handle_spin(const _Atomic uint64_t *word, uint64_t need)
+{
+	if (handle_spin_short(word, need))
+		return true;
 	int64_t end = clock_now() + SPIN_NS;
 	do {
 		sched_yield(); /* who is to answer may be waiting for this very CPU */

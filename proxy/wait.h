@@ -19,6 +19,9 @@ static inline void handle_ring(const struct stoa *s)
 		handle_ring_bell(s, seen);
 }
 
+/* Spin for so long as a look at the clock is not worth it, 64 pauses. False: *word has not reached `need`. */
+bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need);
+
 /* Spin until *word has reached `need`. False: it has not, for as long as going to sleep and being woken takes. */
 bool handle_spin(const _Atomic uint64_t *word, uint64_t need);
 

@@ -46,7 +46,8 @@ struct geometry {
 	uint32_t flags;   /* most attributes of all objects */
 	uint64_t state;   /* limit of the state segment */
 	/* computed */
-	uint64_t lanes_at, rejects_at, trace_at, log_at, attached_at, classes_at, objects_at, heap_at; /* in state */
+	uint64_t lanes_at, rejects_at, trace_at, log_at, attached_at, classes_at, tallies_at, objects_at,
+		object_tallies_at, heap_at;                             /* in state */
 	uint64_t ring_at, parks_at, flags_at, ingress;                  /* in ingress, and its limit */
 	uint32_t queue_log, unused;
 };
@@ -216,10 +217,25 @@ struct class_entry {
 	_Atomic uint64_t image; /* offset of its description, a tpl image; 0: not there */
 	uint64_t image_size;
 	char name[LAYOUT_NAME];
-	uint64_t unused[6];
+	uint32_t tallies; /* the first of its methods', one more for its assignments behind them; TALLIES_NONE */
+	uint32_t unused;
+	uint64_t unused2[5];
 };
 _Static_assert(sizeof(struct class_entry) == LAYOUT_LINE, "a class entry is one line");
 #define CLASSES_MAX 4096
+
+/*
+ * What was done to an object, or by a method: the coordinator counts as commands end, before they are committed, and the
+ * turn after a death counts once more what it runs again. Nothing else depends on it.
+ */
+struct tally {
+	_Atomic uint64_t calls, failed; /* failed: of the calls */
+	_Atomic uint64_t timed;         /* of the calls: those whose time was taken … */
+	_Atomic uint64_t time_ns;       /* … and its sum */
+};
+_Static_assert(sizeof(struct tally) == 32, "a tally is half a cache line");
+#define TALLIES 2048 /* methods that are counted */
+#define TALLIES_NONE UINT32_MAX
 
 struct object_entry {
 	_Atomic uint64_t born; /* tag; 0: free */
@@ -277,6 +293,14 @@ _Static_assert(sizeof(struct stamp) == 32, "a stamp is four words");
 
 /* ---- ingress ---------------------------------------------------------------------------------------------- */
 
+/* Reads that waited for a pending write, as those who waited say. */
+#define BARRIER_FIRST 4096 /* ns: they are counted by their wait, below this, below twice as much, and so on */
+#define BARRIER_STEPS 24
+struct barrier {
+	_Atomic uint64_t waited[BARRIER_STEPS]; /* the last: all that waited longer */
+	_Atomic uint64_t ns;			/* of all but those that had no need to look at the clock */
+};
+
 struct ingress_head {
 	struct segment_head head;
 	alignas(LAYOUT_LINE) _Atomic uint64_t tail;     /* a hint: the slots themselves say what is filled */
@@ -284,6 +308,7 @@ struct ingress_head {
 	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* bit 0: it sleeps, ring its eventfd; above: which sleep */
 	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot */
 	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose loop watches objects */
+	alignas(LAYOUT_LINE) struct barrier barrier;
 };
 _Static_assert(sizeof(struct ingress_head) <= LAYOUT_PAGE, "the head of the ingress is one page");
 
@@ -391,6 +416,14 @@ static inline struct lane_row *space_lane(const struct space *s, uint32_t i)
 static inline struct class_entry *space_class(const struct space *s, uint32_t i)
 {
 	return (struct class_entry *)space_state(s, s->geometry.classes_at) + i;
+}
+static inline struct tally *space_tally(const struct space *s, uint32_t i)
+{
+	return (struct tally *)space_state(s, s->geometry.tallies_at) + i;
+}
+static inline struct tally *space_object_tally(const struct space *s, uint32_t i)
+{
+	return (struct tally *)space_state(s, s->geometry.object_tallies_at) + i;
 }
 static inline struct object_entry *space_object(const struct space *s, uint32_t i)
 {

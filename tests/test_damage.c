@@ -65,7 +65,7 @@ static void serve(int flags)
 	setpgid(0, 0); /* for harness_kill_both */
 	int r = stoa_serve("test", classes,
 			   STOA_OPTIONS(.flags = (unsigned)flags, .log = note, .ready = note_ready, .max_objects = 64,
-					.max_attrs = 1024, .max_threads = 8, .max_queue = 64, .max_state = 1 << 20));
+					.max_attrs = 1024, .max_threads = 8, .max_queue = 64, .max_state = 9 << 17));
 	stoa_last_error(&e);
 	memcpy(told->text, e.text, sizeof(e.text));
 	atomic_store(&told->code, r);

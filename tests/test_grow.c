@@ -342,7 +342,7 @@ static void object_without_room_for_its_larger_class_is_read_only(void)
 	struct stoa_class larger = large_class;
 	up.class_name = larger.name = "thing";
 	larger.methods = (const struct stoa_method *const[]){ &up, NULL };
-	max_state = 10 << 20;
+	max_state = (12 << 20) + (64 << 10);
 	pid_t server = serve(&old_thing);
 	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
 	p = harness_create(s, "it", &old_thing, &(struct old){ 1, 2 });

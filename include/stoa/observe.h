@@ -79,6 +79,41 @@ struct stoa_attached {
 STOA_PUBLIC int stoa_clients(struct stoa *stoa, int (*each)(void *data, const struct stoa_attached *client),
 			     void *data);
 
+enum stoa_statistics { STOA_BY_OBJECT, STOA_BY_METHOD };
+
+/* What was done to an object since it was created, or by a method since the namespace was. */
+struct stoa_statistic {
+	char object[STOA_NAME_MAX + 1]; /* STOA_BY_OBJECT; else "" */
+	char class_name[STOA_NAME_MAX + 1];
+	char method[STOA_NAME_MAX + 1]; /* STOA_BY_METHOD: "" are assignments */
+	uint64_t calls, failed; /* failed: of the calls; folded casts are calls */
+	uint64_t timed;		/* of the calls: those whose time was taken, about one of 64 of each thread … */
+	int64_t time_ns;	/* … and how long these took: time_ns / timed * calls tells of all */
+	uint64_t reserved[4];
+};
+
+/*
+ * Statistics of all objects, or of the methods that may be called, the first 2048 of them. Read-only methods that ran in
+ * their caller are not counted. The turn after a death counts again what it runs again. 0.
+ */
+STOA_PUBLIC int stoa_statistics(struct stoa *stoa, enum stoa_statistics of,
+				int (*each)(void *data, const struct stoa_statistic *statistic), void *data);
+
+/* Reads that waited at the barrier, since the namespace was made: by how long. */
+#define STOA_BARRIER_STEPS 24
+struct stoa_barrier {
+	uint64_t waited; /* all of them */
+	int64_t time_ns; /* of all; those of less than some microseconds are not timed, and count as nothing */
+	struct {
+		int64_t below_ns; /* INT64_MAX: the last */
+		uint64_t waited;  /* so long, and not below the step before */
+	} steps[STOA_BARRIER_STEPS];
+	uint64_t reserved[4];
+};
+
+/* As those who waited say: any client can lie. Read-only clients do not say it. 0. */
+STOA_PUBLIC int stoa_barrier(struct stoa *stoa, struct stoa_barrier *ret_barrier);
+
 #ifdef __cplusplus
 }
 #endif
