@@ -29,6 +29,7 @@
 	X(trace) \
 	X(log) \
 	X(clients) \
+	X(top) \
 	X(batch) \
 	X(complete)
 
