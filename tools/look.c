@@ -38,7 +38,8 @@ static int add_statistic(void *data, const struct stoa_statistic *s)
 	if (is_object)
 		snprintf(row->name, sizeof(row->name), "%s", s->object);
 	else
-		snprintf(row->name, sizeof(row->name), *s->method ? "%s.%s" : "%s (assigned)", s->class_name, s->method);
+		snprintf(row->name, sizeof(row->name), *s->method ? "%s.%s" : "%s (assigned)", s->class_name,
+			 s->method);
 	row->calls = s->calls;
 	row->failed = s->failed;
 	row->timed = s->timed;

@@ -16,7 +16,7 @@ struct look_row {
 	uint32_t pid, tid;
 	uint64_t calls, failed, pending; /* of a client: commands */
 	uint64_t timed;
-	int64_t time_ns; /* of those */
+	int64_t time_ns;	  /* of those */
 	double rate, failed_rate; /* a second, since the look before */
 };
 
@@ -40,7 +40,10 @@ void look_fini(struct look *l);
 void look_compare(struct look *l, struct look *before);
 
 /* A counter that has begun anew meanwhile has counted what it says. */
-static inline uint64_t look_grown(uint64_t now, uint64_t before) { return now >= before ? now - before : now; }
+static inline uint64_t look_grown(uint64_t now, uint64_t before)
+{
+	return now >= before ? now - before : now;
+}
 
 double look_mean_ns(const struct look_row *row); /* of a call; -1: none was timed */
 

@@ -30,6 +30,7 @@
 	X(log) \
 	X(clients) \
 	X(top) \
+	X(metrics) \
 	X(batch) \
 	X(complete)
 
