@@ -15,8 +15,11 @@ static const char *const kinds[] = {
 	[RECORD_FOLD] = "fold",
 };
 
-static const char *kind_name(uint32_t kind)
+/* What the coordinator itself publishes is of coordinator/leave.h. */
+static const char *kind_name(uint32_t kind, uint32_t lane)
 {
+	if (kind == RECORD_MANY && lane == RING_LANE_SPECIAL)
+		return "leave";
 	return kind < sizeof(kinds) / sizeof(kinds[0]) && kinds[kind] ? kinds[kind] : "?";
 }
 
@@ -50,7 +53,7 @@ static void fill(struct stoa *s, uint64_t ticket, const struct traced *e, struct
 				     .pid = (uint32_t)e->pid,
 				     .client = e->lane,
 				     .n = kind == RECORD_MANY ? e->row : 1 };
-	snprintf(ret->kind, sizeof(ret->kind), "%s", kind_name(kind));
+	snprintf(ret->kind, sizeof(ret->kind), "%s", kind_name(kind, e->lane));
 	names_object(s, e->object, e->origin, ret->object);
 	names_class(s, e->class_id, ret->class_name);
 	if (has_row(kind))

@@ -6,10 +6,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
+#include "include/stoa/lease.h"
 #include "include/stoa/observe.h"
 #include "tests/harness.h"
 
@@ -174,6 +176,28 @@ static void trace_counts_many_as_one(void)
 }
 
 /* Killed at whatever point, again and again: what is told of below `committed` is what was done, without a gap. */
+static bool tells_of(struct stoa *s, const char *kind, const char *object)
+{
+	bool found = false;
+	look(s);
+	for (size_t i = 0; i < n_seen; i++)
+		found = found || (strcmp(seen[i].kind, kind) == 0 && strcmp(seen[i].object, object) == 0 && seen[i].pid == 0);
+	return found;
+}
+
+static void trace_tells_that_the_coordinator_looked_who_left(void)
+{
+	struct stoa_proxy *bed, *lease;
+	struct stoa *s = begin(&bed);
+	lease = harness_create(s, "lease", &lease_class, NULL);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(bed_nap_call(bed, &(struct nap){ 0 }, NULL, SOON) != 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	until(tells_of(s, "leave", "lease"));
+	stoa_close(lease);
+}
+
 static void trace_has_no_gap_when_coordinators_are_killed(void)
 {
 	struct stoa_proxy *bed;
@@ -282,6 +306,7 @@ int main(void)
 		HARNESS(trace_does_not_count_what_was_idle),
 		HARNESS(trace_keeps_the_last_ones),
 		HARNESS(trace_counts_many_as_one),
+		HARNESS(trace_tells_that_the_coordinator_looked_who_left),
 		HARNESS(trace_has_no_gap_when_coordinators_are_killed),
 		HARNESS(trace_tells_of_a_dead_namespace_what_ran_last),
 		HARNESS_SECONDS(log_keeps_what_was_said_and_how_one_died, 40),
