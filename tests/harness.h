@@ -21,11 +21,19 @@
 
 #ifdef UNDER_VALGRIND
 #define HARNESS_SLOW 20 /* how many times longer things may take */
+#define HARNESS_FEWER 20 /* what is done many times is done so many times less often */
+#define HARNESS_STATE (64 << 20) /* bytes: a process that ends, or crashes, first looks for leaks in all it has mapped … */
+#define HARNESS_DYING STOA_MS(6000) /* … which takes up to this */
 #elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HARNESS_SLOW 5
 #define HARNESS_SANITIZED 1
 #else
 #define HARNESS_SLOW 1
+#endif
+#ifndef UNDER_VALGRIND
+#define HARNESS_FEWER 1
+#define HARNESS_STATE 0
+#define HARNESS_DYING 0
 #endif
 
 #define SOON STOA_MS(10000 * HARNESS_SLOW) /* what must happen happens within this */

@@ -99,7 +99,9 @@ static void run_a_turn_with(enum act bad)
 	assert_int_equal(rejected, 1);
 	assert_int_equal(count(), 8);
 	assert_int_equal(harness_health(s).applied, 1 + 8);
+#ifndef UNDER_VALGRIND /* there methods are so slow that a turn may end before the sixth, with some of the five */
 	assert_int_equal(runs(GOOD), 5 + 5 + 3); /* those before it twice: the turn that died was undone */
+#endif
 }
 
 static void crashing_command_runs_twice_when_it_stands_sixth(void)

@@ -247,7 +247,7 @@ static void chain_does_not_go_on_in_another_lane(void)
 }
 
 #define CASTERS 4
-#define CASTS 200000
+#define CASTS (200000 / HARNESS_FEWER)
 
 struct tally {
 	_Atomic uint64_t sent[CASTERS];
@@ -292,7 +292,8 @@ static void each_cast_counts_once_when_the_coordinator_is_killed_again_and_again
 			be_caster(tally, id);
 	while (left > 0) {
 		uint64_t sent = sent_in_all(tally), most = CASTERS * CASTS;
-		harness_kill_coordinator(s);
+		if (sent < most || HARNESS_FEWER == 1) /* else one so slow may be killed for ever before it has done all */
+			harness_kill_coordinator(s);
 		until((sent_in_all(tally) > sent + 1000 || sent_in_all(tally) == most));
 		while (left > 0 && waitpid(pids[left - 1], &status, WNOHANG) > 0) {
 			assert_int_equal(status, 0);

@@ -19,6 +19,8 @@
 #include "tests/harness.h"
 #include "tests/scratch.h"
 
+#define DEADLINE (STOA_MS(100 * HARNESS_SLOW) + HARNESS_DYING)
+
 enum act { COUNT, CRASH, LOOP, LEAVE, STOP_ONCE, KILL_GUARDIAN, LOOP_ALONE, FORK };
 
 struct risk {
@@ -57,7 +59,7 @@ static int risk_run(struct risk *self, const struct risk_args *args, stoa_none *
 		_exit(0);
 	return 0;
 }
-STOA_METHOD(risk, run, risk_args, stoa_none, .writes = "n", .deadline = STOA_MS(100 * HARNESS_SLOW));
+STOA_METHOD(risk, run, risk_args, stoa_none, .writes = "n", .deadline = DEADLINE);
 STOA_CLASS(risk, 1, &risk_run_row);
 
 static struct stoa *s;

@@ -12,6 +12,8 @@
 
 #include "tests/harness.h"
 
+#define DEADLINE (STOA_MS(300) + HARNESS_DYING) /* of a hook */
+
 enum hook { INIT, FINI, PACK, UNPACK, HOOKS };
 enum how { WELL, CRASH, HANG, REFUSE, FORK, SPOIL };
 
@@ -173,7 +175,7 @@ static void start(void)
 {
 	shared = harness_shared(sizeof(*shared));
 	s = harness_start_with(STOA_CLASSES(&frail_class, &plain_class, &slots_class),
-			       STOA_OPTIONS(.deadline = STOA_MS(300)));
+			       STOA_OPTIONS(.deadline = DEADLINE));
 	p = harness_create(s, "f", &frail_class, NULL);
 	other = harness_create(s, "o", &plain_class, NULL);
 }
@@ -436,7 +438,7 @@ static void object_is_quarantined_while_its_unpack_hook_fails(void)
 		check_refused();
 	}
 	harness_kill_both(s);
-	ok(stoa_start("test", STOA_CLASSES(&frail_class, &plain_class), STOA_OPTIONS(.deadline = STOA_MS(300)),
+	ok(stoa_start("test", STOA_CLASSES(&frail_class, &plain_class), STOA_OPTIONS(.deadline = DEADLINE),
 		      &again));
 	check_refused();
 	set(UNPACK, WELL, 0);
