@@ -60,12 +60,18 @@ void orphan_begin(const struct namespace *ns)
 	on_link(SIGIO); /* it may have died before */
 }
 
+/* One that is still pending, as may be under valgrind, would end us: ignored, it is gone. */
+static void drop_signal(int sig)
+{
+	sigaction(sig, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
+	sigaction(sig, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+}
+
 void orphan_end(void)
 {
 	const struct itimerval never = { .it_value.tv_usec = 0 };
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	fcntl(served->link_fd, F_SETFL, O_NONBLOCK);
 	setitimer(ITIMER_REAL, &never, NULL);
-	sigaction(SIGALRM, &dfl, NULL);
-	sigaction(SIGIO, &dfl, NULL);
+	drop_signal(SIGALRM);
+	drop_signal(SIGIO);
 }

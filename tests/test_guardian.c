@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "coordinator/guardian.h"
+#include "coordinator/orphan.h"
 #include "src/message.h"
 #include "tests/harness.h"
 #include "tests/scratch.h"
@@ -152,6 +153,25 @@ static void coordinator_becomes_guardian_when_its_method_kills_that(void)
 	until(harness_guardian(s) == coordinator);
 	ok(act(COUNT));
 	assert_int_equal(count(), 2);
+}
+
+/* They tell a coordinator of its guardian's death. What came just before must not end the new guardian. */
+static void signals_on_their_way_do_not_end_who_becomes_guardian(void)
+{
+	int link[2];
+	sigset_t both, old;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link), 0);
+	orphan_begin(&(struct namespace){ .link_fd = link[0] });
+	sigemptyset(&both);
+	sigaddset(&both, SIGALRM);
+	sigaddset(&both, SIGIO);
+	sigprocmask(SIG_BLOCK, &both, &old);
+	raise(SIGALRM);
+	raise(SIGIO);
+	orphan_end();
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	close(link[0]);
+	close(link[1]);
 }
 
 /* Nobody else can end it; who starts next goes on without it. */
@@ -309,6 +329,7 @@ int main(void)
 		HARNESS(guardian_ignores_the_terminal_when_embedded),
 		HARNESS(guardian_is_patient_after_it_was_frozen),
 		HARNESS(serve_ends_well_when_terminated),
+		HARNESS(signals_on_their_way_do_not_end_who_becomes_guardian),
 		HARNESS(start_says_what_its_guardian_says),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
