@@ -173,7 +173,8 @@ static void run(bool with_crashes, const char *what)
 static int start(void)
 {
 	char name[16];
-	int r = stoa_start("crashers", ((const struct stoa_class *const[]){ &bad_class, NULL }), NULL, &s);
+	int r = stoa_start("crashers", ((const struct stoa_class *const[]){ &bad_class, NULL }),
+			   STOA_OPTIONS(.deadline = TORTURE_DYING, .max_state = TORTURE_STATE), &s);
 	r = r ? r : stoa_create(s, "bad", &bad_class, NULL, STOA_EXCL, &bad);
 	for (int i = 0; r == 0 && i < CLIENTS; i++) {
 		snprintf(name, sizeof name, "good-%d", i);

@@ -682,7 +682,7 @@ static void suffer(int64_t ns)
 		moved = now != before ? clock_now() : moved;
 		before = now;
 	}
-	torture_check(clock_now() < moved + SOON / 2, "nothing was committed for 5 s");
+	torture_check(clock_now() < moved + SOON / 2, "nothing was committed for %d s", SOON_SECONDS / 2);
 	kill(scribbler, SIGKILL);
 	waitpid(scribbler, NULL, 0);
 }

@@ -600,7 +600,7 @@ int main(void)
 	torture_begin("steps", SHORT_SECONDS);
 	prctl(PR_SET_CHILD_SUBREAPER, 1); /* the guardian is a descendant, which Yama lets us trace */
 	if (TORTURE_SLOW)
-		torture_skip("most instructions are the sanitizer's");
+		torture_skip("most instructions are those of the sanitizer, or of valgrind");
 	if (!trace_allowed())
 		torture_skip("no ptrace here");
 	stage_open();

@@ -183,7 +183,7 @@ int main(void)
 	torture_begin("takeover", SHORT_SECONDS);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (TORTURE_SLOW)
-		torture_skip("most instructions are the sanitizer's");
+		torture_skip("most instructions are those of the sanitizer, or of valgrind");
 	if (!trace_allowed())
 		torture_skip("no ptrace here");
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

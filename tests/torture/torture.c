@@ -70,9 +70,6 @@ void torture_begin(const char *name, unsigned seconds)
 	if (!mkdtemp(torture.dir))
 		torture_skip("cannot make a directory in /dev/shm");
 	setenv("STOA_DIR", torture.dir, 1);
-	const char *preload = getenv("LD_PRELOAD");
-	if (preload && strstr(preload, "vgpreload"))
-		torture_skip("valgrind runs one thread at a time, and 50 times slower");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("%s: SEED=%ju, %s form\n", name, (uintmax_t)torture.seed, torture.lengthy ? "long" : "short");
 }

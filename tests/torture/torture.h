@@ -15,14 +15,23 @@
 #include "include/stoa.h"
 #include "src/clock.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(UNDER_VALGRIND)
 #define TORTURE_SLOW 1 /* how long things take tells nothing */
 #else
 #define TORTURE_SLOW 0
 #endif
+#ifdef UNDER_VALGRIND
+#define SOON_SECONDS 200
+#define TORTURE_STATE (64 << 20) /* bytes: a process that crashes first looks for leaks in all that it has mapped … */
+#define TORTURE_DYING SOON	 /* … which takes no longer */
+#else
+#define SOON_SECONDS 10
+#define TORTURE_STATE 0 /* as usual */
+#define TORTURE_DYING 0
+#endif
 
-#define BOUND STOA_MS(200)  /* a survivor goes on within this, but for noise */
-#define SOON STOA_MS(10000) /* what must happen happens within this, whatever the machine does beside */
+#define BOUND STOA_MS(200)		   /* a survivor goes on within this, but for noise */
+#define SOON STOA_MS(1000 * SOON_SECONDS) /* what must happen happens within this, whatever the machine does beside */
 
 struct torture {
 	const char *name;
