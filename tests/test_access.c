@@ -368,7 +368,7 @@ static void reads_only(int unused)
 	atomic_store(step, 5); /* kills them */
 	await_step(6);
 	assert_int_equal(value(), 2);
-	assert_int_equal(harness_health(s).verdict, STOA_GONE);
+	until(harness_health(s).verdict == STOA_GONE); /* its connection may end after their locks, by which the test goes */
 	atomic_store(step, 7); /* starts it again */
 	ok(stoa_wait(p, STOA_ALL, at.version + 1, SOON, NULL));
 	assert_int_equal(value(), 3);
