@@ -36,6 +36,7 @@ void object_mirror_free(struct object *o)
 	o->stamps = NULL;
 	o->current = o->dirty = NULL;
 	o->dirty_parts = NULL;
+	o->n_dirty = 0;
 	o->packed = NULL;
 }
 

@@ -355,10 +355,12 @@ static void object_without_room_for_its_larger_class_is_read_only(void)
 		if (over)
 			break;
 		refusals++;
+		assert_int_equal(harness_health(s).restarts, 0);
 		harness_kill_coordinator(s); /* a successor leaves it as it is */
 		assert_false(is_brought_over(counter));
 		assert_true(removed + 3 < n);
 		remove_some(removed, removed + 3);
+		assert_int_equal(harness_health(s).restarts, 1); /* by us: no other has died */
 	}
 	assert_true(refusals >= 2);
 	end(server);
