@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "include/stoa/counter.h"
 #include "proxy/handle.h"
@@ -355,6 +356,14 @@ void harness_stop_process(pid_t pid)
 {
 	assert_int_equal(kill(pid, SIGSTOP), 0);
 	until(process_state(pid) == 'T');
+}
+
+void harness_needs_pidfds(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (fd < 0)
+		harness_skip("there are no pidfds here, as under valgrind");
+	close(fd);
 }
 
 bool harness_has_ended(pid_t pid)

@@ -303,10 +303,7 @@ static void call_fork_and_leave(int unused)
 
 static void client_is_dead_though_another_holds_its_connection(void)
 {
-	int pid_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (pid_fd < 0)
-		harness_skip("there are no pidfds here, as under valgrind");
-	close(pid_fd);
+	harness_needs_pidfds();
 	pid_t pid = client(call_fork_and_leave);
 	until_only_we_are_there();
 	assert_false(harness_has_ended(atomic_load(step)));

@@ -495,7 +495,8 @@ static void reader_of_parts_runs_where_they_are(void)
 {
 	struct sum sum = { 0 };
 	shared = harness_shared(sizeof(*shared));
-	ok(stoa_start("test", STOA_CLASSES(&slots_class), NULL, &s)); /* to verify, the coordinator runs all readers */
+	/* to verify, the coordinator would run all readers */
+	ok(stoa_start("test", STOA_CLASSES(&slots_class), STOA_OPTIONS(.max_state = HARNESS_STATE), &s));
 	struct stoa_proxy *slots = harness_create(s, "s", &slots_class, NULL);
 	ok(slots_add_call(slots, &(struct slot){ 7, false }, &sum, SOON));
 	ok(stoa_call(slots, &slots_look_row, &(struct slot){ 7, false }, &sum, SOON));

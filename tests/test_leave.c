@@ -273,6 +273,7 @@ static void who_died_with_coordinator_and_guardian_is_gone(void)
 
 static void who_lives_on_is_not_gone_when_coordinator_and_guardian_died(void)
 {
+	harness_needs_pidfds();
 	start();
 	pid_t pid = taken();
 	harness_kill_both(s);
@@ -303,6 +304,7 @@ static void sit_and_come_back(int unused)
 
 static void who_comes_back_to_another_is_the_same_and_goes_as_others_do(void)
 {
+	harness_needs_pidfds();
 	start();
 	pid_t pid = harness_spawn(sit_and_come_back, 0);
 	until(atomic_load(&shared->step) == 1);

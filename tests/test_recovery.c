@@ -296,6 +296,7 @@ static void lane_asked_for_twice_is_given_once(void)
 
 static void lanes_are_given_while_coordinators_die(void)
 {
+	harness_needs_pidfds();
 	s = harness_start_with(NULL, STOA_OPTIONS(.max_threads = THREADS));
 	p = harness_create(s, "hits", &counter_class, NULL);
 	counts = harness_shared(sizeof(*counts));

@@ -30,6 +30,20 @@ STOA_RECORD(note, 1);
 static struct stoa *s;
 static struct stoa_proxy *p;
 
+static void counts_descriptors(void)
+{
+#ifdef UNDER_VALGRIND
+	harness_skip("valgrind has limits of descriptors of its own");
+#endif
+}
+
+static void counts_pages(void)
+{
+#ifdef UNDER_VALGRIND
+	harness_skip("valgrind, as it looks for leaks, takes room for all that is mapped");
+#endif
+}
+
 static void add(void)
 {
 	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
@@ -205,6 +219,7 @@ static void make_room(void)
 
 static void start_in_a_full_file_system_is_refused_whole(void)
 {
+	counts_pages();
 	int refusals = 0, r = 0;
 	small_room("size=4m");
 	for (off_t left = 0; left <= 1 << 20; left += 24 << 10) {
@@ -244,6 +259,7 @@ static void create_many(int *ret_n, int limit)
 
 static void file_system_that_fills_up_under_a_coordinator_stops_only_what_needs_room(void)
 {
+	counts_pages();
 	static char large[1 << 20];
 	struct stoa_proxy *notes;
 	int n = 0;
@@ -296,6 +312,7 @@ static void spend_in_a_thread(int unused)
 
 static void lane_without_room_is_refused_and_given_back(void)
 {
+	counts_pages();
 	small_room("size=4m");
 	s = harness_start(NULL);
 	p = harness_create(s, "hits", &counter_class, NULL);
@@ -380,6 +397,7 @@ static void start_with_few(int n)
 
 static void start_with_few_descriptors_is_refused_whole(void)
 {
+	counts_descriptors();
 	int refusals = 0, n = 0;
 	for (bool good = false; !good && n < 60; n++) {
 		int status = harness_status(harness_spawn(start_with_few, n));
@@ -439,6 +457,7 @@ static void attach_with_few(int unused)
 
 static void attach_with_few_descriptors_is_refused_and_leaves_nothing(void)
 {
+	counts_descriptors();
 	go = harness_shared(sizeof(*go));
 	pid_t client = harness_spawn(attach_with_few, 0), server = harness_serve(NULL, STOA_OPTIONS(0), &s);
 	p = harness_create(s, "hits", &counter_class, NULL);
@@ -509,6 +528,7 @@ static void fill_up(void)
 /* A client takes three: the last one may be missing at its connection, its pidfd or its thread. */
 static void coordinator_out_of_descriptors_says_so_and_loses_no_one(void)
 {
+	counts_descriptors();
 	int64_t v;
 	in = harness_shared(3 * sizeof(*in));
 	out = in + 1;
