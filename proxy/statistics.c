@@ -62,10 +62,10 @@ static uint32_t row_of(const struct stoa_class *cls, const char *method)
 static bool sum_up(struct stoa *s, uint32_t id, uint32_t end, struct stoa_statistic *ret)
 {
 	for (uint32_t i = 0; i < end; i++) {
-		char name[LAYOUT_NAME];
-		names_class(s, i, name);
-		const struct stoa_class *cls = strcmp(name, ret->class_name) == 0 ? described(s, i) : NULL;
-		uint32_t row = cls ? row_of(cls, ret->method) : UINT32_MAX, first = space_class(&s->space, i)->tallies;
+		const struct class_entry *e = space_class(&s->space, i);
+		bool same = strncmp(e->name, ret->class_name, STOA_NAME_MAX) == 0;
+		const struct stoa_class *cls = same ? described(s, i) : NULL;
+		uint32_t row = cls ? row_of(cls, ret->method) : UINT32_MAX, first = e->tallies;
 		if (row == UINT32_MAX)
 			continue;
 		if (i < id)
