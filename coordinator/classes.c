@@ -9,6 +9,8 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "coordinator/declared.h"
+#include "coordinator/load.h"
 #include "src/class.h"
 #include "src/error.h"
 #include "src/segment.h"
@@ -33,6 +35,7 @@ static void server_class_free(struct server_class *cls)
 	image_layout_free(cls->writable);
 	image_layout_free(cls->init);
 	part_plan_free(cls->plan);
+	free(cls->declared);
 	free(cls);
 }
 
@@ -263,6 +266,132 @@ int classes_publish(struct coordinator *c)
 	return r;
 }
 
+/* ---- classes without code ---- */
+
+/* Description number id is all there is to its class. -ENOSYS, -EINVAL: it is not. */
+static int adopt(struct coordinator *c, uint32_t id)
+{
+	struct server_description *d = &c->descriptions[id];
+	char text[STOA_ERROR_MAX];
+	struct declared *declared;
+	struct server_class *cls;
+	int r = declared_new(d->described, &declared, text);
+	if (r < 0)
+		return r;
+	r = server_class_new(c->ns, &declared->cls, &cls);
+	if (r < 0) {
+		free(declared);
+		return r;
+	}
+	cls->declared = declared;
+	cls->id = id;
+	HASH_ADD_KEYPTR(hh, c->classes, declared->cls.name, strlen(declared->cls.name), cls);
+	d->current = cls;
+	return 0;
+}
+
+struct newest {
+	const char *name;
+	UT_hash_handle hh;
+};
+
+/* Of each name that the program has no class of, the newest description: its class, if it needs no code. */
+static int adopt_all(struct coordinator *c)
+{
+	struct newest *names = calloc(c->n_descriptions + 1, sizeof(*names)), *seen = NULL, *known;
+	int r = names ? 0 : -ENOMEM;
+	for (uint32_t id = c->n_descriptions; r == 0 && id-- > 0;) {
+		const char *name = names[id].name = c->descriptions[id].described->name;
+		HASH_FIND_STR(seen, name, known);
+		if (known || classes_find(c, name))
+			continue;
+		HASH_ADD_KEYPTR(hh, seen, name, strlen(name), &names[id]);
+		r = adopt(c, id);
+		r = r == -ENOMEM ? r : 0;
+	}
+	HASH_CLEAR(hh, seen);
+	free(names);
+	return r;
+}
+
+/* The newest description of this name, or n_descriptions. */
+static uint32_t find_described(const struct coordinator *c, const char *name)
+{
+	for (uint32_t id = c->n_descriptions; id-- > 0;)
+		if (strcmp(c->descriptions[id].described->name, name) == 0)
+			return id;
+	return c->n_descriptions;
+}
+
+static int room_for_declared(const struct coordinator *c, size_t size)
+{
+	uint64_t total = size;
+	for (uint32_t id = 0; id < c->n_descriptions; id++)
+		total += space_class(c->space, id)->image_size;
+	if (c->n_descriptions < CLASSES_DECLARED_MAX && total <= DECLARED_TOTAL_MAX)
+		return 0;
+	return error_set(-ENOSPC,
+			 "%u classes are described in this namespace, in %ju bytes, and no more can be declared; start it "
+			 "anew",
+			 c->n_descriptions, (uintmax_t)(total - size));
+}
+
+/* In our words, not the client's. */
+static int publish_declared(struct coordinator *c, const struct stoa_class *cls, uint32_t *ret_id)
+{
+	void *image;
+	size_t size;
+	int r = class_pack(cls, &image, &size);
+	if (r < 0)
+		return r;
+	r = room_for_declared(c, size);
+	r = r ? r : publish_description(c, cls->name, image, size, ret_id);
+	if (r == -ENOSPC && !heap_is_swept(&c->heap)) {
+		objects_tidy(c, UINT32_MAX);
+		r = publish_description(c, cls->name, image, size, ret_id);
+	}
+	free(image);
+	return r ? r : adopt(c, *ret_id);
+}
+
+/* A name that was ever somebody's stays his: objects of it may come back with its code. */
+static int declare(struct coordinator *c, const struct stoa_class *cls, uint32_t *ret_id)
+{
+	char text[STOA_ERROR_MAX];
+	uint32_t id = find_described(c, cls->name);
+	if (id == c->n_descriptions)
+		return publish_declared(c, cls, ret_id);
+	int r = declared_same(cls, c->descriptions[id].described, text);
+	if (r == -EPROTO)
+		return error_set(r, "%s", text);
+	r = r || classes_find(c, cls->name) ? r : adopt(c, id);
+	if (r == 0)
+		*ret_id = id;
+	return r;
+}
+
+int classes_declare(struct coordinator *c, const void *image, size_t size, uint32_t *ret_id)
+{
+	char text[STOA_ERROR_MAX];
+	struct stoa_class *described;
+	struct declared *declared;
+	if (size > DECLARED_IMAGE_MAX)
+		return error_set(-EINVAL, "the description of a class has %zu bytes; at most %u are possible", size,
+				 DECLARED_IMAGE_MAX);
+	int r = class_unpack(image, size, &described);
+	if (r < 0)
+		return r == -EBADMSG ? error_set(r, "what was declared is no description of a class") : r;
+	r = declared_new(described, &declared, text);
+	if (r == 0) {
+		r = declare(c, &declared->cls, ret_id);
+		free(declared);
+	} else if (r != -ENOMEM) {
+		error_set(r, "%s", r == -ENOSYS ? "only a class without methods and hooks can be declared" : text);
+	}
+	class_free(described);
+	return r;
+}
+
 /* ---- old rows to new ones ---- */
 
 static bool same_text(char *a, char *b)
@@ -306,6 +435,7 @@ int classes_load(struct coordinator *c)
 		r = load_description(c, id);
 	for (const struct stoa_class **code = c->ns->classes; r == 0 && *code; code++)
 		r = bind_class(c, *code);
+	r = r ? r : adopt_all(c);
 	for (uint32_t id = 0; r == 0 && id < c->n_descriptions; id++) {
 		struct server_description *d = &c->descriptions[id];
 		d->current = classes_find(c, d->described->name);

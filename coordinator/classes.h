@@ -8,11 +8,18 @@
 
 #include "coordinator/coordinator.h"
 
-/* Read the descriptions in the state, then bind the program's classes to theirs. */
+/* Read the descriptions in the state, then bind the program's classes to theirs; and take over what needs no code. */
 int classes_load(struct coordinator *c);
 /* Add those that are new. A class for which there is no room stays without: it is not there to create objects of. */
 int classes_publish(struct coordinator *c);
 void classes_fini(struct coordinator *c);
+
+/*
+ * A client's description of a class that needs no code, of any bytes: from here on objects of it can be created. 0, also
+ * if there is such a class; ret_id: its description in the state. -EBADMSG, -EINVAL, -ENOSYS: it is none; -EPROTO: its
+ * name is another's; -ENOSPC: there are too many.
+ */
+int classes_declare(struct coordinator *c, const void *image, size_t size, uint32_t *ret_id);
 
 struct server_class *classes_find(const struct coordinator *c, const char *name); /* NULL: no code for it */
 

@@ -465,6 +465,12 @@ static int command_create(struct coordinator *c, struct command *cmd)
 	return 0;
 }
 
+static int command_declare(struct coordinator *c, struct command *cmd)
+{
+	int r = classes_declare(c, c->bytes, cmd->record.args_size, &cmd->record.class_id);
+	return r < 0 ? outcome_library(c, r) : 0;
+}
+
 static int command_remove(struct coordinator *c, const struct command *cmd)
 {
 	struct object *o = objects_get(c, cmd->record.object, cmd->record.origin);
@@ -523,15 +529,20 @@ static int check_suspect(struct coordinator *c, struct command *cmd)
 	return r;
 }
 
+static bool is_of_directory(uint32_t kind)
+{
+	return kind == RECORD_CREATE || kind == RECORD_REMOVE || kind == RECORD_DECLARE;
+}
+
 static int command_bind(struct coordinator *c, struct command *cmd)
 {
 	struct record *r = &cmd->record;
 	if (r->kind == RECORD_MANY)
 		return many_bind(c, cmd);
+	if (is_of_directory(r->kind))
+		return 0;
 	if (!is_job(r->kind) && r->kind != RECORD_FOLD)
-		return r->kind == RECORD_CREATE || r->kind == RECORD_REMOVE
-			       ? 0
-			       : outcome_set(c, -EBADMSG, "the command is of unknown kind %u", r->kind);
+		return outcome_set(c, -EBADMSG, "the command is of unknown kind %u", r->kind);
 	cmd->jobs[0] = (struct job){ .record = r, .args = (const char *)c->bytes };
 	cmd->n_jobs = 1;
 	return job_bind(c, cmd, &cmd->jobs[0]);
@@ -541,7 +552,7 @@ static int command_bind(struct coordinator *c, struct command *cmd)
  * Commands on the directory, and those only undone from cells. */
 static bool needs_first(const struct command *cmd)
 {
-	bool needs = cmd->record.kind == RECORD_CREATE || cmd->record.kind == RECORD_REMOVE;
+	bool needs = is_of_directory(cmd->record.kind);
 	if (!cmd->hooked)
 		return needs;
 	for (const struct job *j = cmd->jobs; !needs && j < cmd->jobs + cmd->n_jobs; j++)
@@ -606,13 +617,13 @@ static int command_args(struct coordinator *c, struct command *cmd, const struct
 /* What runs is noted until all of it is done: a method, or the hooks of its class. */
 static int command_apply(struct coordinator *c, struct command *cmd)
 {
-	int r;
-	if (cmd->record.kind == RECORD_CREATE) {
+	uint32_t kind = cmd->record.kind;
+	if (kind == RECORD_CREATE || kind == RECORD_DECLARE)
 		run_note(c, c->ticket + 1, UINT32_MAX, UINT32_MAX, 0);
-		r = command_create(c, cmd);
-	} else {
-		r = cmd->record.kind == RECORD_REMOVE ? command_remove(c, cmd) : jobs_run(c, cmd);
-	}
+	int r = kind == RECORD_CREATE	 ? command_create(c, cmd)
+		: kind == RECORD_DECLARE ? command_declare(c, cmd)
+		: kind == RECORD_REMOVE	 ? command_remove(c, cmd)
+					 : jobs_run(c, cmd);
 	if (r < 0)
 		coordinator_check_process(c, r); /* the note stands: a command that lowers them itself must not come for ever */
 	run_noted_end(c);

@@ -40,9 +40,10 @@ struct server_method {
 
 #define CLASS_UNPUBLISHED UINT32_MAX
 
-/* A class that this coordinator has code for. */
+/* A class that this coordinator has code for, or that needs none. */
 struct server_class {
 	const struct stoa_class *code;
+	struct declared *declared; /* it needs none: `code` is this one's; NULL: it is the program's */
 	uint32_t id; /* its description's entry in the state, or CLASS_UNPUBLISHED */
 	struct class_plan *plan;
 	struct server_method *methods;
@@ -58,7 +59,7 @@ struct server_class {
 /* A description in the state, by entry: what commands and bodies refer to. */
 struct server_description {
 	struct stoa_class *described;
-	struct server_class *current;  /* code of that name; NULL: none */
+	struct server_class *current;  /* the class of that name; NULL: no code for it */
 	int32_t *methods, *attrs;      /* its rows → those of current; -1: gone or changed; NULL: the same */
 };
 

@@ -395,6 +395,12 @@ int run_method(struct coordinator *c, struct object *o, const struct server_meth
 	return r;
 }
 
+const struct stoa_struct *run_state(void)
+{
+	const struct coordinator *c = coordinator_self;
+	return c->steps[c->n_steps - 1].object->cls->code->state;
+}
+
 int run_assign(struct coordinator *c, struct object *o, const uint32_t *attrs, uint32_t n,
 	       const struct image_layout *layout, const void *image)
 {

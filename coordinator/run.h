@@ -37,6 +37,9 @@ const char *run_why_unfit(const struct stoa_attr *a);
 /* Run a method on checked, unpacked arguments. The outcome's status and text are set; undeclared writes fail it. */
 int run_method(struct coordinator *c, struct object *o, const struct server_method *m, const void *args, void *ret);
 
+/* For a method that goes by the rows of its object: those of its state. */
+const struct stoa_struct *run_state(void);
+
 /* Set attributes of the mirror from a checked image of this layout. */
 int run_assign(struct coordinator *c, struct object *o, const uint32_t *attrs, uint32_t n,
 	       const struct image_layout *layout, const void *image);

@@ -340,7 +340,8 @@ STOA_PUBLIC struct stoa *stoa_detach(struct stoa *stoa);
 
 /*
  * Create an object, or open it if one of an equal class is there (STOA_EXCL: -EEXIST). init: the first state, or what
- * the class's init hook takes; NULL: zero. -EPROTO: a row differs from the coordinator's (the text says how).
+ * the class's init hook takes; NULL: zero. -EPROTO: a row differs from the coordinator's (the text says how). A class
+ * of rows alone need not be the coordinator's: it is declared then (stoa_signals). -ENOSPC: there are too many classes.
  */
 STOA_PUBLIC int stoa_create(struct stoa *stoa, const char *object, const struct stoa_class *cls, const void *init,
 			    unsigned flags, struct stoa_proxy **ret_proxy);
@@ -362,6 +363,24 @@ STOA_PUBLIC int stoa_list(struct stoa *stoa, const char *pattern,
  */
 STOA_PUBLIC int stoa_classes(struct stoa *stoa,
 			     int (*each)(void *data, const struct stoa_class *cls, uint64_t fingerprint), void *data);
+
+/*
+ * Make a class without C: its attributes, all writable, from n rows "position.x:f64 unit=m doc=..." (stoa_classes(7) has
+ * the types), with offsets as C would have them. name NULL: one that its rows make, the same for the same rows. Its
+ * method `add`, in the coordinator, takes struct stoa_signals_add. The class is the library's, and is never freed: the
+ * same rows give the same again. stoa_create declares it to a coordinator that does not have it; so it does with any
+ * class without methods and hooks. -EINVAL: the text names the row and what is wrong.
+ */
+STOA_PUBLIC int stoa_signals(const char *name, const char *const *rows, size_t n, const struct stoa_class **ret_class);
+
+struct stoa_signals_add {
+	stoa_text signal; /* which: a number, no array */
+	double amount;	  /* to a whole number only a whole one, up to 2^53; -EOVERFLOW: there is no such number */
+};
+
+struct stoa_signals_value {
+	double value; /* after it; of a whole number over 2^53, the nearest */
+};
 
 /* Create an object of a class that only the coordinator has code for; stoa_find_class describes its arguments. */
 STOA_PUBLIC int stoa_find_class(struct stoa *stoa, const char *name, const struct stoa_class **ret_class);

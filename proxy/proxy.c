@@ -15,6 +15,7 @@
 #include "src/cancel.h"
 #include "src/class.h"
 #include "src/clock.h"
+#include "src/declared.h"
 #include "src/error.h"
 #include "src/names.h"
 #include "src/park.h"
@@ -302,6 +303,42 @@ int proxy_send_create(struct stoa *s, const char *object, const struct class_vie
 	return send_publish(w, NULL, 0);
 }
 
+static int send_declare(struct stoa *s, const struct stoa_class *cls)
+{
+	struct sending w;
+	void *image = NULL;
+	size_t size;
+	int r = class_pack(cls, &image, &size);
+	r = r ? r : send_begin(s, size, sizeof(struct reply) + STOA_ERROR_MAX, STOA_DEFAULT, &w);
+	if (r == 0) {
+		memcpy(w.args, image, size);
+		w.record->kind = RECORD_DECLARE;
+		w.record->class_id = w.record->object = UINT32_MAX;
+		w.record->row = 0;
+		w.record->origin = 0;
+		r = send_publish(&w, NULL, 0);
+	}
+	free(image);
+	return r ? r : await_answer(&w, NULL, NULL);
+}
+
+/* The coordinator's class of that name; where it has none, ours if it needs no code. Of signals, all rows must agree. */
+static int find_or_declare(struct stoa *s, const struct stoa_class *cls, const struct class_view **ret)
+{
+	char text[STOA_ERROR_MAX];
+	int r = proxy_find_view(s, cls->name, ret);
+	int needs = r == -ENOENT ? declared_check(cls, text) : -ENOSYS;
+	if (needs == -EINVAL)
+		return error_set(needs, "%s", text);
+	if (needs == 0) {
+		r = send_declare(s, cls);
+		r = r ? r : proxy_find_view(s, cls->name, ret);
+	}
+	if (r == 0 && declared_adds(cls) && (r = declared_same(cls, (*ret)->described, text)) == -EPROTO)
+		error_set(r, "%s", text);
+	return r;
+}
+
 int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls, const void *init, unsigned flags,
 		struct stoa_proxy **ret)
 {
@@ -317,7 +354,7 @@ int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls
 		return r;
 	if ((r = class_check_described(cls, text)) < 0)
 		return error_set(r, "%s", text);
-	r = proxy_find_view(s, cls->name, &view);
+	r = find_or_declare(s, cls, &view);
 	r = r || !init ? r : pack_init(view, cls, init, &image, &size);
 	r = r ? r
 	      : proxy_send_create(s, object, view, image ? CREATE_FROM_INIT : CREATE_FROM_ZERO, image, size, flags,

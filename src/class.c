@@ -158,6 +158,21 @@ static const char *const type_names[] = {
 	[STOA_BOOL] = "bool", [STOA_CHARS] = "text", [STOA_TEXT] = "text", [STOA_BLOB] = "blob",
 };
 
+const char *class_kind_name(uint32_t kind)
+{
+	return kind < sizeof(type_names) / sizeof(type_names[0]) ? type_names[kind] : NULL;
+}
+
+int class_find_kind(const char *name, size_t size)
+{
+	const char *known;
+
+	for (uint32_t kind = STOA_I8; (known = class_kind_name(kind)); kind++)
+		if (strlen(known) == size && memcmp(known, name, size) == 0)
+			return (int)kind;
+	return -ENOENT;
+}
+
 const char *class_type_text(const struct stoa_attr *attr, char text[64])
 {
 	int n = snprintf(text, 64, "%s", type_names[attr->kind]);

@@ -51,6 +51,12 @@ char *class_method_text(const struct stoa_class *cls, const struct stoa_method *
 /* "f64[2][3]": the type alone, into text. Returns text. */
 const char *class_type_text(const struct stoa_attr *attr, char text[64]);
 
+/* The kinds by their names there; of "text", STOA_CHARS. -ENOENT. And what one element takes in a C struct, in bytes. */
+int class_find_kind(const char *name, size_t size);
+const char *class_kind_name(uint32_t kind); /* NULL: there is none */
+uint32_t class_kind_size(uint8_t kind);
+uint32_t class_kind_align(uint8_t kind);
+
 /* Of the canonical texts of all rows, in any order, and the name: equal classes have equal ones. 0: out of memory. */
 uint64_t class_fingerprint(const struct stoa_class *cls);
 

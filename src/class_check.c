@@ -144,6 +144,16 @@ static const struct {
 	[STOA_TEXT] = KIND(stoa_text), [STOA_BLOB] = KIND(stoa_blob),
 };
 
+uint32_t class_kind_size(uint8_t kind)
+{
+	return kinds[kind].size;
+}
+
+uint32_t class_kind_align(uint8_t kind)
+{
+	return kinds[kind].align;
+}
+
 static int type_check(const struct where *w, const struct stoa_attr *attr)
 {
 	uint64_t size;

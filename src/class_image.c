@@ -4,7 +4,8 @@
  *
  * tpl prints when an image is wrong, believes its counts, and takes its allocator from the host program's tpl_hook,
  * which is not ours to set: so the image is walked here before tpl sees it, and nothing that tpl allocated is kept.
- * Out of memory inside tpl itself ends the process: only descriptions meet it, never commands.
+ * Out of memory inside tpl itself ends the process. Only descriptions meet it: those in a state, and what a client
+ * declares, which is at most some MiB, and whose command is rejected once it has ended two coordinators.
  */
 #include "src/class.h"
 

@@ -223,6 +223,7 @@ struct class_entry {
 };
 _Static_assert(sizeof(struct class_entry) == LAYOUT_LINE, "a class entry is one line");
 #define CLASSES_MAX 4096
+#define CLASSES_DECLARED_MAX 3072 /* when there are so many, clients declare no more: programs have classes, too */
 
 /*
  * What was done to an object, or by a method: the coordinator counts as commands end, before they are committed, and the
@@ -342,6 +343,7 @@ enum record_kind {
 	RECORD_REMOVE,
 	RECORD_MANY,
 	RECORD_FOLD,
+	RECORD_DECLARE, /* its arguments are the description of a class that needs no code (src/declared.h) */
 };
 
 /* A command's bytes; args_size bytes of arguments follow. The coordinator copies first, then checks, then uses. */

@@ -25,7 +25,7 @@ struct stoa_traced {
 	int status;	   /* 0: applied; else why it was rejected */
 	uint32_t n;	   /* commands in it: of stoa_call_many; the names are of the first */
 	uint32_t pid, client; /* whose it was */
-	char kind[8];	   /* "call", "fold", "assign", "create", "remove", "many", "leave" */
+	char kind[8];	   /* "call", "fold", "assign", "create", "declare", "remove", "many", "leave" */
 	char object[STOA_NAME_MAX + 1], class_name[STOA_NAME_MAX + 1], row[STOA_NAME_MAX + 1]; /* "": not known */
 	uint64_t reserved[4];
 };

@@ -9,6 +9,7 @@
 #include "coordinator/classes.h"
 #include "coordinator/commit.h"
 #include "coordinator/objects.h"
+#include "src/class.h"
 #include "src/ring.h"
 #include "tests/fuzz/world.h"
 
@@ -47,7 +48,7 @@ static size_t arguments(struct input *in, const struct record *r, const struct o
 static size_t create_arguments(struct input *in, uint8_t *to)
 {
 	static const char *const names[] = { "one", "fresh", "other", "bad/name", "", "-x", "heap", "hits" };
-	static const char *const classes[] = { "thing", "pile", "counter", "none" };
+	static const char *const classes[] = { "thing", "pile", "counter", "car" };
 	uint8_t how = input_u8(in);
 	struct create_args a = { .excl = how & 1, .from = how >> 1 & 3 };
 	strcpy(a.object, names[how >> 2 & 7]);
@@ -62,6 +63,28 @@ static size_t create_arguments(struct input *in, uint8_t *to)
 	if (head)
 		memcpy(to + sizeof(a) + 4, &(uint32_t){ (uint32_t)n }, 4);
 	return sizeof(a) + n;
+}
+
+/* A description of signals with some bytes as the input has them, or nothing but those. */
+static size_t declare_arguments(struct input *in, uint8_t *to)
+{
+	static const char *const rows[] = { "x:f64 unit=m", "n:i8[3]", "t:text[4]" };
+	static void *image;
+	static size_t size;
+	const struct stoa_class *cls;
+	if (!image)
+		fuzz_check(stoa_signals("car", rows, 3, &cls) == 0 && class_pack(cls, &image, &size) == 0 &&
+				   size < sizeof(bytes) / 2,
+			   "no description");
+	uint8_t how = input_u8(in);
+	memcpy(to, image, size);
+	for (int i = 0; i < how % 8; i++)
+		to[input_u16(in) % size] = input_u8(in);
+	if (!(how & 8))
+		return size;
+	size_t n = input_u8(in);
+	input_bytes(in, to, n);
+	return n;
 }
 
 /* A record that is right but where the bits of `wrong` say that a field comes from the input. */
@@ -135,13 +158,14 @@ static size_t many(struct input *in, struct record *main, uint8_t *to)
 static void command(struct input *in)
 {
 	static const uint16_t kinds[] = { RECORD_CALL,	 RECORD_ASSIGN, RECORD_ASSIGN_ALL, RECORD_CREATE,
-					  RECORD_REMOVE, RECORD_MANY,	RECORD_CALL,	   0 };
+					  RECORD_REMOVE, RECORD_MANY,	RECORD_DECLARE,	   0 };
 	uint8_t how = input_u8(in);
 	const struct object *o;
 	struct record r = head(in, kinds[how & 7], &o);
-	size_t n = r.kind == RECORD_MANY     ? many(in, &r, bytes)
-		   : r.kind == RECORD_CREATE ? create_arguments(in, bytes)
-					     : arguments(in, &r, o, !(how & 8), bytes);
+	size_t n = r.kind == RECORD_MANY      ? many(in, &r, bytes)
+		   : r.kind == RECORD_CREATE  ? create_arguments(in, bytes)
+		   : r.kind == RECORD_DECLARE ? declare_arguments(in, bytes)
+					      : arguments(in, &r, o, !(how & 8), bytes);
 	r.args_size = (uint32_t)n;
 	if (r.kind != RECORD_MANY || how & 16)
 		reply(in, &r, (uint32_t)(sizeof(r) + n));
