@@ -49,6 +49,7 @@ becomes call e echo w who=
 becomes call -t 3 hits add n n=
 becomes call hits add -1 ''
 becomes create x c counter
+becomes create x sig signals
 becomes create x box '' 'number=
 text='
 becomes classes co counter

@@ -141,6 +141,13 @@ static int offer_class(void *data, const struct stoa_class *cls, uint64_t finger
 	return 0;
 }
 
+static void offer_classes(const struct completion *c)
+{
+	stoa_classes(c->stoa, offer_class, &(struct offering){ c, "", "" });
+	if (c->verb == &verb_create)
+		offer(c, "", "signals", "");
+}
+
 static void offer_objects(const struct completion *c, const char *suffix)
 {
 	struct offering o = { c, "", suffix };
@@ -228,7 +235,7 @@ static void offer_operands(const struct completion *c)
 	else if (strstr(kind, "OBJECT") || strstr(kind, "PATTERN"))
 		offer_objects(c, takes_attr && !may_lack ? "." : "");
 	else if (strstr(kind, "CLASS"))
-		stoa_classes(c->stoa, offer_class, &(struct offering){ c, "", "" });
+		offer_classes(c);
 	else if (strstr(kind, "METHOD"))
 		offer_methods(c);
 	else if (strstr(kind, "ARGUMENT"))

@@ -170,6 +170,11 @@ void tool_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Wait for its answer, print it, and let go of it. An exit status. */
 int tool_await(struct tool_sent *sent);
 
+/* ---- signals.c ---- */
+
+/* The class of these rows, or @FILEs of them; name may be NULL. A status: if not done, it was said why. */
+int tool_signals(const char *name, int argc, char **argv, const struct stoa_class **ret_class);
+
 /* ---- arguments.c ---- */
 
 /*
