@@ -137,8 +137,8 @@ _functions = {
     "peek": [_p, c_uint32, _p, c_size_t, _p], "snapshot": [_p, _p, c_size_t, c_int64, _p],
     "snapshot_many": [c_size_t, _p, _p, c_int64, _p], "wait": [_p, c_uint32, c_uint64, c_int64, _p], "class_of": [_p],
     "lease_take": [_p, c_char_p, c_int64, c_int64, _p], "latch_wait": [_p, c_int64],
-    "rendezvous_meet": [_p, c_uint64, c_int64], "strerror": [c_int], "last_error": [_p], "text_fini": [_p],
-    "blob_fini": [_p]}
+    "rendezvous_meet": [_p, c_uint64, c_int64], "signals": [c_char_p, _p, c_size_t, _p], "strerror": [c_int],
+    "last_error": [_p], "text_fini": [_p], "blob_fini": [_p]}
 
 
 def _declare(lib):
@@ -963,6 +963,24 @@ _waiting = {"latch": Latch, "lease": Lease, "rendezvous": Rendezvous}
 
 # ---- namespaces ----------------------------------------------------------------------------------------------------
 
+class Signals:
+    """A class without C, for Namespace.create: Signals("position.x:f64 unit=m", "ok:bool", "name:text[32]").
+
+    A row is NAME:TYPE, then unit=UNIT and doc=TEXT as you like; stoa_classes(7) has the types. Without a name its rows
+    make one: the same rows are the same class.
+    """
+
+    def __init__(self, *rows, name=None):
+        self.rows, found = rows, c_void_p()
+        lines = (c_char_p * len(rows))(*map(_name, rows))
+        _check(_lib.stoa_signals(None if name is None else _name(name), lines, len(rows), byref(found)))
+        self._found = found  # the library's, for ever
+        self.name = _decode(_Class.from_address(found.value).name)
+
+    def __repr__(self):
+        return f"<class {self.name!r} of {', '.join(self.rows)}>"
+
+
 class Namespace:
     """A namespace, attached: made by attach and start. Closing it closes all objects that were opened from it."""
 
@@ -1000,13 +1018,19 @@ class Namespace:
         self._objects[id(made)] = made
         return made
 
+    def _find_class(self, cls):
+        found = c_void_p()
+        _check(_lib.stoa_find_class(self._held().space.pointer, _name(cls), byref(found)))
+        return found
+
     def create(self, name, cls, /, *values, exclusive=False, **fields):
-        """Create an object of a class (by name), from values of its first state or of what its class takes to be made;
-        what is not given is zero. If there is one of that class it is opened, or with exclusive Exists is raised."""
-        hold, found, proxy = self._held(), c_void_p(), c_void_p()
-        _check(_lib.stoa_find_class(hold.space.pointer, _name(cls), byref(found)))
+        """Create an object of a class (its name, or Signals), from values of its first state or of what its class takes
+        to be made; what is not given is zero. If there is one of that class it is opened, or with exclusive Exists is
+        raised."""
+        hold, proxy = self._held(), c_void_p()
+        found = cls._found if isinstance(cls, Signals) else self._find_class(cls)
         init = _type_of(_Class.from_address(found.value))._stoa_class.init
-        whose = f"creating a {cls}"
+        whose = f"creating a {cls.name if isinstance(cls, Signals) else cls}"
         bound = init.bind(values, fields, whose, partial=True)
         memory, _kept = init.pack(bound, whose) if values or fields else (None, None)
         flags = _EXCL if exclusive else 0
@@ -1048,9 +1072,7 @@ class Namespace:
 
     def describe(self, cls):
         """The Python type of a class, by name: help(ns.describe("counter"))."""
-        hold, found = self._held(), c_void_p()
-        _check(_lib.stoa_find_class(hold.space.pointer, _name(cls), byref(found)))
-        return _type_of(_Class.from_address(found.value))
+        return _type_of(_Class.from_address(self._find_class(cls).value))
 
     def snapshot(self, *objects, timeout=None):
         """Snapshots of several objects, all at the same moment: a list."""

@@ -99,6 +99,22 @@ class Counter(Base):
         self.assertEqual(self.ns.list(), {"hits": "counter"})
         self.assertEqual(self.ns.list("x*"), {})
 
+    def test_signals_are_declared_here(self):
+        rows = "position.x:f64 unit=m", "ok:bool", "name:text[32]", "n:u8"
+        vehicle = self.ns.create("vehicle", stoa.Signals(*rows), ok=True, **{"position.x": 1.5})
+        vehicle.name = "one"
+        self.assertEqual(vehicle.add("position.x", 0.5), 2)
+        self.assertEqual(vehicle.snapshot(), {"position.x": 2, "ok": True, "name": "one", "n": 0})
+        self.assertEqual(self.ns.list("v*"), {"vehicle": stoa.Signals(*rows).name})
+        with self.assertRaisesRegex(stoa.MethodError, "out of the range of u8"):
+            vehicle.add("n", 256)
+        with self.assertRaisesRegex(stoa.Exists, "of class signals_"):
+            self.ns.create("vehicle", stoa.Signals("n:u8"))
+        with self.assertRaisesRegex(stoa.Error, "no type"):
+            stoa.Signals("x:f46")
+        self.assertEqual(self.ns.create("point", stoa.Signals("x:f64", name="point")).x, 0)
+        self.assertEqual(self.ns.create("other", "point", 3).x, 3)
+
     def test_several_commands_are_one(self):
         other = self.ns.create("second", "counter", 5)
         self.assertEqual(self.ns.call_many([self.hits.add.command(1), other.sub.command(2)]), [1, 3])
