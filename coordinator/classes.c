@@ -160,7 +160,7 @@ static int reserve_tallies(struct coordinator *c, uint32_t id, uint32_t n)
 	return e->tallies == TALLIES_NONE
 		       ? 0
 		       : segment_reserve(c->ns->state_fd, (char *)space_tally(c->space, first) - (char *)c->space->state,
-					 (n + 1) * sizeof(struct tally));
+					 (n + 1) * sizeof(struct tallied));
 }
 
 /* Publish a description; `directory` tells clients to look again. The entry counts once n_classes says so. */

@@ -38,7 +38,7 @@ struct job {
 	const uint32_t *attrs;
 	const struct image_layout *layout; /* of the value */
 	uint32_t n_attrs, one;
-	struct tally *tally; /* of the method, or of assignments to the class; NULL: it was not found */
+	struct tallied *tally; /* of the method, or of assignments to the class; NULL: it was not found */
 	size_t ret_at;	     /* in c->ret */
 };
 

@@ -35,7 +35,7 @@ struct server_method {
 	bool fixed;	      /* it writes no text or blob */
 	int64_t deadline;
 	uint32_t ret_max;
-	struct tally *tally;
+	struct tallied *tally;
 };
 
 #define CLASS_UNPUBLISHED UINT32_MAX
@@ -49,7 +49,7 @@ struct server_class {
 	struct server_method *methods;
 	uint32_t n_methods;
 	const struct server_method *on_leave; /* NULL: clients may leave */
-	struct tally *assigned;
+	struct tallied *assigned;
 	struct image_layout **attr_images; /* of single attributes, made when first assigned */
 	struct image_layout *writable, *init;
 	uint32_t *writables, n_writables;
@@ -202,8 +202,8 @@ struct coordinator {
 	int64_t tick_ns; /* the coarse clock, when it was last read */
 	uint64_t noted;	 /* what began then, as pulse.running; 0: nothing in this turn */
 	struct traced *trace; /* in the state */
-	struct tally *tallies; /* there, too: by object */
-	struct tally uncounted; /* of all methods for which there is no room */
+	struct tallied *tallies; /* there, too: by object */
+	struct tallied uncounted; /* of all methods for which there is no room */
 	struct totals totals;
 	uint8_t totals_current;
 	struct object **touched; /* objects with commands in this turn */

@@ -130,7 +130,7 @@ static int entry_take(struct coordinator *c, uint32_t *ret_index)
 	r = r ? r
 	      : segment_reserve(c->ns->ingress_fd, (char *)space_park(c->space, n) - (char *)c->space->ingress,
 				sizeof(uint32_t));
-	if (r == 0 && n % (LAYOUT_PAGE / sizeof(struct tally)) == 0)
+	if (r == 0 && n % (LAYOUT_PAGE / sizeof(struct tallied)) == 0)
 		r = segment_reserve(c->ns->state_fd,
 				    (char *)space_object_tally(c->space, n) - (char *)c->space->state, LAYOUT_PAGE);
 	if (r == 0) {

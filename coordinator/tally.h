@@ -14,7 +14,7 @@ static inline void tally_add(_Atomic uint64_t *to, uint64_t n)
 }
 
 /* n calls have ended, by a command that was timed if run_ns is not negative. */
-static inline void tally_call(struct tally *t, uint64_t n, bool failed, int64_t run_ns)
+static inline void tally_call(struct tallied *t, uint64_t n, bool failed, int64_t run_ns)
 {
 	tally_add(&t->calls, n);
 	if (failed)
@@ -25,7 +25,7 @@ static inline void tally_call(struct tally *t, uint64_t n, bool failed, int64_t 
 	tally_add(&t->time_ns, (uint64_t)run_ns);
 }
 
-static inline void tally_clear(struct tally *t)
+static inline void tally_clear(struct tallied *t)
 {
 	atomic_store_explicit(&t->calls, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->failed, 0, memory_order_relaxed);

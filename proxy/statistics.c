@@ -12,7 +12,7 @@
 
 _Static_assert(BARRIER_STEPS == STOA_BARRIER_STEPS, "all steps are told of");
 
-static void add(struct stoa_statistic *to, const struct tally *t)
+static void add(struct stoa_statistic *to, const struct tallied *t)
 {
 	to->failed += atomic_load_explicit(&t->failed, memory_order_relaxed);
 	to->calls += atomic_load_explicit(&t->calls, memory_order_relaxed);

@@ -40,9 +40,9 @@ int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX])
 	g->log_at = place(&at, LOGGED * sizeof(struct logged));
 	g->attached_at = place(&at, ATTACHED * sizeof(struct attached));
 	g->classes_at = place(&at, CLASSES_MAX * sizeof(struct class_entry));
-	g->tallies_at = place(&at, TALLIES * sizeof(struct tally));
+	g->tallies_at = place(&at, TALLIES * sizeof(struct tallied));
 	g->objects_at = place(&at, (uint64_t)g->objects * sizeof(struct object_entry));
-	g->object_tallies_at = place(&at, (uint64_t)g->objects * sizeof(struct tally));
+	g->object_tallies_at = place(&at, (uint64_t)g->objects * sizeof(struct tallied));
 	g->heap_at = at;
 	if (check("max_state", g->state, at + LAYOUT_PAGE, UINT64_C(1) << 44, text))
 		return -EINVAL;

@@ -229,12 +229,12 @@ _Static_assert(sizeof(struct class_entry) == LAYOUT_LINE, "a class entry is one 
  * What was done to an object, or by a method: the coordinator counts as commands end, before they are committed, and the
  * turn after a death counts once more what it runs again. Nothing else depends on it.
  */
-struct tally {
+struct tallied {
 	_Atomic uint64_t calls, failed; /* failed: of the calls */
 	_Atomic uint64_t timed;         /* of the calls: those whose time was taken … */
 	_Atomic uint64_t time_ns;       /* … and its sum */
 };
-_Static_assert(sizeof(struct tally) == 32, "a tally is half a cache line");
+_Static_assert(sizeof(struct tallied) == 32, "a tally is half a cache line");
 #define TALLIES 2048 /* methods that are counted */
 #define TALLIES_NONE UINT32_MAX
 
@@ -419,13 +419,13 @@ static inline struct class_entry *space_class(const struct space *s, uint32_t i)
 {
 	return (struct class_entry *)space_state(s, s->geometry.classes_at) + i;
 }
-static inline struct tally *space_tally(const struct space *s, uint32_t i)
+static inline struct tallied *space_tally(const struct space *s, uint32_t i)
 {
-	return (struct tally *)space_state(s, s->geometry.tallies_at) + i;
+	return (struct tallied *)space_state(s, s->geometry.tallies_at) + i;
 }
-static inline struct tally *space_object_tally(const struct space *s, uint32_t i)
+static inline struct tallied *space_object_tally(const struct space *s, uint32_t i)
 {
-	return (struct tally *)space_state(s, s->geometry.object_tallies_at) + i;
+	return (struct tallied *)space_state(s, s->geometry.object_tallies_at) + i;
 }
 static inline struct object_entry *space_object(const struct space *s, uint32_t i)
 {

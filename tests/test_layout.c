@@ -24,9 +24,9 @@ static void check_order(const struct geometry *g)
 	assert_true(g->attached_at >= g->log_at + LOGGED * sizeof(struct logged));
 	assert_true(g->classes_at >= g->attached_at + ATTACHED * sizeof(struct attached));
 	assert_true(g->tallies_at >= g->classes_at + CLASSES_MAX * sizeof(struct class_entry));
-	assert_true(g->objects_at >= g->tallies_at + TALLIES * sizeof(struct tally));
+	assert_true(g->objects_at >= g->tallies_at + TALLIES * sizeof(struct tallied));
 	assert_true(g->object_tallies_at >= g->objects_at + g->objects * sizeof(struct object_entry));
-	assert_true(g->heap_at >= g->object_tallies_at + g->objects * sizeof(struct tally));
+	assert_true(g->heap_at >= g->object_tallies_at + g->objects * sizeof(struct tallied));
 	assert_true(g->state > g->heap_at);
 	assert_true(g->ring_at >= sizeof(struct ingress_head));
 	assert_true(g->parks_at >= g->ring_at + g->queue * sizeof(uint64_t));
@@ -99,8 +99,8 @@ static void space_addresses_stay_inside(void **state)
 	assert_ptr_equal(space_reject(&s, REJECTS + 3), space_reject(&s, 3));
 	assert_ptr_equal(space_traced(&s, TRACED + 5), memory + g.trace_at + 5 * sizeof(struct traced));
 	assert_ptr_equal(space_logged(&s, LOGGED + 1), memory + g.log_at + sizeof(struct logged));
-	assert_ptr_equal(space_tally(&s, 3), memory + g.tallies_at + 3 * sizeof(struct tally));
-	assert_ptr_equal(space_object_tally(&s, 4), memory + g.object_tallies_at + 4 * sizeof(struct tally));
+	assert_ptr_equal(space_tally(&s, 3), memory + g.tallies_at + 3 * sizeof(struct tallied));
+	assert_ptr_equal(space_object_tally(&s, 4), memory + g.object_tallies_at + 4 * sizeof(struct tallied));
 	assert_ptr_equal(space_attached(&s, 2), memory + g.attached_at + 2 * sizeof(struct attached));
 	assert_ptr_equal(space_flags(&s, 1), memory + g.flags_at + sizeof(uint64_t));
 	assert_ptr_equal(space_park(&s, 2), memory + g.parks_at + 2 * sizeof(uint32_t));
