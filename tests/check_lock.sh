@@ -38,6 +38,10 @@ expect 126 'stoa: cannot run /: Permission denied' lock nightly -- /
 expect 0 'next -w' lock nightly -w 0 -- echo next -w
 expect 0 0 get nightly.number
 
+# ---- who starts it does not want to hear of its own children ----
+
+PATH=$builddir:$PATH timeout -s KILL 20 env --ignore-signal=CHLD stoa lock nightly -- true || fail "with SIGCHLD ignored: exit status $?"
+
 # ---- wrong ----
 
 expect_like 2 'stoa: lock takes LEASE -- COMMAND...; there is 1 operand*' lock nightly

@@ -61,6 +61,7 @@ static int run(char **argv)
 	pid_t parent = getpid();
 	choose_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, &mask);
+	signal(SIGCHLD, SIG_DFL); /* or nobody hears of the command's end */
 	signal(SIGINT, SIG_IGN); /* from a terminal, the command has them, too */
 	signal(SIGQUIT, SIG_IGN);
 	pid_t pid = fork();
