@@ -16,6 +16,8 @@
 #include "src/clock.h"
 #include "src/ring.h"
 
+#define ROUNDS 1000
+
 /* What is queued of a lane. */
 struct queued {
 	uint64_t n, oldest;
@@ -36,16 +38,18 @@ static void scan(const struct stoa *s, struct queued *lanes)
 	}
 }
 
-/* What the coordinator knows of a lane, as committed. */
+/* What the coordinator knows of a lane, as committed. The tags of a dead one, or of damage, stay as they are. */
 static struct lane_cell read_cell(const struct stoa *s, const struct lane_row *row)
 {
-	for (;;) {
+	struct lane_cell cell = { 0 };
+	bool whole = false;
+	for (int round = 0; !whole && round < ROUNDS; round++) {
 		uint64_t tag;
 		int k = cell_current(&row->tags, handle_committed(s), &tag);
-		struct lane_cell cell = k < 0 ? (struct lane_cell){ .seq = row->seq_first } : row->cells[k];
-		if (k < 0 ? tag == 0 : cell_still(&row->tags, k, tag))
-			return cell;
+		cell = k < 0 ? (struct lane_cell){ .seq = row->seq_first } : row->cells[k];
+		whole = k < 0 ? tag == 0 : cell_still(&row->tags, k, tag);
 	}
+	return cell;
 }
 
 static void read_oldest(struct stoa *s, int fd, const struct queued *q, struct stoa_attached *ret)

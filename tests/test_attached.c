@@ -3,8 +3,11 @@
  * it sleeps for; also of a dead namespace.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -12,6 +15,7 @@
 
 #include "include/stoa/counter.h"
 #include "include/stoa/observe.h"
+#include "proxy/handle.h"
 #include "tests/harness.h"
 
 static struct stoa_attached seen[16];
@@ -171,6 +175,31 @@ static void the_dead_are_told_of_until_the_next_start(void)
 	stoa_detach(again);
 }
 
+/* Its first turn was written, and not committed, when guardian and coordinator died. */
+static void thread_whose_first_turn_was_not_committed_is_told_of(void)
+{
+	char path[PATH_MAX + 16];
+	begin();
+	ok(counter_add_call(hits, &(struct counter_args){ 1 }, NULL, SOON));
+	harness_kill_both(s);
+	struct lane_row row;
+	uint64_t at = 0;
+	snprintf(path, sizeof(path), "%s/state", s->dir);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	for (uint32_t i = 0; i < space_lanes(&s->space) && !at; i++)
+		if (atomic_load(&s->space.state->lanes_end[i >= s->space.geometry.lanes]) > i % s->space.geometry.lanes &&
+		    atomic_load(&space_lane(&s->space, i)->pid) == getpid())
+			at = (uint64_t)((char *)space_lane(&s->space, i) - (char *)s->space.state);
+	assert_true(at > 0 && pread(fd, &row, sizeof(row), (off_t)at) == sizeof(row));
+	atomic_store(&row.tags.of[0], 0);
+	atomic_store(&row.tags.of[1], handle_committed(s) + 1);
+	assert_int_equal(pwrite(fd, &row, sizeof(row), (off_t)at), sizeof(row));
+	close(fd);
+	assert_int_equal(look(), 1);
+	assert_int_equal(seen[0].pushed, 0);
+	ok(stoa_start("test", NULL, NULL, &(struct stoa *){ NULL }));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +207,7 @@ int main(void)
 		HARNESS(sleepers_tell_what_they_sleep_for),
 		HARNESS(readers_tell_what_they_wait_for),
 		HARNESS(the_dead_are_told_of_until_the_next_start),
+		HARNESS(thread_whose_first_turn_was_not_committed_is_told_of),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
