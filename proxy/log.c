@@ -21,10 +21,10 @@ static bool copy(const struct stoa *s, uint64_t number, struct stoa_logged *ret)
 int stoa_log(struct stoa *s, uint64_t after, int (*each)(void *, const struct stoa_logged *), void *data)
 {
 	uint64_t n = atomic_load_explicit(&s->space.state->life.logged, memory_order_acquire);
-	uint64_t first = n > LOGGED ? n - LOGGED + 1 : 1;
-	for (uint64_t i = after >= first ? after + 1 : first; i <= n; i++) {
+	uint64_t before = n > LOGGED ? n - LOGGED : 0;
+	for (uint64_t i = after > before ? after : before; i < n; i++) { /* i + 1 <= n, whatever n is */
 		struct stoa_logged l;
-		if (copy(s, i, &l) && each(data, &l))
+		if (copy(s, i + 1, &l) && each(data, &l))
 			break;
 	}
 	return 0;

@@ -3,8 +3,11 @@
  * killed among them, and of a dead namespace.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -13,6 +16,7 @@
 #include "include/stoa/counter.h"
 #include "include/stoa/lease.h"
 #include "include/stoa/observe.h"
+#include "proxy/handle.h"
 #include "tests/harness.h"
 
 #define NAP_MS 40
@@ -272,6 +276,25 @@ static void log_keeps_what_was_said_and_how_one_died(void)
 	stoa_detach(reader);
 }
 
+/* There are as many as can be counted, it says. */
+static void damaged_count_of_messages_ends(void)
+{
+	struct stoa_proxy *bed;
+	struct stoa *s = begin(&bed);
+	char path[PATH_MAX + 16];
+	uint64_t wrong = UINT64_MAX;
+	harness_kill_both(s);
+	snprintf(path, sizeof(path), "%s/state", s->dir);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, &wrong, sizeof(wrong), offsetof(struct state_head, life.logged)), sizeof(wrong));
+	close(fd);
+	n_messages = 0;
+	ok(stoa_log(s, 0, keep_message, NULL));
+	ok(stoa_log(s, UINT64_MAX, keep_message, NULL));
+	assert_int_equal(n_messages, 0);
+	ok(stoa_start("test", STOA_CLASSES(&bed_class), NULL, &(struct stoa *){ NULL }));
+}
+
 static void trace_tells_of_a_dead_namespace_what_ran_last(void)
 {
 	struct stoa *reader, *again;
@@ -301,6 +324,7 @@ static void trace_tells_of_a_dead_namespace_what_ran_last(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		HARNESS(damaged_count_of_messages_ends),
 		HARNESS(trace_tells_each_command_with_its_names),
 		HARNESS(trace_times_some_commands_and_all_slow_ones),
 		HARNESS(trace_does_not_count_what_was_idle),
