@@ -29,9 +29,12 @@ int copy_take(const struct space *space, struct copy *c, uint64_t g)
 	if (at < space->geometry.heap_at || at > space->geometry.state - sizeof(struct cell))
 		return 0;
 	const struct cell *cell = space_state(space, at);
-	if (c->plan->image->variable)
-		size = c->plan->image_at + atomic_load_explicit(&cell->size, memory_order_relaxed);
-	if (!cell_still(&c->part->tags, k, tag) || size > space->geometry.state - at)
+	uint64_t room = space->geometry.state - at, variable = 0;
+	if (c->plan->image->variable) {
+		variable = atomic_load_explicit(&cell->size, memory_order_relaxed);
+		size = c->plan->image_at + variable;
+	}
+	if (!cell_still(&c->part->tags, k, tag) || variable > room || size > room)
 		return 0;
 	if (size > c->room) {
 		char *more = realloc(c->own ? c->bytes : NULL, size);

@@ -3,6 +3,8 @@
  * what is refused: another class, by row, and whatever bytes a file may have, without anything being created.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "include/stoa/list.h"
 #include "include/stoa/rendezvous.h"
 #include "include/stoa/set.h"
+#include "proxy/directory.h"
 #include "src/dump.h"
 #include "tests/harness.h"
 
@@ -528,6 +531,28 @@ static void without_a_coordinator_what_is_committed_is_dumped(void)
 	forget();
 }
 
+/* Guardian and coordinator are dead, and a text's size is more than there is: so much that a sum with it is small. */
+static void damaged_size_is_not_believed(void)
+{
+	struct found t;
+	char path[PATH_MAX + 16];
+	uint64_t wrong = UINT64_MAX - 40, right;
+	make();
+	ok(directory_find(s, "t", &t));
+	const struct part *note = &t.body->parts[1]; /* the last of them */
+	uint64_t at = atomic_load(&note->cell[0]) ? atomic_load(&note->cell[0]) : atomic_load(&note->cell[1]);
+	harness_kill_both(s);
+	snprintf(path, sizeof(path), "%s/state", s->dir);
+	int state = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(state, &right, sizeof(right), (off_t)at), sizeof(right));
+	assert_int_equal(pwrite(state, &wrong, sizeof(wrong), (off_t)at), sizeof(wrong));
+	assert_true(stoa_dump(s, NULL, fd, STOA_COMMITTED, STOA_NOWAIT, NULL) < 0);
+	assert_int_equal(pwrite(state, &right, sizeof(right), (off_t)at), sizeof(right));
+	close(state);
+	ok(stoa_start("test", STOA_CLASSES(&old_thing, &deep_class), NULL, &(struct stoa *){ NULL }));
+	forget();
+}
+
 /* The check value of the catalogue of parametrised CRC algorithms, CRC-64/XZ. */
 static void sum_is_that_of_the_standard(void)
 {
@@ -545,6 +570,7 @@ int main(void)
 		HARNESS(a_forged_rendezvous_has_no_place_beyond_its_last),
 		HARNESS(a_pattern_chooses),
 		HARNESS(all_objects_are_as_of_one_moment),
+		HARNESS(damaged_size_is_not_believed),
 		HARNESS_SECONDS(one_that_is_damaged_or_cut_off_is_refused, 40),
 		HARNESS_SECONDS(one_that_is_forged_harms_nothing, 60),
 		HARNESS(one_that_its_hooks_refuse_takes_the_others_back),
