@@ -347,19 +347,28 @@ static int on_hello(struct coordinator *c, int fd, enum rights rights, const str
 	return 1;
 }
 
-/* -EAGAIN: there will be one, when what is queued of an epoch before, or of one who is gone, is done. */
+/*
+ * -EAGAIN: there will be one, when what is queued of an epoch before, or of one who is gone, is done. One that tells of
+ * a client who may come back is taken last.
+ */
 static int lane_find(struct coordinator *c, uint32_t *ret_lane)
 {
 	const struct roster *r = &c->ns->roster;
-	bool any_soon = false;
+	bool any_soon = false, any = false;
 	client_reap(c);
 	for (uint32_t i = r->first_lane; i < r->first_lane + c->space->geometry.lanes; i++) {
-		if (!r->lanes[i].used && !c->lanes[i].old) {
+		bool is_free = !r->lanes[i].used && !c->lanes[i].old;
+		any_soon = any_soon || c->lanes[i].old || r->lanes[i].ending;
+		if (is_free && !any)
+			*ret_lane = i;
+		any = any || is_free;
+		if (is_free && !former_had_lane(c, i)) {
 			*ret_lane = i;
 			return 0;
 		}
-		any_soon = any_soon || c->lanes[i].old || r->lanes[i].ending;
 	}
+	if (any)
+		return 0;
 	if (any_soon)
 		return -EAGAIN;
 	return error_set(-EMFILE, "all %u threads of namespace %s are attached; start it with a larger max_threads",

@@ -60,6 +60,13 @@ bool former_is_there(const struct coordinator *c, uint64_t number)
 	return found;
 }
 
+bool former_had_lane(const struct coordinator *c, uint32_t lane)
+{
+	const struct lane_row *row = space_lane(c->space, lane);
+	return c->n_formers && lane_is_known(c, lane) && row->number && row->started &&
+	       former_is_there(c, row->number);
+}
+
 uint64_t former_number(const struct coordinator *c, pid_t pid)
 {
 	for (uint32_t i = 0; i < c->n_formers; i++) {

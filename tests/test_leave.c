@@ -287,6 +287,24 @@ static void who_lives_on_is_not_gone_when_coordinator_and_guardian_died(void)
 	until(look().freed == 1);
 }
 
+/* The numbers of its lanes would be others' by now. */
+static void who_lives_on_through_many_such_deaths_is_not_gone(void)
+{
+	start();
+	pid_t pid = taken();
+	for (int i = 0; i < 3; i++) {
+		harness_kill_both(s);
+		serve_again();
+		ok(chair_look_call(p, NULL, NULL, SOON));
+		harness_join(harness_spawn(use_and_leave, 0));
+	}
+	harness_kill_coordinator(s);
+	ok(chair_look_call(p, NULL, NULL, SOON));
+	assert_int_equal(look().freed, 0);
+	end(pid);
+	until(look().freed == 1);
+}
+
 static void sit_and_come_back(int unused)
 {
 	(void)unused;
@@ -525,6 +543,7 @@ int main(void)
 		HARNESS(who_dies_with_the_coordinator_is_gone),
 		HARNESS(who_is_stopped_or_silent_is_not_gone),
 		HARNESS(who_lives_on_is_not_gone_when_coordinator_and_guardian_died),
+		HARNESS(who_lives_on_through_many_such_deaths_is_not_gone),
 		HARNESS(who_sat_behind_the_look_at_another_is_looked_at_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
