@@ -5,11 +5,13 @@
 #include "include/stoa/dict.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/harness.h"
+#include "tests/scratch.h"
 
 static struct stoa *s;
 static struct stoa_proxy *d;
@@ -368,6 +370,35 @@ static void counts_are_exact_though_the_coordinator_is_killed(void)
 	}
 }
 
+/* A locale with a comma in its numbers, made here: there may be none. */
+static bool choose_comma(void)
+{
+	char dir[] = "/dev/shm/stoa-locale.XXXXXX", command[256];
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command),
+		 "cd %s && printf '%%s\\n' LC_NUMERIC 'decimal_point \"<U002C>\"' 'thousands_sep \"\"' 'grouping -1' "
+		 "'END LC_NUMERIC' >comma.src && localedef -c -i comma.src ./comma >/dev/null 2>&1",
+		 dir);
+	bool made = system(command) >= 0 && setenv("LOCPATH", dir, 1) == 0 && setlocale(LC_NUMERIC, "comma");
+	scratch_remove(dir);
+	return made;
+}
+
+static void numbers_have_a_point_whatever_the_locale_of_the_program(void)
+{
+	struct dict_json items = { 0 };
+	if (!choose_comma()) {
+		print_message("localedef makes no locale here: not tested\n");
+		return;
+	}
+	start();
+	ok(dict_update_call(d, &(struct dict_json){ STOA_TEXT_OF("{\"a\": 2.5}") }, NULL, SOON));
+	has("a", stoa_any_f64(2.5));
+	ok(dict_items_call(d, NULL, &items, SOON));
+	assert_string_equal(items.json.data, "{\"a\": 2.5}");
+	stoa_text_fini(&items.json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +408,7 @@ int main(void)
 		HARNESS(keys_keep_the_order_in_which_they_came),
 		HARNESS_SECONDS(many_keys_are_found_and_each_comes_once, 60),
 		HARNESS(numbers_are_added_under_a_key),
+		HARNESS(numbers_have_a_point_whatever_the_locale_of_the_program),
 		HARNESS(several_commands_are_undone_together),
 		HARNESS(value_is_exchanged_only_if_it_is_the_expected_one),
 		HARNESS(values_of_each_kind_come_back),

@@ -5,10 +5,19 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A program that starts an embedded coordinator may have chosen numbers with a comma: not in here. Returns what was. */
+static locale_t numbers_with_a_point(void)
+{
+	static locale_t plain;
+	plain = plain ? plain : newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	return uselocale(plain);
+}
 
 /* ---- reading ---- */
 
@@ -124,11 +133,13 @@ static int take_number(struct json *j, struct stoa_any *ret)
 	while (j->at + n < j->end && n < sizeof(text) - 1 && strchr("+-.0123456789eE", j->at[n]) && j->at[n])
 		n++;
 	memcpy(text, j->at, n);
+	locale_t was = numbers_with_a_point();
 	errno = 0;
 	intmax_t whole = strtoimax(text, &end, 10);
 	*ret = stoa_any_i64(whole);
 	if (n && (*end || errno))
 		*ret = stoa_any_f64(strtod(text, &end));
+	uselocale(was);
 	if (n == 0 || *end || text[0] == '+' || (ret->kind == STOA_F64 && !isfinite(ret->f64)))
 		return unlike(j, "a number, true, false or a text in quotes");
 	j->at += n;
@@ -260,9 +271,11 @@ static int write_f64(struct buffer *to, double value)
 	int n = 15;
 	if (!isfinite(value))
 		return write_string(to, isnan(value) ? "\"nan\"" : value < 0 ? "\"-inf\"" : "\"inf\"");
+	locale_t was = numbers_with_a_point();
 	do
 		snprintf(text, sizeof(text), "%.*g", n, value);
 	while (n++ < 17 && strtod(text, NULL) != value);
+	uselocale(was);
 	if (strspn(text, "-0123456789") == strlen(text)) /* it shall be read as what it is */
 		strcat(text, ".0");
 	return write_string(to, text);
