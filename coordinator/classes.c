@@ -195,7 +195,7 @@ static int publish_description(struct coordinator *c, const char *name, const vo
 /* What the state says may be damaged. */
 static void bind_tallies(struct coordinator *c, struct server_class *cls)
 {
-	uint32_t first = space_class(c->space, cls->id)->tallies;
+	uint32_t first = cls->id == CLASS_UNPUBLISHED ? TALLIES_NONE : space_class(c->space, cls->id)->tallies;
 	bool counted = first < TALLIES && cls->n_methods < TALLIES - first;
 	for (uint32_t i = 0; i < cls->n_methods; i++)
 		cls->methods[i].tally = counted ? space_tally(c->space, first + i) : &c->uncounted;
@@ -224,8 +224,7 @@ static int bind_class(struct coordinator *c, const struct stoa_class *code)
 		cls->id++;
 	if (cls->id == c->n_descriptions)
 		cls->id = CLASS_UNPUBLISHED;
-	else
-		bind_tallies(c, cls);
+	bind_tallies(c, cls);
 	free(image);
 	return 0;
 }
@@ -285,6 +284,7 @@ static int adopt(struct coordinator *c, uint32_t id)
 	}
 	cls->declared = declared;
 	cls->id = id;
+	bind_tallies(c, cls);
 	HASH_ADD_KEYPTR(hh, c->classes, declared->cls.name, strlen(declared->cls.name), cls);
 	d->current = cls;
 	return 0;
