@@ -15,10 +15,9 @@
 #include "src/error.h"
 #include "src/segment.h"
 
-static void server_class_free(struct server_class *cls)
+/* What it is made into; the class stays. */
+static void unmake(struct server_class *cls)
 {
-	if (!cls)
-		return;
 	for (uint32_t i = 0; cls->methods && i < cls->n_methods; i++) {
 		image_layout_free(cls->methods[i].args);
 		image_layout_free(cls->methods[i].ret);
@@ -35,6 +34,14 @@ static void server_class_free(struct server_class *cls)
 	image_layout_free(cls->writable);
 	image_layout_free(cls->init);
 	part_plan_free(cls->plan);
+	*cls = (struct server_class){
+		.code = cls->code, .declared = cls->declared, .id = cls->id, .n_methods = cls->n_methods, .hh = cls->hh
+	};
+}
+
+static void server_class_free(struct server_class *cls)
+{
+	unmake(cls);
 	free(cls->declared);
 	free(cls);
 }
@@ -97,13 +104,9 @@ static int select_writables(struct server_class *cls)
 	return image_layout_new(state->attrs, cls->writables, cls->n_writables, &cls->writable);
 }
 
-static int server_class_new(const struct namespace *ns, const struct stoa_class *code, struct server_class **ret)
+static int make(const struct namespace *ns, struct server_class *cls)
 {
-	struct server_class *cls = calloc(1, sizeof(*cls));
-	if (!cls)
-		return -ENOMEM;
-	cls->code = code;
-	cls->n_methods = class_n_methods(code);
+	const struct stoa_class *code = cls->code;
 	cls->methods = calloc(cls->n_methods + 1, sizeof(*cls->methods));
 	cls->attr_images = calloc(code->state->n_attrs + 1, sizeof(*cls->attr_images));
 	int r = cls->methods && cls->attr_images ? part_plan_new(code, &cls->plan) : -ENOMEM;
@@ -112,24 +115,74 @@ static int server_class_new(const struct namespace *ns, const struct stoa_class 
 		cls->on_leave = code->methods[i]->on_leave ? &cls->methods[i] : cls->on_leave;
 	}
 	r = r ? r : select_writables(cls);
-	r = r ? r : struct_layout(code->hooks && code->hooks->init ? code->hooks->init_args : code->state, &cls->init);
-	if (r < 0) {
-		server_class_free(cls);
-		return r;
-	}
+	return r ? r : struct_layout(code->hooks && code->hooks->init ? code->hooks->init_args : code->state, &cls->init);
+}
+
+static int list_class(struct coordinator *c, const struct stoa_class *code, struct server_class **ret)
+{
+	struct server_class *cls = calloc(1, sizeof(*cls));
+	if (!cls)
+		return -ENOMEM;
+	cls->code = code;
+	cls->n_methods = class_n_methods(code);
+	HASH_ADD_KEYPTR(hh, c->classes, code->name, strlen(code->name), cls);
 	*ret = cls;
 	return 0;
 }
 
+/* ---- descriptions of the program's classes: packed once, for all coordinators that are forked from here ---- */
+
+int classes_describe(struct namespace *ns)
+{
+	size_t n = 0;
+	while (ns->classes[n])
+		n++;
+	ns->descriptions = calloc(n + 1, sizeof(*ns->descriptions));
+	int r = ns->descriptions ? 0 : -ENOMEM;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = class_pack(ns->classes[i], &ns->descriptions[i].data, &ns->descriptions[i].size);
+	return r;
+}
+
+void classes_drop(struct namespace *ns)
+{
+	for (size_t i = 0; ns->descriptions && ns->classes[i]; i++)
+		free(ns->descriptions[i].data);
+	free(ns->descriptions);
+	free(ns->classes);
+	ns->descriptions = NULL;
+	ns->classes = NULL;
+}
+
+/* The program's class that is described so; NULL: none. */
+static const struct stoa_class *described_by(const struct coordinator *c, const void *image, size_t size)
+{
+	const struct namespace *ns = c->ns;
+	for (size_t i = 0; ns->classes[i]; i++)
+		if (ns->descriptions[i].size == size && memcmp(ns->descriptions[i].data, image, size) == 0)
+			return ns->classes[i];
+	return NULL;
+}
+
 /* ---- descriptions in the state ---- */
 
-static int add_description(struct coordinator *c, struct stoa_class *described)
+/* What an image describes: the program's own class, or what was unpacked of it, to be freed. */
+static int understand(const struct coordinator *c, const void *image, size_t size, struct server_description *ret)
+{
+	struct stoa_class *unpacked = NULL;
+	const struct stoa_class *code = described_by(c, image, size);
+	int r = code ? 0 : class_unpack(image, size, &unpacked);
+	*ret = (struct server_description){ .described = code ? code : unpacked, .unpacked = unpacked };
+	return r;
+}
+
+static int add_description(struct coordinator *c, const struct server_description *d)
 {
 	struct server_description *more = realloc(c->descriptions, (c->n_descriptions + 1) * sizeof(*c->descriptions));
 	if (!more)
 		return -ENOMEM;
 	c->descriptions = more;
-	c->descriptions[c->n_descriptions++] = (struct server_description){ .described = described };
+	c->descriptions[c->n_descriptions++] = *d;
 	return 0;
 }
 
@@ -137,14 +190,14 @@ static int load_description(struct coordinator *c, uint32_t id)
 {
 	const struct class_entry *e = space_class(c->space, id);
 	uint64_t at = atomic_load_explicit(&e->image, memory_order_acquire);
-	struct stoa_class *described = NULL;
+	struct server_description d = { 0 };
 	int r = heap_claim(&c->heap, BLOCK_CLASS, at);
 	if (r == 0 && e->image_size > heap_capacity(&c->heap, at))
 		r = error_set(-EPROTO, "the description of class number %u is longer than its block", id);
-	r = r ? r : class_unpack(space_state(c->space, at), e->image_size, &described);
-	r = r ? r : add_description(c, described);
+	r = r ? r : understand(c, space_state(c->space, at), e->image_size, &d);
+	r = r ? r : add_description(c, &d);
 	if (r < 0)
-		class_free(described);
+		class_free(d.unpacked);
 	return r;
 }
 
@@ -168,18 +221,18 @@ static int publish_description(struct coordinator *c, const char *name, const vo
 			       uint32_t *ret_id)
 {
 	uint32_t id = c->n_descriptions;
-	struct stoa_class *described = NULL;
+	struct server_description d = { 0 };
 	uint64_t at;
 	if (id == CLASSES_MAX)
 		return error_set(-ENOSPC, "%d class descriptions are in this namespace; start it anew", CLASSES_MAX);
 	struct class_entry *e = space_class(c->space, id);
 	int r = segment_reserve(c->ns->state_fd, (char *)e - (char *)c->space->state, sizeof(*e));
 	r = r ? r : heap_new(&c->heap, BLOCK_CLASS, size, &at);
-	r = r ? r : class_unpack(image, size, &described);
-	r = r ? r : reserve_tallies(c, id, class_n_methods(described));
-	r = r ? r : add_description(c, described);
+	r = r ? r : understand(c, image, size, &d);
+	r = r ? r : reserve_tallies(c, id, class_n_methods(d.described));
+	r = r ? r : add_description(c, &d);
 	if (r < 0) {
-		class_free(described);
+		class_free(d.unpacked);
 		return r;
 	}
 	memcpy(space_state(c->space, at), image, size);
@@ -202,49 +255,46 @@ static void bind_tallies(struct coordinator *c, struct server_class *cls)
 	cls->assigned = counted ? space_tally(c->space, first + cls->n_methods) : &c->uncounted;
 }
 
-static bool same_description(const struct coordinator *c, uint32_t id, const void *image, size_t size)
+int classes_make(struct coordinator *c, struct server_class *cls)
 {
-	const struct class_entry *e = space_class(c->space, id);
-	return e->image_size == size && memcmp(space_state(c->space, atomic_load(&e->image)), image, size) == 0;
+	if (cls->init)
+		return 0;
+	int r = make(c->ns, cls);
+	if (r == 0)
+		bind_tallies(c, cls);
+	else
+		unmake(cls);
+	return r;
 }
 
+/* The description that is ours already, if there is one. */
 static int bind_class(struct coordinator *c, const struct stoa_class *code)
 {
 	struct server_class *cls;
-	void *image;
-	size_t size;
-	int r = server_class_new(c->ns, code, &cls);
+	int r = list_class(c, code, &cls);
 	if (r < 0)
 		return r;
-	HASH_ADD_KEYPTR(hh, c->classes, code->name, strlen(code->name), cls);
-	r = class_pack(code, &image, &size);
-	if (r < 0)
-		return r;
-	while (cls->id < c->n_descriptions && !same_description(c, cls->id, image, size))
+	while (cls->id < c->n_descriptions && c->descriptions[cls->id].described != code)
 		cls->id++;
 	if (cls->id == c->n_descriptions)
 		cls->id = CLASS_UNPUBLISHED;
-	bind_tallies(c, cls);
-	free(image);
 	return 0;
 }
 
 static int publish_class(struct coordinator *c, struct server_class *cls)
 {
-	void *image;
-	size_t size;
 	uint32_t id = 0;
-	int r = class_pack(cls->code, &image, &size);
+	size_t i = 0;
+	while (c->ns->classes[i] != cls->code)
+		i++;
+	int r = publish_description(c, cls->code->name, c->ns->descriptions[i].data, c->ns->descriptions[i].size, &id);
 	if (r < 0)
 		return r;
-	r = publish_description(c, cls->code->name, image, size, &id);
-	free(image);
-	if (r == 0) {
-		cls->id = id;
-		c->descriptions[id].current = cls;
+	cls->id = id;
+	c->descriptions[id].current = cls;
+	if (cls->init)
 		bind_tallies(c, cls);
-	}
-	return r;
+	return 0;
 }
 
 int classes_publish(struct coordinator *c)
@@ -277,15 +327,13 @@ static int adopt(struct coordinator *c, uint32_t id)
 	int r = declared_new(d->described, &declared, text);
 	if (r < 0)
 		return r;
-	r = server_class_new(c->ns, &declared->cls, &cls);
+	r = list_class(c, &declared->cls, &cls);
 	if (r < 0) {
 		free(declared);
 		return r;
 	}
 	cls->declared = declared;
 	cls->id = id;
-	bind_tallies(c, cls);
-	HASH_ADD_KEYPTR(hh, c->classes, declared->cls.name, strlen(declared->cls.name), cls);
 	d->current = cls;
 	return 0;
 }
@@ -454,7 +502,7 @@ void classes_fini(struct coordinator *c)
 		server_class_free(cls);
 	}
 	for (uint32_t i = 0; i < c->n_descriptions; i++) {
-		class_free(c->descriptions[i].described);
+		class_free(c->descriptions[i].unpacked);
 		free(c->descriptions[i].methods);
 		free(c->descriptions[i].attrs);
 	}

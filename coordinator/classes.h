@@ -8,6 +8,10 @@
 
 #include "coordinator/coordinator.h"
 
+/* Pack the descriptions of ns->classes, before coordinators are forked. -ENOMEM, and what class_pack says. */
+int classes_describe(struct namespace *ns);
+void classes_drop(struct namespace *ns); /* with the list of them */
+
 /* Read the descriptions in the state, then bind the program's classes to theirs; and take over what needs no code. */
 int classes_load(struct coordinator *c);
 /* Add those that are new. A class for which there is no room stays without: it is not there to create objects of. */
@@ -22,6 +26,9 @@ void classes_fini(struct coordinator *c);
 int classes_declare(struct coordinator *c, const void *image, size_t size, uint32_t *ret_id);
 
 struct server_class *classes_find(const struct coordinator *c, const char *name); /* NULL: no code for it */
+
+/* A class is listed by its code alone, and made into what objects of it need before there is one. -ENOMEM. */
+int classes_make(struct coordinator *c, struct server_class *cls);
 
 /* The method or attribute that row of a command's class means today. NULL or -1: it is gone, or has changed. */
 const struct server_method *classes_method_of(const struct coordinator *c, const struct server_class *cls,

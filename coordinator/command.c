@@ -406,9 +406,12 @@ static int jobs_run(struct coordinator *c, struct command *cmd)
 }
 
 /* The images behind the arguments of a create. */
-static int check_first(struct coordinator *c, const struct create_args *a, const struct server_class *cls, size_t size)
+static int check_first(struct coordinator *c, const struct create_args *a, struct server_class *cls, size_t size)
 {
 	const char *image = (const char *)(a + 1);
+	int r = classes_make(c, cls);
+	if (r < 0)
+		return outcome_library(c, r);
 	if (a->from > CREATE_FROM_PARTS)
 		return outcome_set(c, -EBADMSG, "the command is not well formed");
 	if (a->from == CREATE_FROM_INIT && image_check(cls->init, image, size) < 0)

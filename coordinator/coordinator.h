@@ -45,20 +45,23 @@ struct server_class {
 	const struct stoa_class *code;
 	struct declared *declared; /* it needs none: `code` is this one's; NULL: it is the program's */
 	uint32_t id; /* its description's entry in the state, or CLASS_UNPUBLISHED */
+	uint32_t n_methods;
+	/* from here on: once an object needs it, see classes_make */
 	struct class_plan *plan;
 	struct server_method *methods;
-	uint32_t n_methods;
 	const struct server_method *on_leave; /* NULL: clients may leave */
 	struct tallied *assigned;
 	struct image_layout **attr_images; /* of single attributes, made when first assigned */
-	struct image_layout *writable, *init;
+	struct image_layout *writable;
 	uint32_t *writables, n_writables;
-	UT_hash_handle hh; /* by name */
+	struct image_layout *init; /* NULL: it is not made */
+	UT_hash_handle hh;	   /* by name */
 };
 
 /* A description in the state, by entry: what commands and bodies refer to. */
 struct server_description {
-	struct stoa_class *described;
+	const struct stoa_class *described;
+	struct stoa_class *unpacked; /* NULL: it is as the program has it, too */
 	struct server_class *current;  /* the class of that name; NULL: no code for it */
 	int32_t *methods, *attrs;      /* its rows → those of current; -1: gone or changed; NULL: the same */
 };

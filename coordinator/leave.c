@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "coordinator/former.h"
+#include "coordinator/classes.h"
 #include "coordinator/objects.h"
 #include "src/image.h"
 #include "src/ring.h"
@@ -43,16 +44,16 @@ static uint32_t place_of(const struct coordinator *c, uint64_t word)
 	return units - RING_LEAVE;
 }
 
-static const struct server_method *method_of(const struct coordinator *c, uint32_t index)
+static const struct server_method *method_of(struct coordinator *c, uint32_t index)
 {
 	const struct object_entry *e = space_object(c->space, index);
 	if (!atomic_load_explicit(&e->born, memory_order_relaxed) || e->class_id >= c->n_descriptions)
 		return NULL;
-	const struct server_class *cls = c->descriptions[e->class_id].current;
-	return cls ? cls->on_leave : NULL;
+	struct server_class *cls = c->descriptions[e->class_id].current;
+	return cls && classes_make(c, cls) == 0 ? cls->on_leave : NULL;
 }
 
-static bool minds(const struct coordinator *c, uint32_t place, uint32_t n)
+static bool minds(struct coordinator *c, uint32_t place, uint32_t n)
 {
 	bool any = false;
 	for (uint32_t i = place; i < n && !any; i += RING_LEAVES)

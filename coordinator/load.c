@@ -71,6 +71,12 @@ static bool needs_migration(const struct object *o)
 	return o && o->cls && o->cls->id != o->class_id;
 }
 
+void note_hooks(struct coordinator *c, const struct server_class *cls)
+{
+	if (cls && cls->code->hooks)
+		atomic_store_explicit(&c->space->state->hooked, 1, memory_order_relaxed);
+}
+
 static int object_read(struct coordinator *c, uint32_t index)
 {
 	const struct object_entry *e = space_object(c->space, index);
@@ -85,9 +91,10 @@ static int object_read(struct coordinator *c, uint32_t index)
 	if (b->class_id >= c->n_descriptions)
 		return error_set(-EPROTO, "object %s is of class number %u, which is not there", name, b->class_id);
 	struct server_class *cls = c->descriptions[b->class_id].current;
-	struct object *o = object_new(cls, index, name);
+	struct object *o = !cls || classes_make(c, cls) == 0 ? object_new(cls, index, name) : NULL;
 	if (!o)
 		return -ENOMEM;
+	note_hooks(c, cls);
 	if (atomic_load(&e->crashes) >= CRASHES_MAX)
 		quarantine(c, o, "the unpack hook of its class crashed on its state", NULL);
 	o->body = b;
@@ -330,14 +337,6 @@ static bool has_hooks(const struct coordinator *c, uint32_t class_id)
 	return cls && cls->code->hooks;
 }
 
-static bool any_has_hooks(const struct coordinator *c)
-{
-	bool any = false;
-	for (uint32_t id = 0; id < c->n_descriptions && !any; id++)
-		any = has_hooks(c, id);
-	return any;
-}
-
 static bool is_born(const struct coordinator *c, uint32_t i)
 {
 	struct object_entry *e = space_object(c->space, i);
@@ -359,7 +358,7 @@ static int turn_recover(struct coordinator *c)
 		if (r == 0 && c->objects[index] && atomic_load(&c->objects[index]->body->died))
 			objects_bury(c, c->objects[index]);
 	}
-	uint32_t n = any_has_hooks(c) ? c->untidy_end : 0;
+	uint32_t n = atomic_load(&c->space->state->hooked) ? c->untidy_end : 0;
 	for (uint32_t i = 0; r == 0 && i < n; i++)
 		if (has_hooks(c, space_object(c->space, i)->class_id) && is_born(c, i))
 			r = object_load(c, i);

@@ -18,6 +18,9 @@ int objects_load(struct coordinator *c);
 /* List the object of an entry, with its blocks claimed and what was not committed of it blanked. 0, also if it is so
  * damaged that it cannot be one: it is not listed then, and its entry is free. */
 int object_know(struct coordinator *c, uint32_t index);
+/* There is, or will be, an object of this class (NULL: of none): the next coordinator looks for those with hooks. */
+void note_hooks(struct coordinator *c, const struct server_class *cls);
+
 /* List so many more of the objects that were there at the start, and of the entries without one. */
 void objects_know(struct coordinator *c, uint32_t n);
 /* Do some of what objects_load put off: list n more, or then look at 16 n blocks. */

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coordinator/classes.h"
 #include "coordinator/files.h"
 #include "coordinator/options.h"
 #include "coordinator/process.h"
@@ -172,7 +173,8 @@ static int prepare(struct namespace *ns, const char *name, const struct stoa_cla
 	strcpy(ns->name, name);
 	r = names_dir(name, ns->above, ns->dir);
 	r = r ? r : options_take(ns, options);
-	return r ? r : options_take_classes(ns, classes);
+	r = r ? r : options_take_classes(ns, classes);
+	return r ? r : classes_describe(ns);
 }
 
 int namespace_open(struct namespace *ns, const char *name, const struct stoa_class *const *classes,
@@ -220,7 +222,6 @@ void namespace_close(struct namespace *ns)
 	ns->space.state = NULL;
 	ns->space.ingress = NULL;
 	roster_fini(&ns->roster);
-	free(ns->classes);
-	ns->classes = NULL;
+	classes_drop(ns);
 	close_lock(ns); /* last: then the namespace is free */
 }

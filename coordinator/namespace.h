@@ -39,6 +39,7 @@ struct namespace {
 	int report_fd;   /* of an embedded guardian, until it has told how the start went; -1: none */
 	struct roster roster;
 	const struct stoa_class **classes; /* ended by NULL; with the built-in ones; checked */
+	stoa_blob *descriptions;           /* of each of them, packed */
 	struct stoa_options options;       /* defaults filled in */
 	bool embedded; /* ends with its last user */
 	bool made;     /* by this start: a start that fails removes it again */

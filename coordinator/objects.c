@@ -193,6 +193,7 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 		return r;
 	}
 	turn_note(c, index);
+	note_hooks(c, cls);
 	tally_clear(&c->tallies[index]);
 	struct object_entry *e = space_object(c->space, index);
 	snprintf(e->name, sizeof(e->name), "%s", name);

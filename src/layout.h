@@ -127,6 +127,7 @@ struct state_head {
 	_Atomic uint32_t attached_end;                   /* rows of attached processes ever used */
 	_Atomic uint32_t lanes_end[2];                   /* lanes ever given out, of either half of their numbers */
 	_Atomic uint32_t leaving;                        /* coordinator/leave.h: the next to be told; UINT32_MAX: none */
+	_Atomic uint32_t hooked;                         /* there may be objects of classes with hooks */
 	alignas(LAYOUT_LINE) struct turn turn;
 };
 _Static_assert(sizeof(struct state_head) <= LAYOUT_PAGE, "the head of the state is one page");

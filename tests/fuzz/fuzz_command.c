@@ -54,7 +54,9 @@ static size_t create_arguments(struct input *in, uint8_t *to)
 	strcpy(a.object, names[how >> 2 & 7]);
 	strcpy(a.class_name, classes[how >> 5 & 3]);
 	memcpy(to, &a, sizeof(a));
-	const struct server_class *cls = classes_find(world, a.class_name);
+	struct server_class *cls = classes_find(world, a.class_name);
+	if (cls && classes_make(world, cls) < 0)
+		cls = NULL;
 	size_t n = input_u8(in), head = cls && how & 0x80 ? cls->init->head_size : 0;
 	if (head)
 		memcpy(to + sizeof(a), cls->init->head, head);

@@ -295,7 +295,9 @@ static void fill(void)
 	static char note[] = "a note", long_note[200];
 	struct push first = { 1, { note, sizeof(note) } };
 	memset(long_note, 'x', sizeof(long_note) - 1);
-	const struct image_layout *init = classes_find(world, "pile")->init;
+	struct server_class *pile = classes_find(world, "pile");
+	fuzz_check(classes_make(world, pile) == 0, "no memory");
+	const struct image_layout *init = pile->init;
 	create("one", "thing", NULL, NULL);
 	create("two", "thing", NULL, NULL);
 	create("gone", "thing", NULL, NULL);
@@ -370,8 +372,9 @@ void world_begin(const struct stoa_class *const *then)
 	open_lane();
 	fill();
 	world_forget();
-	free(world_ns.classes);
-	fuzz_check(options_take_classes(&world_ns, then) == 0, "the classes are refused");
+	classes_drop(&world_ns);
+	fuzz_check(options_take_classes(&world_ns, then) == 0 && classes_describe(&world_ns) == 0,
+		   "the classes are refused");
 	make_private();
 	strcpy(world_ns.copy.name, "nowhere"); /* what is damaged here is no file's */
 	fuzz_at_end(end);
