@@ -78,7 +78,7 @@ void points_where(const struct points *p, struct pick at, const char *what)
 void points_print(const struct points *p, const char *what)
 {
 	const size_t apart = p->done < p->apart ? p->done : p->apart;
-	const size_t most = p->done * 3 / 4; /* of a recovery, whose way depends on when its predecessor died */
+	const size_t most = p->pairs ? p->done * 3 / 4 : p->done / 2;
 	if (p->pairs)
 		printf("%s: %zu of %zu pairs of points that others can tell apart", what, p->done, p->there);
 	else
