@@ -36,7 +36,8 @@
 #define POLL_TURNS 256	 /* a busy one looks at its descriptors every so many turns … */
 #define POLL_NS 4000000	 /* … and after so long, where methods are slow */
 #define MEND_NS INT64_C(500000000) /* a command behind a forged tail is found in this, per 65536 slots of the queue */
-#define SPIN_NS 20000		   /* about as long as a wake costs: waiting on is cheaper than sleeping up to here */
+#define SPIN_LEAST_NS 20000	   /* waiting on for so long is cheaper than any sleep and wake */
+#define SPIN_MOST_NS 200000	   /* and for so long, where commands keep coming meanwhile */
 #define MEASURE_NS 1000000000
 #define MUCH (4 << 20) /* bytes of mirrors: with less, the kernel is done with a dead coordinator in a millisecond */
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
@@ -110,6 +111,7 @@ int coordinator_recover(struct coordinator *c)
 	c->head = atomic_load(&state->committed);
 	c->trace = space_traced(c->space, 0);
 	c->tallies = space_object_tally(c->space, 0);
+	c->spin_ns = SPIN_LEAST_NS;
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	/* the one before us may have died while it stopped */
 	c->stopping = (int)atomic_load(&state->life.stopping) - 1;
@@ -253,13 +255,24 @@ static bool spin(const struct coordinator *c)
 {
 	if (look_out(c, 64))
 		return true;
-	int64_t end = clock_now() + SPIN_NS;
+	int64_t end = clock_now() + c->spin_ns;
 	do {
 		sched_yield(); /* a client may be waiting for this very CPU */
 		if (look_out(c, 16))
 			return true;
 	} while (clock_now() < end);
 	return false;
+}
+
+/*
+ * A sleep that was shorter than the longest wait had better been waited out: where a wake is slow, as between virtual
+ * CPUs, who wakes us is held up by it for longer than we have work, and would wake us again for each few commands. The
+ * way in which KVM polls for a halted CPU (Linux, Documentation/virt/kvm/halt-polling.rst), and its bound.
+ */
+static void learn_to_spin(struct coordinator *c, int64_t slept)
+{
+	int64_t next = slept < SPIN_MOST_NS ? c->spin_ns * 2 : c->spin_ns / 2;
+	c->spin_ns = next > SPIN_MOST_NS ? SPIN_MOST_NS : next < SPIN_LEAST_NS ? SPIN_LEAST_NS : next;
 }
 
 static void mend_flags(const struct coordinator *c)
@@ -337,7 +350,9 @@ static enum coordinator_exit serve(struct coordinator *c)
 			continue;
 		worked = false;
 		pulse_memory(c, false);
+		int64_t asleep = clock_now();
 		r = doze(c);
+		learn_to_spin(c, clock_now() - asleep);
 	}
 	return COORDINATOR_ORPHANED;
 }
