@@ -32,9 +32,9 @@
 #include "src/segment.h"
 #include "src/serving.h"
 
-#define IDLE_BEAT_MS 500 /* an idle coordinator wakes twice a second to say that it lives */
-#define POLL_TURNS 256	 /* a busy one looks at its descriptors every so many turns … */
-#define POLL_NS 4000000	 /* … and after so long, where methods are slow */
+#define IDLE_BEAT_MS 500	   /* an idle coordinator wakes twice a second to say that it lives */
+#define POLL_TURNS 256		   /* a busy one looks at its descriptors every so many turns … */
+#define POLL_NS 4000000		   /* … and after so long, where methods are slow */
 #define MEND_NS INT64_C(500000000) /* a command behind a forged tail is found in this, per 65536 slots of the queue */
 #define SPIN_LEAST_NS 20000	   /* waiting on for so long is cheaper than any sleep and wake */
 #define SPIN_MOST_NS 200000	   /* and for so long, where commands keep coming meanwhile */
