@@ -36,8 +36,8 @@
 #define POLL_TURNS 256		   /* a busy one looks at its descriptors every so many turns … */
 #define POLL_NS 4000000		   /* … and after so long, where methods are slow */
 #define MEND_NS INT64_C(500000000) /* a command behind a forged tail is found in this, per 65536 slots of the queue */
-#define SPIN_LEAST_NS 20000	   /* waiting on for so long is cheaper than any sleep and wake */
-#define SPIN_MOST_NS 200000	   /* and for so long, where commands keep coming meanwhile */
+#define SPIN_LEAST_NS 20000	   /* waiting on for so long is cheaper than sleeping, if a command comes in it */
+#define SPIN_MOST_NS 200000	   /* … and for so long, where commands keep coming meanwhile */
 #define MEASURE_NS 1000000000
 #define MUCH (4 << 20) /* bytes of mirrors: with less, the kernel is done with a dead coordinator in a millisecond */
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
@@ -253,6 +253,8 @@ static bool look_out(const struct coordinator *c, int times)
 
 static bool spin(const struct coordinator *c)
 {
+	if (c->spin_ns == 0)
+		return false;
 	if (look_out(c, 64))
 		return true;
 	int64_t end = clock_now() + c->spin_ns;
@@ -266,13 +268,14 @@ static bool spin(const struct coordinator *c)
 
 /*
  * A sleep that was shorter than the longest wait had better been waited out: where a wake is slow, as between virtual
- * CPUs, who wakes us is held up by it for longer than we have work, and would wake us again for each few commands. The
- * way in which KVM polls for a halted CPU (Linux, Documentation/virt/kvm/halt-polling.rst), and its bound.
+ * CPUs, who wakes us is held up by it for longer than we have work, and would wake us again for each few commands. After
+ * long sleeps, all waiting is in vain, and perhaps on the CPU of the client that wants to go on. The way in which KVM
+ * polls for a halted CPU (Linux, Documentation/virt/kvm/halt-polling.rst), and its bound.
  */
 static void learn_to_spin(struct coordinator *c, int64_t slept)
 {
-	int64_t next = slept < SPIN_MOST_NS ? c->spin_ns * 2 : c->spin_ns / 2;
-	c->spin_ns = next > SPIN_MOST_NS ? SPIN_MOST_NS : next < SPIN_LEAST_NS ? SPIN_LEAST_NS : next;
+	int64_t next = slept >= SPIN_MOST_NS ? c->spin_ns / 2 : c->spin_ns ? c->spin_ns * 2 : SPIN_LEAST_NS;
+	c->spin_ns = next > SPIN_MOST_NS ? SPIN_MOST_NS : next < SPIN_LEAST_NS ? 0 : next;
 }
 
 static void mend_flags(const struct coordinator *c)

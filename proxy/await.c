@@ -56,7 +56,7 @@ int await_answer(struct sending *w, const struct bound_method *m, void *ret)
 	struct pending now = { .ticket = w->ticket, .record = w->record, .method = m, .ret = ret };
 	const struct reply *reply = (const struct reply *)((const char *)w->record + w->record->reply_at);
 	/* A coordinator that dies between its commit and this leaves it to `committed` to say so. */
-	if (w->timeout != STOA_NOWAIT && handle_spin(&reply->valid, w->ticket + 1))
+	if (w->timeout != STOA_NOWAIT && handle_spin(&reply->valid, w->ticket + 1, w->rung))
 		return await_take(&now);
 	int r = handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, send_deadline(w));
 	return r == 0 ? await_take(&now) : give_up(w, r);

@@ -217,7 +217,7 @@ static ALWAYS_INLINE int publish(struct sending *w, const struct flags *flags, s
 	}
 	uint64_t seq = lane->seq++;
 	lane->last = lane_note(lane, w->record)->ticket = w->ticket + 1;
-	handle_ring(s);
+	w->rung = handle_ring(s);
 	/* Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds the
 	 * command in the ring when it decides how long to keep the lane. */
 	if (atomic_load(&s->space.state->life.epoch) != lane->epoch)

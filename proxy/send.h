@@ -16,6 +16,7 @@ struct sending {
 	uint64_t mark;	 /* of its run (src/fold.h) */
 	int64_t timeout;
 	int64_t deadline; /* 0: nobody had to wait yet, nor to look at the clock */
+	bool rung;	  /* the coordinator was asleep, and has been woken for it */
 };
 
 /* When the timeout is over, from the first time that anybody asks. */

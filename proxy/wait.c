@@ -99,9 +99,10 @@ bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need)
 	return false;
 }
 
-bool handle_spin(const _Atomic uint64_t *word, uint64_t need)
+bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung)
 {
-	if (handle_spin_short(word, need))
+	/* Who is woken takes longer than that, and may be waiting for this very CPU. */
+	if (!rung && handle_spin_short(word, need))
 		return true;
 	int64_t end = clock_now() + SPIN_NS;
 	do {
@@ -137,8 +138,8 @@ int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_
 
 int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
 {
-	handle_ring(s); /* the publisher may have died before it did */
-	if (deadline && handle_spin(&s->space.state->committed, need))
+	bool rung = handle_ring(s); /* the publisher may have died before it did */
+	if (deadline && handle_spin(&s->space.state->committed, need, rung))
 		return 0;
 	return handle_park(s, word, object, need, deadline);
 }

@@ -10,20 +10,24 @@
 /* Absolute, on the monotonic clock, of a timeout as the API takes it. Costs a clock read: not on the fast paths. */
 int64_t handle_deadline(const struct stoa *s, int64_t timeout);
 
-/* Ring the coordinator if it sleeps. After publishing, and before sleeping on what it is to do. */
+/* Ring the coordinator if it sleeps: true. After publishing, and before sleeping on what it is to do. */
 void handle_ring_bell(const struct stoa *s, uint32_t seen);
-static inline void handle_ring(const struct stoa *s)
+static inline bool handle_ring(const struct stoa *s)
 {
 	uint32_t seen = atomic_load(&s->space.ingress->doorbell);
 	if (seen & 1)
 		handle_ring_bell(s, seen);
+	return seen & 1;
 }
 
 /* Spin for so long as a look at the clock is not worth it, 64 pauses. False: *word has not reached `need`. */
 bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need);
 
-/* Spin until *word has reached `need`. False: it has not, for as long as going to sleep and being woken takes. */
-bool handle_spin(const _Atomic uint64_t *word, uint64_t need);
+/*
+ * Spin until *word has reached `need`. False: it has not, for as long as going to sleep and being woken takes. rung: the
+ * coordinator has just been woken for it.
+ */
+bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung);
 
 /* handle_await without the spinning. */
 int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline);
