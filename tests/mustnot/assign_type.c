@@ -1,19 +1,5 @@
 /* assign_type.c: an attribute is assigned from a variable of its own type. */
-#include <stoa.h>
-
-struct hits {
-	uint64_t requests;
-	double load[4];
-};
-struct hit {
-	uint32_t bytes;
-};
-struct other {
-	uint32_t bytes;
-};
-struct total {
-	uint64_t n;
-};
+#include "hits.h"
 
 int get(struct stoa_proxy *proxy);
 int get(struct stoa_proxy *proxy)

@@ -1,19 +1,6 @@
 /* attr_pointers.c: nor is an array of pointers. */
-#include <stoa.h>
+#include "hits.h"
 
-struct hits {
-	uint64_t requests;
-	double load[4];
-};
-struct hit {
-	uint32_t bytes;
-};
-struct other {
-	uint32_t bytes;
-};
-struct total {
-	uint64_t n;
-};
 struct named {
 #ifdef GOOD
 	char name[4][32];

@@ -1,19 +1,6 @@
 /* attr_rank.c: an attribute has three dimensions at most. */
-#include <stoa.h>
+#include "hits.h"
 
-struct hits {
-	uint64_t requests;
-	double load[4];
-};
-struct hit {
-	uint32_t bytes;
-};
-struct other {
-	uint32_t bytes;
-};
-struct total {
-	uint64_t n;
-};
 struct named {
 #ifdef GOOD
 	int name[2][2][2];

@@ -1,19 +1,6 @@
 /* attr_struct.c: a struct is no attribute, its members are. */
-#include <stoa.h>
+#include "hits.h"
 
-struct hits {
-	uint64_t requests;
-	double load[4];
-};
-struct hit {
-	uint32_t bytes;
-};
-struct other {
-	uint32_t bytes;
-};
-struct total {
-	uint64_t n;
-};
 struct named {
 #ifdef GOOD
 	int name;

@@ -1,19 +1,5 @@
 /* get_array.c: an array is read into an array as long. */
-#include <stoa.h>
-
-struct hits {
-	uint64_t requests;
-	double load[4];
-};
-struct hit {
-	uint32_t bytes;
-};
-struct other {
-	uint32_t bytes;
-};
-struct total {
-	uint64_t n;
-};
+#include "hits.h"
 
 int get(struct stoa_proxy *proxy);
 int get(struct stoa_proxy *proxy)

@@ -1,19 +1,5 @@
 /* get_type.c: an attribute is read into a variable of its own type. */
-#include <stoa.h>
-
-struct hits {
-	uint64_t requests;
-	double load[4];
-};
-struct hit {
-	uint32_t bytes;
-};
-struct other {
-	uint32_t bytes;
-};
-struct total {
-	uint64_t n;
-};
+#include "hits.h"
 
 int get(struct stoa_proxy *proxy);
 int get(struct stoa_proxy *proxy)

@@ -1,34 +1,13 @@
 /* method_args.c: a method's function takes the arguments that its row names. */
-#include <stoa.h>
-
-struct hits {
-	uint64_t requests;
-	double load[4];
-};
-struct hit {
-	uint32_t bytes;
-};
-struct other {
-	uint32_t bytes;
-};
-struct total {
-	uint64_t n;
-};
-STOA_STRUCT(hits, STOA_ATTR(struct hits, requests));
-STOA_STRUCT(hit, STOA_ATTR(struct hit, bytes));
-STOA_STRUCT(total, STOA_ATTR(struct total, n));
+#include "hits.h"
 
 #ifdef GOOD
 static int hits_record(struct hits *self, const struct hit *args, struct total *ret)
-{
-	(void)self, (void)args, (void)ret;
-	return 0;
-}
 #else
 static int hits_record(struct hits *self, const struct other *args, struct total *ret)
+#endif
 {
 	(void)self, (void)args, (void)ret;
 	return 0;
 }
-#endif
 STOA_METHOD(hits, record, hit, total, .writes = "requests");

@@ -1,19 +1,6 @@
 /* stub_args.c: a stub takes no struct but its own arguments. */
-#include <stoa.h>
+#include "hits.h"
 
-struct hits {
-	uint64_t requests;
-	double load[4];
-};
-struct hit {
-	uint32_t bytes;
-};
-struct other {
-	uint32_t bytes;
-};
-struct total {
-	uint64_t n;
-};
 STOA_STUB(hits, record, struct hit, struct total);
 
 int record(struct stoa_proxy *proxy, const struct hit *hit, const struct other *other, struct total *total);

@@ -1,19 +1,6 @@
 /* stub_ret.c: a stub writes its result nowhere but into a struct of the result's type. */
-#include <stoa.h>
+#include "hits.h"
 
-struct hits {
-	uint64_t requests;
-	double load[4];
-};
-struct hit {
-	uint32_t bytes;
-};
-struct other {
-	uint32_t bytes;
-};
-struct total {
-	uint64_t n;
-};
 STOA_STUB(hits, record, struct hit, struct total);
 
 int record(struct stoa_proxy *proxy, const struct hit *hit, const struct other *other, struct total *total);
