@@ -194,19 +194,33 @@ static int map_whole(struct binding *b)
 	return r;
 }
 
-static int hash_attrs(struct binding *b)
+/* How many are not at the first look; -ENOMEM. */
+static int fill_by_offset(struct binding *b)
 {
-	b->hash_bits = 4;
-	while ((1u << b->hash_bits) < 2 * b->n_attrs)
-		b->hash_bits++;
+	int missed = 0;
+	free(b->by_offset);
 	b->by_offset = calloc(1u << b->hash_bits, sizeof(*b->by_offset));
 	for (uint32_t i = 0; b->by_offset && i < b->n_attrs; i++) {
 		uint32_t h = binding_hash(b, b->attrs[i].offset);
+		missed += b->by_offset[h] != 0;
 		while (b->by_offset[h])
 			h = (h + 1) & ((1u << b->hash_bits) - 1);
 		b->by_offset[h] = i + 1;
 	}
-	return b->by_offset ? 0 : -ENOMEM;
+	return b->by_offset ? missed : -ENOMEM;
+}
+
+/* Larger until each is found at the first look, for a read of one that is not takes twice as long, or 16 times as large. */
+static int hash_attrs(struct binding *b)
+{
+	int missed;
+	b->hash_bits = 4;
+	while ((1u << b->hash_bits) < 2 * b->n_attrs)
+		b->hash_bits++;
+	uint32_t most = b->hash_bits + 4;
+	while ((missed = fill_by_offset(b)) > 0 && b->hash_bits < most)
+		b->hash_bits++;
+	return missed < 0 ? missed : 0;
 }
 
 static void binding_free(struct binding *b)

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
+#include "proxy/bind.h"
+#include "proxy/proxy.h"
 #include "tests/harness.h"
 
 static struct stoa *s;
@@ -20,16 +22,18 @@ static struct stoa_proxy *p;
 
 /* ---- what must be possible ----------------------------------------------------------------------------------- */
 
-static void a_class_may_have_4096_attributes(void)
+static int64_t first[ATTRS], got[ATTRS];
+
+/* An object of so many attributes. */
+static void start_broad(uint32_t n)
 {
 	static struct stoa_attr attrs[ATTRS];
 	static char names[ATTRS][16];
-	static int64_t first[ATTRS], got[ATTRS];
-	const struct stoa_struct state = {
-		.name = "broad", .size = sizeof(first), .align = 8, .attrs = attrs, .n_attrs = ATTRS
-	};
-	const struct stoa_class broad = { .name = "broad", .version = 1, .state = &state };
-	for (uint32_t i = 0; i < ATTRS; i++) {
+	static struct stoa_struct state;
+	static struct stoa_class broad;
+	state = (struct stoa_struct){ .name = "broad", .size = n * 8, .align = 8, .attrs = attrs, .n_attrs = n };
+	broad = (struct stoa_class){ .name = "broad", .version = 1, .state = &state };
+	for (uint32_t i = 0; i < n; i++) {
 		snprintf(names[i], sizeof(names[i]), "a%u", i);
 		attrs[i] = (struct stoa_attr){ .name = names[i],
 					       .offset = i * 8,
@@ -41,6 +45,11 @@ static void a_class_may_have_4096_attributes(void)
 	}
 	s = harness_start(STOA_CLASSES(&broad));
 	p = harness_create(s, "broad", &broad, first);
+}
+
+static void a_class_may_have_4096_attributes(void)
+{
+	start_broad(ATTRS);
 	ok(stoa_snapshot(p, got, sizeof(got), SOON, NULL));
 	assert_memory_equal(got, first, sizeof(got));
 	for (uint32_t i = 0; i < ATTRS; i += 97) {
@@ -54,6 +63,13 @@ static void a_class_may_have_4096_attributes(void)
 	harness_kill_coordinator(s);
 	ok(stoa_snapshot(p, got, sizeof(got), SOON, NULL));
 	assert_memory_equal(got, first, sizeof(got));
+}
+
+static void each_of_many_attributes_is_found_at_the_first_look(void)
+{
+	start_broad(1000);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_non_null(binding_quick(proxy_target(p)->binding, i * 8));
 }
 
 static void a_namespace_may_have_4096_objects(void)
@@ -420,6 +436,7 @@ int main(void)
 		HARNESS(a_class_may_have_4096_attributes),
 		HARNESS(a_namespace_may_have_4096_objects),
 		HARNESS(a_thousand_threads_may_attach),
+		HARNESS(each_of_many_attributes_is_found_at_the_first_look),
 		HARNESS(limit_of_a_command_is_named_for_any_size),
 		HARNESS(limit_of_a_result_is_named),
 		HARNESS(limit_of_attributes_is_named),
