@@ -1,6 +1,6 @@
 /*
  * scaled.c: see scaled.h. Classes of so many attributes are made at the start; all have one method, which adds to the
- * attribute that it is told.
+ * attribute that it is told. Of a dict, some of the keys are added to, all over it.
  */
 #include "bench/scaled.h"
 
@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "bench/peer_stoa.h"
+#include "include/stoa/dict.h"
 
 #define BLOCK_WORDS 128 /* bytes beyond the first few hundred come in blocks of 1 KiB, each a part of its own */
 #define CLASSES_MOST 16
+#define KEYS_USED 1024
 #define IDLERS_MOST 512
 
 struct world worlds[WORLDS_MOST];
@@ -124,18 +126,27 @@ static int64_t get(void *client)
 	return r < 0 ? stoa_trouble(r) : 0;
 }
 
+static const void *next_args(struct world *w)
+{
+	w->arg = w->arg + 1 < w->n_args ? w->arg + 1 : 0;
+	return w->args + w->arg * w->args_size;
+}
+
 static int64_t cast(void *client)
 {
 	struct world *w = client;
-	int r = stoa_cast(w->proxy[next(w)], w->add, &(struct scaled_add){ w->attr, 1 }, STOA_DEFAULT);
+	int r = stoa_cast(w->proxy[next(w)], w->add, next_args(w), STOA_DEFAULT);
 	return r < 0 ? stoa_trouble(r) : 0;
 }
 
 static int64_t call(void *client)
 {
 	struct world *w = client;
-	struct scaled_sum sum;
-	int r = stoa_call(w->proxy[next(w)], w->add, &(struct scaled_add){ w->attr, 1 }, &sum, STOA_DEFAULT);
+	union {
+		struct scaled_sum sum;
+		struct dict_number number;
+	} ret;
+	int r = stoa_call(w->proxy[next(w)], w->add, next_args(w), &ret, STOA_DEFAULT);
 	return r < 0 ? stoa_trouble(r) : 0;
 }
 
@@ -173,14 +184,25 @@ static pid_t find_coordinator(void *data)
 
 /* ---- worlds ---- */
 
-static struct world *add_world(const char *dimension, uint32_t n, const struct stoa_class *cls, uint32_t attr)
+static struct world *begin_world(const char *dimension, uint32_t n, uint32_t attr, const struct stoa_method *add,
+				 size_t args_size, uint32_t n_args)
 {
 	struct world *w = &worlds[n_worlds++];
 	w->dimension = dimension;
 	w->n = n;
 	w->attr = attr;
-	w->add = cls->methods[0];
+	w->add = add;
+	w->args = calloc(n_args, args_size);
+	w->args_size = args_size;
+	w->n_args = n_args;
 	w->peer = (struct peer){ .name = dimension, .open = open_client, .server = find_coordinator, .data = w };
+	return w;
+}
+
+static struct world *add_world(const char *dimension, uint32_t n, const struct stoa_class *cls, uint32_t attr)
+{
+	struct world *w = begin_world(dimension, n, attr, cls->methods[0], sizeof(struct scaled_add), 1);
+	*(struct scaled_add *)w->args = (struct scaled_add){ attr, 1 };
 	return w;
 }
 
@@ -300,15 +322,55 @@ static int build_clients(const uint32_t *counts, unsigned n)
 	return r;
 }
 
+static stoa_text key_of(uint32_t i)
+{
+	char name[16];
+	stoa_text key = { 0 };
+	snprintf(name, sizeof(name), "key%u", i);
+	stoa_text_set(&key, name);
+	return key;
+}
+
+static int put_keys(struct stoa_proxy *dict, uint32_t n)
+{
+	int r = 0;
+	for (uint32_t k = 0; k < n && r == 0; k++) {
+		struct dict_item item = { key_of(k), stoa_any_i64(0) };
+		r = dict_put_cast(dict, &item, STOA_DEFAULT);
+		stoa_text_fini(&item.key);
+	}
+	return r < 0 ? stoa_trouble(r) : 0;
+}
+
+/* A dict of so many keys. Read is how many they are. */
+static int build_keys(const uint32_t *counts, unsigned n)
+{
+	struct stoa *s = NULL;
+	int r = start("keys", STOA_CLASSES(NULL), &s);
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		struct world *w = begin_world("keys", counts[i], offsetof(struct dict, len), &dict_add_row,
+					      sizeof(struct dict_amount), KEYS_USED);
+		struct dict_amount *all = (struct dict_amount *)w->args;
+		char name[32];
+		for (uint32_t k = 0; k < KEYS_USED; k++)
+			all[k] = (struct dict_amount){ key_of(k * UINT32_C(2654435761) % counts[i]), 1 };
+		snprintf(name, sizeof(name), "dict-%u", counts[i]);
+		r = enter(w, s, name, &dict_class);
+		r = r ? r : put_keys(w->proxy[0], counts[i]);
+	}
+	return r;
+}
+
 int scaled_begin(bool briefly)
 {
 	static const uint32_t objects[] = { 1, 100, 1000, 10000 }, attributes[] = { 1, 10, 100, 1000 },
 			      bytes[] = { 64, 1 << 10, 16 << 10, 128 << 10, 1 << 20 }, namespaces[] = { 1, 2, 4, 8 },
-			      clients[] = { 1, 16, 64, 256 };
+			      clients[] = { 1, 16, 64, 256 }, keys[] = { 100, 1000, 10000, 100000 };
 	int r = build_objects(objects, briefly ? 2 : 4);
 	r = r ? r : build_attributes(attributes, briefly ? 2 : 4);
 	r = r ? r : build_bytes(bytes, briefly ? 2 : 5);
 	r = r ? r : build_namespaces(namespaces, briefly ? 2 : 4);
+	r = r ? r : build_keys(keys, briefly ? 2 : 4);
 	return r ? r : build_clients(clients, briefly ? 2 : 4);
 }
 

@@ -18,8 +18,11 @@ struct world {
 	struct stoa *stoa[WORLD_NAMESPACES_MOST];
 	struct stoa_proxy *proxy[WORLD_NAMESPACES_MOST];
 	unsigned namespaces, turn;
+	uint32_t attr; /* its offset: read */
 	const struct stoa_method *add;
-	uint32_t attr;
+	char *args; /* n_args of args_size bytes, used in turn */
+	size_t args_size;
+	uint32_t n_args, arg;
 	struct peer peer;
 };
 extern struct world worlds[WORLDS_MOST];
