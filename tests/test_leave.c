@@ -290,6 +290,7 @@ static void who_lives_on_is_not_gone_when_coordinator_and_guardian_died(void)
 /* The numbers of its lanes would be others' by now. */
 static void who_lives_on_through_many_such_deaths_is_not_gone(void)
 {
+	harness_needs_pidfds();
 	start();
 	pid_t pid = taken();
 	for (int i = 0; i < 3; i++) {
