@@ -48,14 +48,19 @@ void object_free(struct object *o)
 	free(o);
 }
 
-void object_fini(struct coordinator *c, struct object *o)
+static void call_fini_hook(struct coordinator *c, const struct object *o)
 {
 	const struct stoa_hooks *hooks = o->cls ? o->cls->code->hooks : NULL;
-	if (hooks && hooks->fini && o->mirror) {
-		run_hook(c);
-		hooks->fini(o->mirror);
-		run_hook_end(c);
-	}
+	if (!hooks || !hooks->fini || !o->mirror)
+		return;
+	run_hook(c);
+	hooks->fini(o->mirror);
+	run_hook_end(c);
+}
+
+void object_fini(struct coordinator *c, struct object *o)
+{
+	call_fini_hook(c, o);
 	object_free(o);
 }
 
@@ -316,12 +321,10 @@ int object_restore(struct coordinator *c, struct object *o, const uint32_t *part
 
 int object_rebuild(struct coordinator *c, struct object *o)
 {
-	const struct stoa_hooks *hooks = o->cls->code->hooks;
 	object_unwrite(o);
 	for (uint32_t k = o->cls->plan->n_attr_parts; k < o->cls->plan->n_parts; k++)
 		stoa_blob_fini(&o->packed[k - o->cls->plan->n_attr_parts]);
-	if (hooks->fini)
-		hooks->fini(o->mirror);
+	call_fini_hook(c, o);
 	for (uint32_t k = 0; k < o->cls->plan->n_attr_parts; k++)
 		image_fini(o->cls->plan->parts[k].image, o->mirror);
 	memset(o->mirror, 0, o->cls->code->state->size);
