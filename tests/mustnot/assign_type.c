@@ -1,5 +1,5 @@
 /* assign_type.c: an attribute is assigned from a variable of its own type. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 int get(struct stoa_proxy *proxy);
 int get(struct stoa_proxy *proxy)

@@ -1,5 +1,5 @@
 /* attr_number_pointer.c: nor is a pointer to numbers, which is no array. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 struct named {
 #ifdef GOOD

@@ -1,5 +1,5 @@
 /* attr_pointer.c: a pointer is no attribute: it means nothing in another process. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 struct named {
 #ifdef GOOD

@@ -1,5 +1,5 @@
 /* attr_pointers.c: nor is an array of pointers. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 struct named {
 #ifdef GOOD

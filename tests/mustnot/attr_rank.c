@@ -1,5 +1,5 @@
 /* attr_rank.c: an attribute has three dimensions at most. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 struct named {
 #ifdef GOOD

@@ -1,5 +1,5 @@
 /* attr_struct.c: a struct is no attribute, its members are. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 struct named {
 #ifdef GOOD

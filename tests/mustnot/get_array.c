@@ -1,5 +1,5 @@
 /* get_array.c: an array is read into an array as long. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 int get(struct stoa_proxy *proxy);
 int get(struct stoa_proxy *proxy)

@@ -1,5 +1,5 @@
 /* get_type.c: an attribute is read into a variable of its own type. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 int get(struct stoa_proxy *proxy);
 int get(struct stoa_proxy *proxy)

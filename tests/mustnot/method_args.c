@@ -1,5 +1,5 @@
 /* method_args.c: a method's function takes the arguments that its row names. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 #ifdef GOOD
 static int hits_record(struct hits *self, const struct hit *args, struct total *ret)

@@ -1,5 +1,5 @@
 /* method_returns.c: a method's function returns an int. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 #ifdef GOOD
 static int hits_record(struct hits *self, const struct hit *args, struct total *ret)

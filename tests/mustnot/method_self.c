@@ -1,5 +1,5 @@
 /* method_self.c: a method's function is of its own class. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 #ifdef GOOD
 static int hits_record(struct hits *self, const struct hit *args, struct total *ret)

@@ -1,5 +1,5 @@
 /* reader_self.c: a reader's function has a const self. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 #ifdef GOOD
 static int hits_record(const struct hits *self, const struct hit *args, struct total *ret)

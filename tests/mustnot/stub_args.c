@@ -1,5 +1,5 @@
 /* stub_args.c: a stub takes no struct but its own arguments. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 STOA_STUB(hits, record, struct hit, struct total);
 

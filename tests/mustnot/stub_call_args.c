@@ -1,5 +1,5 @@
 /* stub_call_args.c: the same of a call. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 STOA_STUB(hits, record, struct hit, struct total);
 

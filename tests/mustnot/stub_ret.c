@@ -1,5 +1,5 @@
 /* stub_ret.c: a stub writes its result nowhere but into a struct of the result's type. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 STOA_STUB(hits, record, struct hit, struct total);
 

@@ -1,5 +1,5 @@
 /* stub_submit_ret.c: the same of a submitted command. */
-#include "hits.h"
+#include "tests/mustnot/hits.h"
 
 STOA_STUB(hits, record, struct hit, struct total);
 
