@@ -46,13 +46,15 @@ static int watch(struct coordinator *c, int fd, uint32_t kind, uint32_t index)
 static int client_watch(struct coordinator *c, uint32_t i)
 {
 	const struct roster_client *client = &c->ns->roster.clients[i];
-	int r = watch(c, client->conn_fd, ON_CONN, i);
-	if (!client->read_only) {
+	int r = client->evicted ? 0 : watch(c, client->conn_fd, ON_CONN, i);
+	if (!client->read_only && !client->evicted) {
 		c->n_users++;
 		c->had_user = true;
 	}
 	return r || client->dead ? r : watch(c, client->pid_fd, ON_PID, i);
 }
+
+static void evicted_end(struct coordinator *c, uint32_t i);
 
 static int open_read_only(const struct coordinator *c, const char *file)
 {
@@ -88,6 +90,9 @@ int client_init(struct coordinator *c)
 			r = client_watch(c, i);
 	for (uint32_t i = 0; i < ns->roster.n_lanes; i++)
 		c->n_ending += ns->roster.lanes[i].used && ns->roster.lanes[i].ending;
+	for (uint32_t i = 0; i < ns->roster.n_clients; i++)
+		if (ns->roster.clients[i].used && ns->roster.clients[i].evicted)
+			evicted_end(c, i); /* the coordinator that evicted it may have come no further than to say so */
 	return r;
 }
 
@@ -118,7 +123,7 @@ static void pulse_clients(struct coordinator *c)
 {
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < c->ns->roster.n_clients; i++)
-		n += c->ns->roster.clients[i].used;
+		n += c->ns->roster.clients[i].used && !c->ns->roster.clients[i].evicted;
 	atomic_store_explicit(&c->space->state->pulse.clients, n, memory_order_relaxed);
 }
 
@@ -130,6 +135,21 @@ static void pulse_threads(struct coordinator *c)
 	atomic_store_explicit(&c->space->state->pulse.threads, n, memory_order_relaxed);
 }
 
+/* The commands of this lane are all committed. What its owner did since he was evicted others are to hear of, too. */
+static void lane_reap(struct coordinator *c, uint32_t i)
+{
+	bool held = roster_lane_held(&c->ns->roster, i);
+	if (held && atomic_load(&space_lane(c->space, i)->pid) == 0)
+		return;
+	if (held)
+		leave_note(c);
+	lanes_forget(c, i);
+	if (held)
+		return;
+	roster_set_lane(&c->ns->roster, c->ns->link_fd, i, LINK_LANE_FREE, NULL);
+	c->n_ending--;
+}
+
 /* Take back lanes whose commands are all committed. */
 static void client_reap(struct coordinator *c)
 {
@@ -137,19 +157,22 @@ static void client_reap(struct coordinator *c)
 	if (c->head >= c->old_until)
 		lanes_forget_old(c);
 	for (uint32_t i = 0; c->n_ending && i < r->n_lanes; i++)
-		if (r->lanes[i].used && r->lanes[i].ending && c->head >= r->lanes[i].until) {
-			lanes_forget(c, i);
-			roster_set_lane(r, c->ns->link_fd, i, LINK_LANE_FREE, NULL);
-			c->n_ending--;
-		}
+		if (r->lanes[i].used && r->lanes[i].ending && c->head >= r->lanes[i].until)
+			lane_reap(c, i);
+}
+
+static void lanes_end_of(struct coordinator *c, uint32_t client)
+{
+	const struct roster *r = &c->ns->roster;
+	for (uint32_t k = 0; k < r->n_lanes; k++)
+		if (r->lanes[k].used && !r->lanes[k].ending && r->lanes[k].client == client)
+			lane_end(c, k);
 }
 
 static void client_died(struct coordinator *c, uint32_t i)
 {
 	struct roster *r = &c->ns->roster;
-	for (uint32_t k = 0; k < r->n_lanes; k++)
-		if (r->lanes[k].used && !r->lanes[k].ending && r->lanes[k].client == i)
-			lane_end(c, k);
+	lanes_end_of(c, i);
 	if (!r->clients[i].read_only && !r->clients[i].dead) {
 		c->doubtful = true;
 		leave_note(c);
@@ -172,6 +195,7 @@ static void row_begin(const struct coordinator *c, uint32_t i, const char *name)
 	struct attached *row = space_attached(c->space, i);
 	row->uid = client->uid;
 	row->read_only = client->read_only;
+	atomic_store(&row->evicted, 0);
 	row->since_ns = clock_real();
 	roster_name(row->name, name);
 	atomic_store_explicit(&row->pid, client->pid, memory_order_release); /* pairs with proxy/clients.c */
@@ -191,13 +215,71 @@ static void client_gone(struct coordinator *c, uint32_t i)
 	if (i >= r->n_clients || !r->clients[i].used)
 		return;
 	client_died(c, i);
-	if (!r->clients[i].read_only)
+	if (!r->clients[i].read_only && !r->clients[i].evicted)
 		c->n_users--;
 	row_end(c, i);
 	/* The descriptors may be open elsewhere too (the guardian has them): closing them does not take them out. */
 	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, r->clients[i].conn_fd, NULL);
 	roster_drop_client(r, c->ns->link_fd, i);
 	pulse_clients(c);
+}
+
+/* ---- evicting ---- */
+
+/* What follows once it is told; at the start of the next coordinator, again. */
+static void evicted_end(struct coordinator *c, uint32_t i)
+{
+	const struct roster_client *client = &c->ns->roster.clients[i];
+	shutdown(client->conn_fd, SHUT_RDWR);
+	lanes_end_of(c, i);
+	former_forget(c, client->number);
+	if (i < ATTACHED && i < atomic_load(&c->space->state->attached_end))
+		atomic_store(&space_attached(c->space, i)->evicted, 1);
+}
+
+static int client_evict(struct coordinator *c, uint32_t i)
+{
+	const struct roster_client *client = &c->ns->roster.clients[i];
+	if (client->evicted)
+		return 0;
+	if (client->pid_fd < 0)
+		return error_set(-ENOSYS, "there is no pidfd of process %d here: its end could not be seen; kill it",
+				 (int)client->pid);
+	if (!client->read_only)
+		leave_note(c);
+	if (roster_evict_client(&c->ns->roster, c->ns->link_fd, i) < 0)
+		return error_set(-EAGAIN, "the guardian does not answer; try again");
+	epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, client->conn_fd, NULL);
+	evicted_end(c, i);
+	c->n_users -= !client->read_only;
+	c->doubtful = true;
+	pulse_threads(c);
+	pulse_clients(c);
+	return 0;
+}
+
+/* By its pidfd: the pid may be another's by now. */
+static bool is_evicted(const struct coordinator *c, pid_t pid)
+{
+	bool found = false;
+	for (uint32_t i = 0; i < c->ns->roster.n_clients && !found; i++) {
+		const struct roster_client *client = &c->ns->roster.clients[i];
+		struct pollfd p = { .fd = client->pid_fd, .events = POLLIN };
+		found = client->used && client->evicted && client->pid == pid && poll(&p, 1, 0) == 0;
+	}
+	return found;
+}
+
+/* Nothing in a lane of the evicted can be taken any more. */
+static bool is_cut_off(struct coordinator *c, pid_t pid)
+{
+	const struct roster *r = &c->ns->roster;
+	bool any = false;
+	client_reap(c);
+	for (uint32_t i = 0; i < r->n_lanes && !any; i++)
+		any = roster_lane_held(r, i) && r->clients[r->lanes[i].client].pid == pid &&
+		      atomic_load(&space_lane(c->space, i)->pid) != 0;
+	return !any;
 }
 
 /* ---- answering ---- */
@@ -295,6 +377,11 @@ static int check_hello(const struct coordinator *c, enum rights rights, const st
 				 "namespace %s lets user %u read only, as a member of its read-only group; attach with "
 				 "STOA_READ_ONLY",
 				 c->ns->name, (unsigned)who->uid);
+	if (is_evicted(c, who->pid))
+		return error_set(-ECONNABORTED,
+				 "process %d was evicted from namespace %s, and may not come back; end it, and start it "
+				 "anew",
+				 (int)who->pid, c->ns->name);
 	if (who->pid == 0)
 		return error_set(-EACCES,
 				 "the client is in a pid namespace that the coordinator cannot see into; share one, or "
@@ -358,7 +445,7 @@ static int lane_find(struct coordinator *c, uint32_t *ret_lane)
 	client_reap(c);
 	for (uint32_t i = r->first_lane; i < r->first_lane + c->space->geometry.lanes; i++) {
 		bool is_free = !r->lanes[i].used && !c->lanes[i].old;
-		any_soon = any_soon || c->lanes[i].old || r->lanes[i].ending;
+		any_soon = any_soon || c->lanes[i].old || (r->lanes[i].ending && !roster_lane_held(r, i));
 		if (is_free && !any)
 			*ret_lane = i;
 		any = any || is_free;
@@ -433,6 +520,45 @@ static void on_stop(struct coordinator *c, uint32_t client, const struct message
 	answer(from->conn_fd, m, MESSAGE_STOP, 0, 0, NULL, 0);
 }
 
+static int check_evict(const struct coordinator *c, const struct roster_client *from, uint64_t pid)
+{
+	if (from->read_only)
+		return error_set(-EACCES, "namespace %s is attached read-only", c->ns->name);
+	if (from->uid != geteuid() && from->uid != 0)
+		return error_set(-EACCES, "only the coordinator's own user and root may evict a client");
+	if ((uint64_t)from->pid == pid)
+		return error_set(-EINVAL, "a process does not evict itself; it detaches");
+	return 0;
+}
+
+/* All that the process has attached with. */
+static void on_evict(struct coordinator *c, uint32_t client, const struct message *m)
+{
+	const struct roster *roster = &c->ns->roster;
+	const struct roster_client *from = &roster->clients[client];
+	bool any = false, first = false;
+	int r = check_evict(c, from, m->a);
+	for (uint32_t i = 0; r == 0 && i < roster->n_clients; i++) {
+		const struct roster_client *other = &roster->clients[i];
+		if (!other->used || other->dead || (uint64_t)other->pid != m->a)
+			continue;
+		any = true;
+		first = first || !other->evicted;
+		r = client_evict(c, i);
+	}
+	if (r == 0 && !any)
+		r = error_set(-ENOENT, "no process %ju is attached to namespace %s; stoa clients shows who is",
+			      (uintmax_t)m->a, c->ns->name);
+	if (r < 0) {
+		refuse_last(from->conn_fd, m, r);
+		return;
+	}
+	if (first)
+		namespace_log(c->ns, LOG_WARNING, "process %ju was evicted by process %d, of user %u", (uintmax_t)m->a,
+			      (int)from->pid, (unsigned)from->uid);
+	answer(from->conn_fd, m, MESSAGE_EVICT, is_cut_off(c, (pid_t)m->a), 0, NULL, 0);
+}
+
 /* A read-only client is about to sleep on an object: set the bit that it cannot, and let it look once more. */
 static void on_announce(struct coordinator *c, const struct message *m)
 {
@@ -480,7 +606,7 @@ static void on_conn(struct coordinator *c, uint32_t i)
 {
 	struct message m;
 	int fds[MESSAGE_FDS];
-	int r = i < c->ns->roster.n_clients && c->ns->roster.clients[i].used
+	int r = i < c->ns->roster.n_clients && c->ns->roster.clients[i].used && !c->ns->roster.clients[i].evicted
 			? message_receive(c->ns->roster.clients[i].conn_fd, &m, fds)
 			: -EAGAIN;
 	if (r == -EPIPE || r == -EPROTO || (r == 0 && m.kind == MESSAGE_BYE))
@@ -495,6 +621,8 @@ static void on_conn(struct coordinator *c, uint32_t i)
 		on_lane_free(c, i, &m);
 	else if (m.kind == MESSAGE_STOP)
 		on_stop(c, i, &m);
+	else if (m.kind == MESSAGE_EVICT)
+		on_evict(c, i, &m);
 	else if (m.kind == MESSAGE_ANNOUNCE)
 		on_announce(c, &m);
 	uint32_t kept = 0; /* of a child's connection; what is none may never end, or never be quiet */
@@ -509,7 +637,11 @@ static void on_pid(struct coordinator *c, uint32_t i)
 {
 	struct pollfd p = { .fd = i < c->ns->roster.n_clients ? c->ns->roster.clients[i].pid_fd : -1,
 			    .events = POLLIN };
-	if (poll(&p, 1, 0) == 1)
+	if (poll(&p, 1, 0) != 1)
+		return;
+	if (c->ns->roster.clients[i].evicted)
+		client_gone(c, i);
+	else
 		client_died(c, i);
 }
 

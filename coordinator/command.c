@@ -135,6 +135,17 @@ static enum command_result reject_word(struct coordinator *c, uint32_t lane, con
 	return COMMAND_DONE;
 }
 
+/* Its lane has no memory here: it is nobody's, or was taken from who was evicted, and can put words into the ring. */
+static enum command_result reject_absent(struct coordinator *c, uint32_t lane)
+{
+	if (!roster_lane_held(&c->ns->roster, lane))
+		return reject_word(c, lane, "the lane of this command is not attached");
+	c->caller = (struct stoa_client){ .pid = space_lane(c->space, lane)->owner, .client = lane };
+	outcome_set(c, -ECONNABORTED, "its process was evicted before");
+	reject_record(c, lane, NULL);
+	return COMMAND_DONE;
+}
+
 /* ---- answers ---- */
 
 static struct reply *reply_place(const struct command *cmd, const struct record *r)
@@ -733,7 +744,7 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 		return special_run(c, &cmd, word, first);
 	struct server_lane *lane = lanes_get(c, cmd.lane);
 	if (!lane)
-		return reject_word(c, cmd.lane, "the lane of this command is not attached");
+		return reject_absent(c, cmd.lane);
 	uint64_t at = (uint64_t)ring_word_units(word) * LANE_UNIT;
 	if (!command_head(&cmd, lane, at))
 		return reject_word(c, cmd.lane, "this is no new command of its lane");

@@ -138,7 +138,7 @@ bool stoa_attached(uint64_t number)
 	bool found = c && number && former_is_there(c, number);
 	for (uint32_t i = 0; c && number && i < c->ns->roster.n_clients && !found; i++) {
 		const struct roster_client *client = &c->ns->roster.clients[i];
-		found = client->used && !client->dead && client->number == number;
+		found = client->used && !client->dead && !client->evicted && client->number == number;
 	}
 	return found;
 }

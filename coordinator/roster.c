@@ -60,6 +60,15 @@ void roster_fini(struct roster *r)
 	*r = (struct roster){ 0 };
 }
 
+bool roster_lane_held(const struct roster *r, uint32_t lane)
+{
+	const struct roster_lane *l = lane < r->n_lanes ? &r->lanes[lane] : NULL;
+	if (!l || !l->used || !l->ending || l->client >= r->n_clients)
+		return false;
+	const struct roster_client *owner = &r->clients[l->client];
+	return owner->used && owner->evicted && !owner->dead;
+}
+
 void roster_name(char to[LAYOUT_THREAD], const char *said)
 {
 	size_t n = strnlen(said, LAYOUT_THREAD - 1);
@@ -117,6 +126,15 @@ int roster_add_client(struct roster *r, int link_fd, const struct roster_client 
 	r->clients[i] = m.client;
 	*ret_index = i;
 	return 0;
+}
+
+int roster_evict_client(struct roster *r, int link_fd, uint32_t index)
+{
+	struct link_message m = { .kind = LINK_CLIENT_EVICTED, .index = index };
+	int e = tell(link_fd, &m, NULL, 0);
+	if (e == 0)
+		r->clients[index].evicted = true;
+	return e;
 }
 
 void roster_mark_dead(struct roster *r, int link_fd, uint32_t index)
@@ -189,6 +207,10 @@ static void apply(struct roster *r, struct link_message *m, int fds[MESSAGE_FDS]
 	case LINK_CLIENT_DEAD:
 		if (m->index < r->n_clients)
 			r->clients[m->index].dead = true;
+		return;
+	case LINK_CLIENT_EVICTED:
+		if (m->index < r->n_clients)
+			r->clients[m->index].evicted = true;
 		return;
 	case LINK_CLIENT_GONE:
 		if (m->index < r->n_clients)

@@ -17,6 +17,7 @@
 struct roster_client {
 	bool used, read_only;
 	bool dead; /* its process; its connection may be open elsewhere */
+	bool evicted; /* its connection is shut; it is here until its process ends, which may not come back before */
 	int conn_fd, pid_fd; /* pid_fd: -1 where there is no pidfd_open(2) */
 	pid_t pid;
 	uid_t uid;
@@ -45,6 +46,7 @@ enum link_kind {
 	LINK_NONE, /* heard, and not understood */
 	LINK_CLIENT,
 	LINK_CLIENT_DEAD,
+	LINK_CLIENT_EVICTED,
 	LINK_CLIENT_GONE,
 	LINK_LANE,
 	LINK_LANE_ENDING,
@@ -69,12 +71,17 @@ void roster_name(char to[LAYOUT_THREAD], const char *said);
 int roster_init(struct roster *r, uint32_t n_lanes);
 void roster_fini(struct roster *r); /* closes every descriptor */
 
+/* Is it ending, and its owner evicted? He has it mapped, and may publish in it: the number is nobody's while he lives. */
+bool roster_lane_held(const struct roster *r, uint32_t lane);
+
 /*
  * Coordinator: change the roster and tell the guardian (link_fd; -1: there is none). Takes the descriptors over on
- * success. -EAGAIN: the guardian does not listen; nothing was added. What takes away (DEAD, GONE, ENDING, FREE) always works.
+ * success. -EAGAIN: the guardian does not listen; nothing was added, and nobody evicted, of whom the next coordinator
+ * would not know. What takes away (DEAD, GONE, ENDING, FREE) always works.
  * An ending lane's event_fd is closed. LINK_LANE_FREE needs no lane (NULL).
  */
 int roster_add_client(struct roster *r, int link_fd, const struct roster_client *client, uint32_t *ret_index);
+int roster_evict_client(struct roster *r, int link_fd, uint32_t index);
 void roster_mark_dead(struct roster *r, int link_fd, uint32_t index);
 int roster_drop_client(struct roster *r, int link_fd, uint32_t index);
 int roster_set_lane(struct roster *r, int link_fd, uint32_t index, enum link_kind kind, const struct roster_lane *lane);

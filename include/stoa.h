@@ -333,6 +333,15 @@ STOA_PUBLIC int stoa_rejected(struct stoa *stoa, uint64_t after,
  * STOA_NOW abandons and counts it. Waits until it is gone. */
 STOA_PUBLIC int stoa_stop(struct stoa *stoa, enum stoa_stop how, int64_t timeout);
 
+/*
+ * Detach a client that misbehaves: the process with this pid, as the coordinator sees it (stoa_clients), with all its
+ * threads. What it had queued is applied; when this returns, nothing more of it will be. It may not attach again until
+ * it ends or the namespace is started anew: its calls return -ECONNABORTED. 0: also if it was evicted before, or has
+ * ended meanwhile. -ENOENT: it is not attached. -EINVAL: it is this one. -EACCES: attached read-only, or neither the
+ * coordinator's user nor root. -ETIMEDOUT: evicted, but what it had queued is not done yet.
+ */
+STOA_PUBLIC int stoa_evict(struct stoa *stoa, pid_t pid, int64_t timeout);
+
 /* Give the handle and all proxies of it back. NULL is allowed. Returns NULL. */
 STOA_PUBLIC struct stoa *stoa_detach(struct stoa *stoa);
 

@@ -19,13 +19,21 @@ bool await_cancel(const struct lane *lane, struct record *r, uint64_t ticket)
 	return atomic_load_explicit(&lane->stoa->space.state->taken, memory_order_relaxed) <= ticket;
 }
 
-int await_take(const struct pending *p)
+/* Nothing was answered: its lane was taken from us before, or somebody wrote over the answer. */
+static int no_answer(const struct lane *lane, uint64_t ticket)
+{
+	if (atomic_load(&lane->head->done) && handle_evicted(lane->stoa))
+		return handle_fail(lane->stoa, false, ticket);
+	return error_set_command(-EBADMSG, STOA_FROM_LIBRARY, false, ticket, NULL, 0);
+}
+
+int await_take(const struct lane *lane, const struct pending *p)
 {
 	const struct reply *reply = (const struct reply *)((const char *)p->record + p->record->reply_at);
 	struct reply head = *reply;
 	uint32_t room = p->record->reply_size - (uint32_t)sizeof(head);
 	if (head.done != p->ticket + 1 || head.size > room)
-		return error_set_command(-EBADMSG, STOA_FROM_LIBRARY, false, p->ticket, NULL, 0);
+		return no_answer(lane, p->ticket);
 	if (head.status < 0)
 		return error_set_command(head.status,
 					 head.origin == STOA_FROM_METHOD ? STOA_FROM_METHOD : STOA_FROM_LIBRARY, false,
@@ -57,9 +65,9 @@ int await_answer(struct sending *w, const struct bound_method *m, void *ret)
 	const struct reply *reply = (const struct reply *)((const char *)w->record + w->record->reply_at);
 	/* A coordinator that dies between its commit and this leaves it to `committed` to say so. */
 	if (w->timeout != STOA_NOWAIT && handle_spin(&reply->valid, w->ticket + 1, w->rung))
-		return await_take(&now);
+		return await_take(w->lane, &now);
 	int r = handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, send_deadline(w));
-	return r == 0 ? await_take(&now) : give_up(w, r);
+	return r == 0 ? await_take(w->lane, &now) : give_up(w, r);
 }
 
 int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
@@ -79,7 +87,7 @@ int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
 		return handle_gone(s, true, ticket);
 	if (r < 0)
 		return error_set_command(r, STOA_FROM_LIBRARY, true, ticket, NULL, 0);
-	r = await_take(*at);
+	r = await_take(lane, *at);
 	pending_drop(lane, at);
 	return r;
 }
@@ -140,6 +148,8 @@ int stoa_sync(struct stoa *s, int64_t timeout, uint64_t *ret_rejected)
 		return handle_gone(s, true, lane->last ? lane->last - 1 : 0);
 	if (r < 0)
 		return error_set_command(r, STOA_FROM_LIBRARY, true, lane->last - 1, NULL, 0);
+	if (atomic_load(&lane->head->done) && handle_evicted(s)) /* what was rejected since then is not counted here */
+		return handle_fail(s, false, lane->last ? lane->last - 1 : 0);
 	uint64_t rejected = lane->rejected_earlier;
 	for (const struct lane *l = lane; l; l = l->before)
 		rejected += await_rejected(l) - l->rejected_before;

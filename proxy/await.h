@@ -16,8 +16,9 @@
  */
 int await_answer(struct sending *w, const struct bound_method *m, void *ret);
 
-/* Take the answer of a committed command: its status, its result into ret, its text as the thread's error. */
-int await_take(const struct pending *p);
+/* Take the answer of a committed command of the thread that has this lane now: its status, its result into ret, its text
+ * as the thread's error. */
+int await_take(const struct lane *lane, const struct pending *p);
 
 /* Set the cancel mark; true if the coordinator will see it, that is: the command will never apply. */
 bool await_cancel(const struct lane *lane, struct record *r, uint64_t ticket);

@@ -116,6 +116,7 @@ static void begin(struct stoa_attached *ret, const struct attached *from)
 	*ret = (struct stoa_attached){ .pid = (uint32_t)atomic_load_explicit(&from->pid, memory_order_acquire),
 				       .uid = from->uid,
 				       .read_only = from->read_only,
+				       .evicted = atomic_load(&from->evicted),
 				       .since_ns = from->since_ns,
 				       .client = UINT32_MAX,
 				       .oldest_ns = -1 };

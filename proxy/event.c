@@ -184,7 +184,7 @@ static int next_answer(struct lane *lane, struct stoa_event *e)
 	if (!*at || handle_committed(lane->stoa) <= (*at)->ticket)
 		return 0;
 	*e = (struct stoa_event){ .what = STOA_ANSWER, .data = (*at)->data, .ticket = (*at)->ticket };
-	e->status = await_take(*at);
+	e->status = await_take(lane, *at);
 	pending_drop(lane, at);
 	return 1;
 }

@@ -334,9 +334,15 @@ int handle_refuse(const struct stoa *s)
 int handle_fail(const struct stoa *s, bool may_apply, uint64_t ticket)
 {
 	char text[STOA_ERROR_MAX];
-	int n = snprintf(text, sizeof(text), "a client truncated the queue of namespace %s%s; detach and attach again",
-			 s->name, may_apply ? "; the command may be lost" : "");
-	return error_set_command(-ESTALE, STOA_FROM_LIBRARY, may_apply, ticket, text, (size_t)n);
+	bool evicted = s->damaged == HANDLE_EVICTED;
+	int n = evicted ? snprintf(text, sizeof(text), "this process was evicted from namespace %s%s", s->name,
+				   may_apply ? "; the command may still be applied"
+					     : ", and may not come back; end it, and start it anew")
+			: snprintf(text, sizeof(text),
+				   "a client truncated the queue of namespace %s%s; detach and attach again", s->name,
+				   may_apply ? "; the command may be lost" : "");
+	return error_set_command(evicted ? -ECONNABORTED : -ESTALE, STOA_FROM_LIBRARY, may_apply, ticket, text,
+				 (size_t)n);
 }
 
 /* Who has just started a coordinator wants to be its client, too: else it may end before we come. */
@@ -523,6 +529,8 @@ int handle_renew(struct stoa *s, int64_t timeout)
 		r = renew_after_fork(s, deadline);
 	else if (s->conn_fd < 0 || handle_lost(s) || atomic_load(&s->epoch) != atomic_load(&s->space.state->life.epoch))
 		r = renew_epoch(s, deadline);
+	if (r == -ECONNABORTED)
+		s->damaged = HANDLE_EVICTED;
 	pthread_mutex_unlock(&s->talk);
 	return nobody_there(r) ? handle_gone(s, false, 0) : r;
 }
@@ -543,7 +551,7 @@ int handle_follow(struct stoa *s)
 		return 0;
 	atomic_store(&s->retry_ns, now + RETRY_NS);
 	int r = handle_renew(s, STOA_MS(50));
-	return r == -ESTALE ? r : 0;
+	return r == -ESTALE || r == -ECONNABORTED ? r : 0;
 }
 
 bool handle_gone_for_good(struct stoa *s)
@@ -551,12 +559,19 @@ bool handle_gone_for_good(struct stoa *s)
 	if (!handle_lost(s))
 		return false;
 	int r = handle_renew(s, STOA_MS(20));
-	return r == -ECONNRESET || r == -ESTALE;
+	return r == -ECONNRESET || r == -ESTALE || r == -ECONNABORTED;
+}
+
+bool handle_evicted(struct stoa *s)
+{
+	return handle_gone_for_good(s) && s->damaged == HANDLE_EVICTED;
 }
 
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket)
 {
 	char text[STOA_ERROR_MAX];
+	if (s->damaged == HANDLE_EVICTED)
+		return handle_fail(s, may_apply, ticket);
 	int n = snprintf(text, sizeof(text), "the coordinator of namespace %s is gone%s", s->name,
 			 may_apply ? "; the command stays queued for the next one" : "");
 	return error_set_command(-ECONNRESET, STOA_FROM_LIBRARY, may_apply, ticket, text, (size_t)n);

@@ -31,12 +31,17 @@ struct class_view;
 struct directory;
 struct lane;
 
+enum handle_damage {
+	HANDLE_TRUNCATED = 1, /* so says the guard: the ingress was cut under us, and what is mapped now is ours alone */
+	HANDLE_EVICTED,	      /* the coordinator, asked again, told us so */
+};
+
 struct stoa {
 	char name[NAMES_BOTH_MAX + 1], dir[PATH_MAX];
 	uid_t owner; /* who serves it: NAMES_ANYONE, or no one else is believed */
 	struct space space;
 	bool read_only, guarded;
-	volatile int damaged; /* the ingress was truncated under us: what is mapped now is ours alone, for good */
+	volatile int damaged; /* enum handle_damage: it is of no use any more, for good */
 	int64_t timeout; /* what STOA_DEFAULT means, ns */
 	struct mark *mark;
 	uint64_t namespace_id;
@@ -68,13 +73,15 @@ static inline uint64_t handle_committed(const struct stoa *s)
 	return atomic_load_explicit(&s->space.state->committed, memory_order_acquire);
 }
 
-/* May it be used here? -EDEADLK: not by a method of its namespace, nor by a reader. -ESTALE: it is damaged. */
+/* May it be used here? -EDEADLK: not by a method of its namespace, nor by a reader. -ESTALE, -ECONNABORTED: it is
+ * damaged. */
 int handle_refuse(const struct stoa *s);
 extern __thread bool lane_in_reader;
 static inline bool handle_may_enter(const struct stoa *s) { return !serving_any && !lane_in_reader && !s->damaged; }
 static inline int handle_enter(const struct stoa *s) { return handle_may_enter(s) ? 0 : handle_refuse(s); }
 
-/* -ESTALE with the thread's error, if the handle is damaged: then what was read of the ingress before tells nothing. */
+/* -ESTALE or -ECONNABORTED with the thread's error, if the handle is damaged: then what was read of the ingress before
+ * tells nothing. */
 int handle_fail(const struct stoa *s, bool may_apply, uint64_t ticket);
 static inline int handle_whole(const struct stoa *s) { return s->damaged ? handle_fail(s, false, 0) : 0; }
 /* The same of a command that was just published, or was not. */
@@ -85,7 +92,8 @@ static inline int handle_sent(const struct stoa *s, uint64_t ticket)
 
 /*
  * Make the handle good in this process, now: after a fork over the inherited connection, after a restart of everything
- * over the socket. 0; -EDEADLK inside a method; -ECONNRESET: nobody serves the namespace; -ESTALE: it was made anew.
+ * over the socket. 0; -EDEADLK inside a method; -ECONNRESET: nobody serves the namespace; -ESTALE: it was made anew;
+ * -ECONNABORTED: we were evicted, and the handle is damaged from here on.
  */
 int handle_renew(struct stoa *s, int64_t timeout);
 
@@ -99,15 +107,18 @@ static inline bool handle_current(const struct stoa *s, uint64_t generation, uin
 /* Is the other end of our connection gone? A system call: only for those who wait. */
 bool handle_lost(const struct stoa *s);
 
-/* The same, and nobody has taken its place; renews the handle if somebody has. */
+/* The same, and nobody has taken its place, or nobody who lets us in; renews the handle if somebody has. */
 bool handle_gone_for_good(struct stoa *s);
 
-/* -ECONNRESET with the thread's error. */
+/* Were we evicted? The same, for who has reason to ask. */
+bool handle_evicted(struct stoa *s);
+
+/* -ECONNRESET with the thread's error; -ECONNABORTED where the coordinator is gone for us alone. */
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket);
 
 /*
  * A reader that waits goes on without a coordinator; now and then it looks for the next one. 0: go on; -ECONNRESET: the
- * namespace has ended; -ESTALE: it was made anew.
+ * namespace has ended; -ESTALE: it was made anew; -ECONNABORTED.
  */
 int handle_follow(struct stoa *s);
 

@@ -19,6 +19,7 @@ static const struct error_row rows[] = {
 	{ -EBADMSG, "damaged bytes, or of another format" },
 	{ -EBUSY, "too late: threads are running already" },
 	{ -ECANCELED, "timed out; the command will never apply" },
+	{ -ECONNABORTED, "this process was evicted from the namespace" },
 	{ -ECONNRESET, "the coordinator is gone; a command on its way may still be applied" },
 	{ -EDEADLK, "a method may not call stoa on its own namespace" },
 	{ -EEXIST, "the name is taken" },

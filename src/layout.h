@@ -207,7 +207,8 @@ _Static_assert(sizeof(struct logged) == 512, "a message is an eighth of a page")
 #define ATTACHED 1024 /* processes that are told of, in the places of the roster; more can be attached */
 struct attached {
 	_Atomic int32_t pid; /* 0: none */
-	uint32_t uid, read_only, unused;
+	uint32_t uid, read_only;
+	_Atomic uint32_t evicted; /* it lives, and may not come back */
 	int64_t since_ns; /* CLOCK_REALTIME */
 	char name[LAYOUT_THREAD]; /* as it says */
 	uint64_t unused2[3];
@@ -325,7 +326,8 @@ _Static_assert(sizeof(struct ingress_head) <= LAYOUT_PAGE, "the head of the ingr
 struct lane_head {
 	struct segment_head head;
 	alignas(LAYOUT_LINE) _Atomic uint32_t answer; /* park word of its thread */
-	_Atomic uint32_t done; /* the coordinator has taken the lane back: its number may be another's, with its row … */
+	_Atomic uint32_t done; /* the coordinator has taken the lane back: nothing in it is taken from here on, and its
+				* number may be another's, with its row … */
 	struct lane_cell last; /* … which said this in the end */
 	/* Its thread's word for what it sleeps on, for who looks at it from outside. */
 	alignas(LAYOUT_LINE) _Atomic uint32_t waits; /* enum lane_waits */

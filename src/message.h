@@ -21,6 +21,7 @@ enum message_kind {
 	MESSAGE_ANNOUNCE,  /* a: object: set the waiting bit of its park word for a read-only client. No answer */
 	MESSAGE_BYE,       /* the sender is done with the namespace, though its children may hold the connection */
 	MESSAGE_REFUSED,   /* answer to anything that cannot be done: status, text */
+	MESSAGE_EVICT,     /* a: pid. Answer: a: 1, or 0: not all that it has queued is done; ask again */
 };
 
 #define HELLO_OTHERS 1 /* other users than its own may write, and so truncate the ingress */

@@ -135,6 +135,28 @@ static void roster_knows_the_dead_by_their_place_until_they_are_gone(void **stat
 	assert_false(s->coordinator.clients[i].dead || s->guardian.clients[i].dead);
 }
 
+static void roster_holds_the_lanes_of_the_evicted_while_they_live(void **state)
+{
+	struct sides *s = *state;
+	unsigned i = add(s, 7);
+	struct roster_lane lane = { .client = i, .event_fd = eventfd(5, EFD_NONBLOCK) };
+	assert_int_equal(roster_set_lane(&s->coordinator, s->link[0], 1, LINK_LANE, &lane), 0);
+	assert_int_equal(roster_evict_client(&s->coordinator, s->link[0], i), 0);
+	assert_false(roster_lane_held(&s->coordinator, 1));
+	assert_int_equal(roster_set_lane(&s->coordinator, s->link[0], 1, LINK_LANE_ENDING, &lane), 0);
+	while (roster_hear(&s->guardian, s->link[1], NULL) == 1) {}
+	assert_true(s->coordinator.clients[i].evicted && s->guardian.clients[i].evicted);
+	assert_true(roster_lane_held(&s->coordinator, 1) && roster_lane_held(&s->guardian, 1));
+	assert_false(roster_lane_held(&s->guardian, 0) || roster_lane_held(&s->guardian, LANES));
+	roster_mark_dead(&s->guardian, -1, i);
+	assert_false(roster_lane_held(&s->guardian, 1));
+	assert_int_equal(roster_drop_client(&s->coordinator, s->link[0], i), 0);
+	assert_int_equal(roster_hear(&s->guardian, s->link[1], NULL), 1);
+	assert_int_equal(add(s, 8), i);
+	assert_false(s->coordinator.clients[i].evicted || s->guardian.clients[i].evicted);
+	assert_false(roster_lane_held(&s->coordinator, 1));
+}
+
 static void roster_grows(void **state)
 {
 	struct sides *s = *state;
@@ -219,6 +241,8 @@ static void roster_refuses_what_it_cannot_tell(void **state)
 	close(c.pid_fd);
 	assert_int_equal(roster_set_lane(&s->coordinator, s->link[0], 0, LINK_LANE, &lane), -EAGAIN);
 	assert_false(s->coordinator.lanes[0].used);
+	assert_int_equal(roster_evict_client(&s->coordinator, s->link[0], kept), -EAGAIN);
+	assert_false(s->coordinator.clients[kept].evicted);
 	/* but what takes away cannot wait */
 	assert_int_equal(roster_set_lane(&s->coordinator, s->link[0], 1, LINK_LANE_FREE, NULL), 0);
 	assert_false(s->coordinator.lanes[1].used);
@@ -276,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(roster_knows_a_client_on_both_sides, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_takes_a_reader_without_pidfd, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_drops_a_client_on_both_sides, setup, teardown),
+		cmocka_unit_test_setup_teardown(roster_holds_the_lanes_of_the_evicted_while_they_live, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_grows, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_knows_the_dead_by_their_place_until_they_are_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(roster_follows_a_lane_through_its_life, setup, teardown),

@@ -60,6 +60,7 @@ struct stoa_attached {
 	uint32_t tid;	   /* of the thread, as it says; 0: no thread of it has written */
 	uint32_t client;   /* as in stamps and rejections; UINT32_MAX: as above */
 	bool read_only;
+	bool evicted;	  /* it was, and has not ended: nothing more of it is applied */
 	int64_t since_ns; /* CLOCK_REALTIME: attached */
 	char name[16], thread[16]; /* of program and thread, as they say */
 	uint64_t pushed, rejected, pending; /* commands since then */
