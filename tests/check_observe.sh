@@ -49,5 +49,37 @@ expect_like 0 '*stoa *e.pause*' clients
 serve default
 stoa -t 20 call hits add 1 >/dev/null || fail "it does not serve again"
 expect_like 0 '*serving namespace default*serving namespace default*' log
+
+# ---- evict: the caller is told; it is shown until it has ended ----
+
+expect_like 2 'stoa: first is neither a pid nor a client number, as stoa clients shows them*evict --help*' evict first
+expect 1 'stoa: no client 2147483647 is attached to namespace default; stoa clients shows who is' evict 2147483647
+mkfifo "$tmp/verbs"
+"$builddir/stoa" - <"$tmp/verbs" >"$tmp/batch" 2>&1 &
+batch=$!
+exec 3>"$tmp/verbs"
+echo 'cast hits add 1' >&3
+for i in $(seq 100); do
+	client=$(stoa clients --json | sed -n "s/^{\"pid\":$batch,\"tid\":[0-9]*,\"client\":\([0-9]*\),.*/\1/p")
+	[ -z "$client" ] || break
+	sleep 0.1
+done
+[ "$(stoa complete -- evict "$batch")" = "$batch" ] || fail "stoa complete -- evict $batch: $(stoa complete -- evict '')"
+expect 0 "{\"evicted\":$batch,\"name\":\"stoa\"}" -t 20 evict --json "$client"
+expect_like 0 "*$batch *- *its end, evicted*" clients
+expect_like 0 "*{\"pid\":$batch,\"tid\":null,\"client\":null,*\"evicted\":true,*" clients --json
+expect 0 '' -t 20 evict --pid "$batch"
+[ -z "$(stoa complete -- evict "$batch")" ] || fail "stoa complete -- evict: offers one that is evicted"
+expect_like 0 "* warning *process $batch was evicted by process *, of user *" log
+echo 'call hits add 1' >&3
+exec 3>&-
+wait $batch
+grep -q 'this process was evicted from namespace default' "$tmp/batch" || fail "stoa -, evicted: $(cat "$tmp/batch")"
+for i in $(seq 100); do
+	stoa clients --json | grep -q "\"pid\":$batch," || break
+	sleep 0.1
+done
+expect 1 "stoa: no client $batch is attached to namespace default; stoa clients shows who is" evict "$batch"
+
 expect 0 '' -t 20 stop --now
 exit $bad

@@ -73,7 +73,7 @@ static void print_waits(const struct stoa_attached *a)
 	out_print_duration(age, sizeof(age), a->waits_ns);
 	snprintf(what, sizeof(what), "%s, %s", on ? on : "", age);
 	if (!out_json()) {
-		out_text("waits for", a->waits == STOA_WAITS_NOT ? NULL : what);
+		out_text("waits for", a->evicted ? "its end, evicted" : a->waits == STOA_WAITS_NOT ? NULL : what);
 		return;
 	}
 	out_text("waits_for", a->waits == STOA_WAITS_NOT ? NULL : on);
@@ -92,8 +92,10 @@ static int print(void *data, const struct stoa_attached *a)
 	print_name(a);
 	print_user(a->uid);
 	out_time("since", a->since_ns);
-	if (out_json())
+	if (out_json()) {
 		out_bool("read_only", a->read_only);
+		out_bool("evicted", a->evicted);
+	}
 	out_uint("pushed", a->pushed);
 	out_uint("rejected", a->rejected);
 	out_uint("pending", a->pending);
@@ -118,6 +120,6 @@ const struct verb verb_clients = {
 	.example = "clients",
 	.doc = "who is attached, what they have queued, and what they wait for",
 	.more = "A line for each thread that has written, or process that has none. What is pending and waited for is told\n"
-		"to the coordinator's own user. This program is not shown.\n",
+		"to the coordinator's own user. This program is not shown; who was evicted is, until it ends.\n",
 	.flags = TOOL_READS | TOOL_ALL,
 };

@@ -1,13 +1,15 @@
 /*
  * complete.c: stoa complete, what a word on the command line may become: for the completions of bash and zsh.
  *
- * What an operand is, the words of the verb's own help tell: OBJECT, OBJECT.ATTRIBUTE, METHOD and so on. So a verb that
+ * What an operand is, the words of the verb's own help tell: OBJECT, OBJECT.ATTRIBUTE, METHOD, CLIENT and so on. So a verb that
  * names its operands like this is completed without more. Nothing is waited for, and no error is said.
  */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "include/stoa/observe.h"
 #include "tools/output.h"
 #include "tools/places.h"
 #include "tools/tool.h"
@@ -154,6 +156,23 @@ static void offer_objects(const struct completion *c, const char *suffix)
 	stoa_list(c->stoa, NULL, offer_object, &o);
 }
 
+/* What the callback is told: the last one, whose threads follow one another. */
+struct clients {
+	const struct completion *c;
+	uint32_t pid;
+};
+
+static int offer_client(void *data, const struct stoa_attached *a)
+{
+	struct clients *all = data;
+	char pid[16];
+	snprintf(pid, sizeof(pid), "%u", a->pid);
+	if (a->pid != all->pid && a->pid != (uint32_t)getpid() && !a->evicted)
+		offer(all->c, "", pid, "");
+	all->pid = a->pid;
+	return 0;
+}
+
 /* NULL: it is not there. Its tables live as long as the handle, which keeps its proxies. */
 static const struct stoa_class *class_of(const struct completion *c, const char *object)
 {
@@ -234,6 +253,8 @@ static void offer_operands(const struct completion *c)
 		offer_attributes(c, strstr(kind, "=VALUE") ? "=" : "", strstr(kind, "=VALUE") != NULL);
 	else if (strstr(kind, "OBJECT") || strstr(kind, "PATTERN"))
 		offer_objects(c, takes_attr && !may_lack ? "." : "");
+	else if (strcmp(kind, "CLIENT") == 0)
+		stoa_clients(c->stoa, offer_client, &(struct clients){ .c = c });
 	else if (strstr(kind, "CLASS"))
 		offer_classes(c);
 	else if (strstr(kind, "METHOD"))

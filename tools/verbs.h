@@ -17,6 +17,7 @@
 	X(create) \
 	X(remove) \
 	X(stop) \
+	X(evict) \
 	X(lock) \
 	X(dump) \
 	X(load) \
