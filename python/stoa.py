@@ -34,9 +34,9 @@ import weakref
 from ctypes import (CFUNCTYPE, POINTER, Structure, addressof, byref, c_bool, c_char, c_char_p, c_int, c_int64, c_size_t,
                     c_uint, c_uint8, c_uint32, c_uint64, c_void_p)
 
-__all__ = ["Change", "Command", "Error", "Exists", "Gone", "Group", "Health", "Latch", "Lease", "Method", "MethodError",
-           "Namespace", "NotAllowed", "NotFound", "Object", "Rejection", "Removed", "Rendezvous", "Snapshot", "Stamp",
-           "Timeout", "WouldBlock", "attach", "start"]
+__all__ = ["Change", "Command", "Error", "Evicted", "Exists", "Gone", "Group", "Health", "Latch", "Lease", "Method",
+           "MethodError", "Namespace", "NotAllowed", "NotFound", "Object", "Rejection", "Removed", "Rendezvous",
+           "Snapshot", "Stamp", "Timeout", "WouldBlock", "attach", "start"]
 
 _NAME = 64
 _TEXT = 256
@@ -129,6 +129,7 @@ _p = c_void_p
 _functions = {
     "start": [c_char_p, _p, _p, _p], "attach": [c_char_p, _p, _p], "attach_thread": [_p], "sync": [_p, c_int64, _p],
     "health": [_p, _p], "rejected": [_p, c_uint64, _EachRejection, _p], "stop": [_p, c_int, c_int64], "detach": [_p],
+    "evict": [_p, c_int, c_int64],
     "create": [_p, c_char_p, _p, _p, c_uint, _p], "open": [_p, c_char_p, _p, c_int64, _p],
     "remove": [_p, c_char_p, c_int64], "list": [_p, c_char_p, _Each, _p], "classes": [_p, _EachClass, _p],
     "find_class": [_p, c_char_p, _p], "close": [_p], "cast": [_p, _p, _p, c_int64], "call": [_p, _p, _p, _p, c_int64],
@@ -227,13 +228,17 @@ class Gone(Error, ConnectionError):
     """The coordinator is gone, or stopping."""
 
 
+class Evicted(Error, ConnectionAbortedError):
+    """This process was evicted from the namespace, and may not come back before it ends."""
+
+
 class Removed(Error):
     """The object was removed; open the new one if there is one of its name."""
 
 
 _classes = {errno.ETIMEDOUT: Timeout, errno.ECANCELED: Timeout, errno.EAGAIN: WouldBlock, errno.ENOENT: NotFound,
             errno.EEXIST: Exists, errno.EACCES: NotAllowed, errno.EPERM: NotAllowed, errno.ECONNRESET: Gone,
-            errno.ENOTCONN: Gone, errno.ESHUTDOWN: Gone, errno.ESTALE: Removed}
+            errno.ENOTCONN: Gone, errno.ESHUTDOWN: Gone, errno.ECONNABORTED: Evicted, errno.ESTALE: Removed}
 
 
 def _error(code):
@@ -1139,6 +1144,10 @@ class Namespace:
     def stop(self, now=False, timeout=None):
         """End the coordinator, after what was accepted, or now; waits until it is gone."""
         _check(_lib.stoa_stop(self._held().space.pointer, 1 if now else 0, _ns(timeout)))
+
+    def evict(self, pid, timeout=None):
+        """Detach another process, as stoa_evict does: what it had queued is applied, and nothing after."""
+        _check(_lib.stoa_evict(self._held().space.pointer, pid, _ns(timeout)))
 
     def close(self):
         """Detach. Calls of other threads that are under way end as they would have."""

@@ -442,6 +442,18 @@ class Together(Base):
         self.assertEqual(next(changes).value, 3 * N)
         self.assertGreater(self.ns.health().restarts, before.restarts)
 
+    def test_who_is_evicted_is_told(self):
+        told = "import stoa, sys\nhits = stoa.attach('python').open('hits')\n" \
+               "print(hits.add(1), flush=True)\nsys.stdin.read()\n" \
+               "try: hits.add(1)\nexcept stoa.Evicted as e: print(e)"
+        with subprocess.Popen([sys.executable, "-c", told], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) as other:
+            self.assertEqual(other.stdout.readline(), "1\n")
+            self.ns.evict(other.pid, timeout=20)
+            self.assertIn("was evicted from namespace python", other.communicate()[0])
+        self.assertEqual(self.hits.value, 1)
+        self.assertRaises(stoa.NotFound, self.ns.evict, 1)
+
     def use_everything(self):
         with stoa.attach("python") as ns:
             other = ns.create("other", "every")
