@@ -12,7 +12,8 @@ if command -v clang >/dev/null && [ "$CC" != clang ]; then
 fi
 for compiler in $compilers; do
 	for file in "$srcdir"/tests/mustnot/*.c; do
-		if ! $compiler -std=gnu11 -I"$srcdir" -isystem "$srcdir/include" -fsyntax-only -DGOOD -Wall -Wextra -Werror "$file"; then
+		if ! $compiler -std=gnu11 -I"$srcdir" -isystem "$srcdir/include" -fsyntax-only \
+			-DGOOD -Wall -Wextra -Werror "$file"; then
 			echo "$compiler refuses $file, which is right with -DGOOD"
 			bad=1
 		fi
