@@ -18,7 +18,7 @@
 
 #define BLOCK_WORDS 128 /* bytes beyond the first few hundred come in blocks of 1 KiB, each a part of its own */
 #define CLASSES_MOST 16
-#define KEYS_USED 1024
+#define KEYS_USED 64
 #define IDLERS_MOST 512
 
 struct world worlds[WORLDS_MOST];
