@@ -12,6 +12,7 @@
 #include "proxy/await.h"
 #include "proxy/directory.h"
 #include "src/class.h"
+#include "src/declared.h"
 #include "src/dump.h"
 #include "src/error.h"
 #include "src/names.h"
@@ -19,7 +20,7 @@
 
 #define STATE_MAX ((LANE_FIRST << LANE_LOGS) - LAYOUT_PAGE) /* of an object: what a command can carry, but for its head */
 
-/* A class of the file, and the coordinator's of that name. */
+/* A class of the file, and the coordinator's of that name; NULL: it has none, and needs no code to have it. */
 struct kind {
 	struct stoa_class *dumped;
 	struct class_plan *plan;
@@ -171,6 +172,7 @@ static int make_moved(struct kind *k)
 
 static int load_class(struct loading *l, struct kind *k)
 {
+	char text[STOA_ERROR_MAX];
 	size_t size;
 	const char *image = next(l, &size);
 	int r = image ? class_unpack(image, size, &k->dumped) : -EBADMSG;
@@ -178,8 +180,25 @@ static int load_class(struct loading *l, struct kind *k)
 	if (r < 0)
 		return r == -ENOMEM ? r : damaged("a class is not well described");
 	r = proxy_find_view(l->stoa, k->dumped->name, &k->view);
+	if (r == -ENOENT && declared_check(k->dumped, text) != -ENOSYS)
+		return 0;
 	r = r ? r : compare(k);
 	return r ? r : make_moved(k);
+}
+
+/* A class that was made at run time is made here, too: it is all in the file. */
+static int declare_missing(struct loading *l)
+{
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < l->head.classes; i++) {
+		struct kind *k = &l->kinds[i];
+		if (k->view)
+			continue;
+		r = proxy_declare(l->stoa, k->dumped, &k->view);
+		r = r ? r : compare(k); /* somebody else may have, before us */
+		r = r ? r : make_moved(k);
+	}
+	return r;
 }
 
 static int load_classes(struct loading *l)
@@ -193,7 +212,7 @@ static int load_classes(struct loading *l)
 	for (uint32_t i = 0; r == 0 && i < l->head.classes; i++)
 		r = load_class(l, &l->kinds[i]);
 	l->objects = l->at;
-	return r;
+	return r ? r : declare_missing(l);
 }
 
 /* ---- objects ---- */

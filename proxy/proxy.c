@@ -322,18 +322,25 @@ static int send_declare(struct stoa *s, const struct stoa_class *cls)
 	return r ? r : await_answer(&w, NULL, NULL);
 }
 
+int proxy_declare(struct stoa *s, const struct stoa_class *cls, const struct class_view **ret)
+{
+	char text[STOA_ERROR_MAX];
+	int r = declared_check(cls, text);
+	if (r == -ENOSYS)
+		return -ENOENT;
+	if (r == -EINVAL)
+		error_set(r, "%s", text);
+	r = r ? r : send_declare(s, cls);
+	return r ? r : proxy_find_view(s, cls->name, ret);
+}
+
 /* The coordinator's class of that name; where it has none, ours if it needs no code. Of signals, all rows must agree. */
 static int find_or_declare(struct stoa *s, const struct stoa_class *cls, const struct class_view **ret)
 {
 	char text[STOA_ERROR_MAX];
 	int r = proxy_find_view(s, cls->name, ret);
-	int needs = r == -ENOENT ? declared_check(cls, text) : -ENOSYS;
-	if (needs == -EINVAL)
-		return error_set(needs, "%s", text);
-	if (needs == 0) {
-		r = send_declare(s, cls);
-		r = r ? r : proxy_find_view(s, cls->name, ret);
-	}
+	if (r == -ENOENT)
+		r = proxy_declare(s, cls, ret);
 	if (r == 0 && declared_adds(cls) && (r = declared_same(cls, (*ret)->described, text)) == -EPROTO)
 		error_set(r, "%s", text);
 	return r;

@@ -35,6 +35,9 @@ void proxy_unref(struct stoa_proxy *p);
 /* The coordinator's present description of a class; -ENOENT, with the thread's error. */
 int proxy_find_view(struct stoa *s, const char *name, const struct class_view **ret);
 
+/* Declare a class that the coordinator was found to lack. -ENOENT: it needs code, and the thread's error stays. */
+int proxy_declare(struct stoa *s, const struct stoa_class *cls, const struct class_view **ret);
+
 struct sending;
 
 /* Send a create; its answer is to be waited for. */

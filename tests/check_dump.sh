@@ -35,6 +35,36 @@ expect 0 '' -n two remove h hits e box
 stoa -n two get --json '*.*' | diff "$tmp/values" - || fail "values differ, through a pipe"
 expect 0 '' -n two remove h hits e box
 
+# ---- classes that were made at run time ----
+
+expect 0 '' -n one create --class=point car signals 'position.x:f64 unit=m doc=forward' 'name:text[8]' 'n:u8'
+expect 0 '' -n one create van point name=white n=250
+expect 0 '' -n one set car.position.x=1.5
+expect 0 5 -n one call car add n 5
+stoa -n one classes point >"$tmp/point"
+stoa -n one get --json 'car.*' 'van.*' >"$tmp/points"
+expect 0 '2 objects' -n one dump "$tmp/signals" '[cv]a[rn]'
+expect 0 '6 objects' -n one dump "$tmp/mixed"
+serve three --volatile
+expect 0 '2 objects' -n three load "$tmp/signals"
+stoa -n three get --json 'car.*' 'van.*' | diff "$tmp/points" - || fail "values of signals differ"
+stoa -n three classes point | diff "$tmp/point" - || fail "the class of signals differs"
+expect_like 1 '*plus 6 is out of the range of u8' -n three call van add n 6
+expect 0 '' -n three create --class=point --open car signals 'position.x:f64 unit=m doc=forward' 'name:text[8]' 'n:u8'
+expect 0 '' -n three stop
+serve four --volatile
+expect 0 '' -n four create --class=point other signals 'n:u16'
+expect 1 'stoa: class point differs: attribute position.x is "position.x:f64 writable" in the dump and not there in the coordinator' \
+	-n four load "$tmp/signals"
+expect 0 'other  point' -n four list
+expect 0 '' -n four stop
+"$builddir/stoad" --volatile -n five >>"$tmp/log" 2>&1 </dev/null &
+expect_like 0 '*' -n five -t 10 list
+expect_like 1 'stoa: the coordinator of namespace five has no class box*' -n five load "$tmp/mixed"
+expect_like 1 '*point*' -n five classes point
+expect 0 '' -n five stop
+expect 0 '' -n one remove car van
+
 # ---- where it goes ----
 
 expect_like 1 'stoa: cannot make /nix/x.new-*: No such file or directory' -n one dump /nix/x
