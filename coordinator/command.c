@@ -19,6 +19,7 @@
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
 #include "coordinator/run.h"
+#include "coordinator/stage.h"
 #include "coordinator/tally.h"
 #include "coordinator/trace.h"
 #include "src/error.h"
@@ -416,10 +417,10 @@ static int jobs_run(struct coordinator *c, struct command *cmd)
 	return r;
 }
 
-/* The images behind the arguments of a create. */
-static int check_first(struct coordinator *c, const struct create_args *a, struct server_class *cls, size_t size)
+/* The images of a create: behind its arguments, or staged. */
+static int check_first(struct coordinator *c, struct create_args *a, struct server_class *cls, const char *image,
+		       size_t size)
 {
-	const char *image = (const char *)(a + 1);
 	int r = classes_make(c, cls);
 	if (r < 0)
 		return outcome_library(c, r);
@@ -431,6 +432,20 @@ static int check_first(struct coordinator *c, const struct create_args *a, struc
 	if (a->from == CREATE_FROM_PARTS && part_plan_check(cls->plan, image, size) < 0)
 		return outcome_set(c, -EBADMSG, "the state of object %s is not that of class %s", a->object,
 				   cls->code->name);
+	return 0;
+}
+
+/* From here on they are the images of parts like any. */
+static int take_staged(struct coordinator *c, const struct command *cmd, struct create_args *a, const char **ret_image,
+		       size_t *ret_size)
+{
+	const struct staged *staged = c->lanes[cmd->lane].staged;
+	if (!staged)
+		return outcome_set(c, -ESTALE, "the state of object %s is gone with the coordinator that had it",
+				   a->object);
+	a->from = CREATE_FROM_PARTS;
+	*ret_image = staged->bytes;
+	*ret_size = staged->size;
 	return 0;
 }
 
@@ -459,7 +474,10 @@ static int command_create(struct coordinator *c, struct command *cmd)
 		command_meant(cmd, o, o->class_id);
 		return 0;
 	}
-	r = check_first(c, a, cls, cmd->record.args_size - sizeof(*a));
+	const char *image = (const char *)(a + 1);
+	size_t size = cmd->record.args_size - sizeof(*a);
+	r = a->from == CREATE_FROM_STAGED ? take_staged(c, cmd, a, &image, &size) : 0;
+	r = r ? r : check_first(c, a, cls, image, size);
 	if (r < 0)
 		return r;
 	struct stamp stamp = { .version = c->ticket + 1,
@@ -469,7 +487,7 @@ static int command_create(struct coordinator *c, struct command *cmd)
 	c->outcome.text[0] = '\0';
 	c->outcome.origin = STOA_FROM_METHOD; /* if the init hook refuses */
 	r = objects_touch_room(c);
-	r = r ? r : objects_create(c, a->object, cls, a->from, a->from == CREATE_FROM_ZERO ? NULL : a + 1, &stamp,
+	r = r ? r : objects_create(c, a->object, cls, a->from, a->from == CREATE_FROM_ZERO ? NULL : image, &stamp,
 				   &o);
 	if (r < 0)
 		return c->outcome.text[0] ? (c->outcome.status = r) : outcome_library(c, r);
@@ -482,6 +500,12 @@ static int command_create(struct coordinator *c, struct command *cmd)
 static int command_declare(struct coordinator *c, struct command *cmd)
 {
 	int r = classes_declare(c, c->bytes, cmd->record.args_size, &cmd->record.class_id);
+	return r < 0 ? outcome_library(c, r) : 0;
+}
+
+static int command_stage(struct coordinator *c, const struct command *cmd)
+{
+	int r = stage_add(c, &c->lanes[cmd->lane], c->bytes, cmd->record.args_size);
 	return r < 0 ? outcome_library(c, r) : 0;
 }
 
@@ -545,7 +569,8 @@ static int check_suspect(struct coordinator *c, struct command *cmd)
 
 static bool is_of_directory(uint32_t kind)
 {
-	return kind == RECORD_CREATE || kind == RECORD_REMOVE || kind == RECORD_DECLARE;
+	return kind == RECORD_CREATE || kind == RECORD_REMOVE || kind == RECORD_DECLARE ||
+	       kind == RECORD_STAGE;
 }
 
 static int command_bind(struct coordinator *c, struct command *cmd)
@@ -637,10 +662,13 @@ static int command_apply(struct coordinator *c, struct command *cmd)
 	int r = kind == RECORD_CREATE	 ? command_create(c, cmd)
 		: kind == RECORD_DECLARE ? command_declare(c, cmd)
 		: kind == RECORD_REMOVE	 ? command_remove(c, cmd)
+		: kind == RECORD_STAGE	 ? command_stage(c, cmd)
 					 : jobs_run(c, cmd);
 	if (r < 0)
 		coordinator_check_process(c, r); /* the note stands: a command that lowers them itself must not come for ever */
 	run_noted_end(c);
+	if (kind == RECORD_CREATE)
+		stage_drop(c, &c->lanes[cmd->lane]);
 	if (r == 0 && cmd->n_jobs == 0)
 		answer_begin(c, cmd, 0, 0);
 	return r;

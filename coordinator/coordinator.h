@@ -97,6 +97,7 @@ struct server_lane {
 	uint8_t current; /* cell of its row */
 	bool queued;     /* in the turn's list */
 	bool old;        /* of an epoch before, with commands in the ring: it is not given out */
+	struct staged *staged; /* NULL: nothing */
 };
 
 /* One method, or assignment, run but not settled: what it may have changed. */
@@ -174,6 +175,7 @@ struct coordinator {
 	uint32_t tidied, untidy_end; /* entries between these may have objects that we have not listed */
 
 	struct server_lane *lanes;
+	uint64_t staged; /* bytes of room of what is staged in them */
 	bool verify;
 	int64_t measured_ns; /* our memory, last */
 	uint32_t n_users; /* clients that can write */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "coordinator/stage.h"
 #include "src/cell.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -82,11 +83,13 @@ int lanes_load(struct coordinator *c)
 
 void lanes_fini(struct coordinator *c)
 {
-	for (uint32_t i = 0; c->lanes && i < space_lanes(c->space); i++)
+	for (uint32_t i = 0; c->lanes && i < space_lanes(c->space); i++) {
+		stage_drop(c, &c->lanes[i]);
 		if (c->lanes[i].base) {
 			segment_unguard(c->lanes[i].base);
 			segment_unmap(c->lanes[i].base, LANE_LIMIT);
 		}
+	}
 	free(c->lanes);
 	free(c->lanes_touched);
 }
@@ -182,6 +185,7 @@ void lanes_forget(struct coordinator *c, uint32_t lane)
 		segment_unmap(c->lanes[lane].base, LANE_LIMIT);
 		c->lanes[lane].base = NULL;
 	}
+	stage_drop(c, &c->lanes[lane]);
 	lane_file(lane, name);
 	unlinkat(c->ns->dir_fd, name, 0);
 	atomic_store(&space_lane(c->space, lane)->pid, 0);

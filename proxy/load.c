@@ -11,6 +11,7 @@
 
 #include "proxy/await.h"
 #include "proxy/directory.h"
+#include "proxy/send.h"
 #include "src/class.h"
 #include "src/declared.h"
 #include "src/dump.h"
@@ -18,7 +19,8 @@
 #include "src/names.h"
 #include "src/part.h"
 
-#define STATE_MAX ((LANE_FIRST << LANE_LOGS) - LAYOUT_PAGE) /* of an object: what a command can carry, but for its head */
+#define PIECE (4u << 20) /* of an object's images, which a command carries: a lane of twice that is enough */
+#define RESTAGES_MAX 3   /* the pieces are lost with a coordinator; more often, and it is they that it dies of */
 
 /* A class of the file, and the coordinator's of that name; NULL: it has none, and needs no code to have it. */
 struct kind {
@@ -282,7 +284,7 @@ static int convert(struct loading *l, struct dump_object *ret, size_t *ret_size)
 	return r == -ENOMEM ? error_set(r, "no memory for object %s", ret->name) : r;
 }
 
-static int check_object(const struct loading *l, const struct dump_object *o, const char *before, size_t size)
+static int check_object(const struct loading *l, const struct dump_object *o, const char *before)
 {
 	struct found there;
 	int r = names_check("object", o->name);
@@ -290,9 +292,6 @@ static int check_object(const struct loading *l, const struct dump_object *o, co
 		return r;
 	if (strcmp(before, o->name) >= 0)
 		return damaged("its objects are not in order");
-	if (size > STATE_MAX)
-		return error_set(-EMSGSIZE, "object %s has %zu bytes, and %ju can be loaded; nothing was loaded", o->name, size,
-				 (uintmax_t)STATE_MAX);
 	r = directory_find(l->stoa, o->name, &there);
 	if (r == 0)
 		return error_set(-EEXIST, "object %s is there already; nothing was loaded", o->name);
@@ -306,7 +305,7 @@ static int check_objects(struct loading *l)
 	size_t size;
 	for (uint32_t i = 0; i < l->head.objects; i++) {
 		int r = convert(l, &o, &size);
-		r = r ? r : check_object(l, &o, before, size);
+		r = r ? r : check_object(l, &o, before);
 		if (r < 0)
 			return r;
 		memcpy(before, o.name, sizeof(before));
@@ -314,12 +313,46 @@ static int check_objects(struct loading *l)
 	return l->at == l->end ? 0 : damaged("there is more in it than it says");
 }
 
-static int create(struct loading *l, const struct dump_object *o, size_t size, int64_t timeout)
+static int create_from(struct loading *l, const struct dump_object *o, enum create_from from, size_t size,
+		       int64_t timeout)
 {
 	struct sending w;
-	int r = proxy_send_create(l->stoa, o->name, l->kinds[o->class_number].view, CREATE_FROM_PARTS, l->images, size,
-				  STOA_EXCL, timeout, &w);
+	int r = proxy_send_create(l->stoa, o->name, l->kinds[o->class_number].view, from, l->images, size, STOA_EXCL,
+				  timeout, &w);
 	return r ? r : await_answer(&w, NULL, NULL);
+}
+
+static int stage_piece(struct loading *l, uint64_t at, size_t size, int64_t timeout)
+{
+	const struct stage_args args = { .offset = at };
+	struct sending w;
+	int r = send_begin(l->stoa, sizeof(args) + size, sizeof(struct reply) + STOA_ERROR_MAX, timeout, &w);
+	if (r < 0)
+		return r;
+	memcpy(w.args, &args, sizeof(args));
+	memcpy(w.args + sizeof(args), l->images + at, size);
+	w.record->kind = RECORD_STAGE;
+	w.record->class_id = w.record->object = UINT32_MAX;
+	w.record->row = 0;
+	w.record->origin = 0;
+	r = send_publish(&w, NULL, 0);
+	return r ? r : await_answer(&w, NULL, NULL);
+}
+
+static int create_staged(struct loading *l, const struct dump_object *o, size_t size, int64_t timeout)
+{
+	int r = 0;
+	for (size_t at = 0; r == 0 && at < size; at += PIECE)
+		r = stage_piece(l, at, size - at < PIECE ? size - at : PIECE, timeout);
+	return r ? r : create_from(l, o, CREATE_FROM_STAGED, 0, timeout);
+}
+
+static int create(struct loading *l, const struct dump_object *o, size_t size, int64_t timeout)
+{
+	int r = size > PIECE ? -ESTALE : create_from(l, o, CREATE_FROM_PARTS, size, timeout);
+	for (int i = 0; i < RESTAGES_MAX && r == -ESTALE; i++)
+		r = create_staged(l, o, size, timeout);
+	return r;
 }
 
 /* The first n of them, that we have made. The error of this thread stays what it was. */

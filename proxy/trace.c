@@ -13,6 +13,7 @@ static const char *const kinds[] = {
 	[RECORD_CALL] = "call",	    [RECORD_ASSIGN] = "assign", [RECORD_ASSIGN_ALL] = "assign",
 	[RECORD_CREATE] = "create", [RECORD_REMOVE] = "remove", [RECORD_MANY] = "many",
 	[RECORD_FOLD] = "fold",	    [RECORD_DECLARE] = "declare",
+	[RECORD_STAGE] = "stage",
 };
 
 /* What the coordinator itself publishes is of coordinator/leave.h. */

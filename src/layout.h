@@ -347,6 +347,7 @@ enum record_kind {
 	RECORD_MANY,
 	RECORD_FOLD,
 	RECORD_DECLARE, /* its arguments are the description of a class that needs no code (src/declared.h) */
+	RECORD_STAGE,
 };
 
 /* A command's bytes; args_size bytes of arguments follow. The coordinator copies first, then checks, then uses. */
@@ -385,8 +386,11 @@ struct fold_args {
 };
 _Static_assert(sizeof(struct fold_args) == 160, "its arguments have no gaps");
 
-/* What follows them: nothing, the image of what the init hook (or the state) takes, or those of all parts in order. */
-enum create_from { CREATE_FROM_ZERO, CREATE_FROM_INIT, CREATE_FROM_PARTS };
+/*
+ * What follows them: nothing, the image of what the init hook (or the state) takes, or those of all parts in order; or
+ * the latter came before, in pieces.
+ */
+enum create_from { CREATE_FROM_ZERO, CREATE_FROM_INIT, CREATE_FROM_PARTS, CREATE_FROM_STAGED };
 
 /* The arguments of RECORD_CREATE. */
 struct create_args {
@@ -395,6 +399,11 @@ struct create_args {
 	uint32_t excl, from; /* enum create_from */
 };
 _Static_assert(sizeof(struct create_args) == 2 * LAYOUT_NAME + 8, "its arguments have no gaps");
+
+/* The arguments of RECORD_STAGE: a piece of the images of a new object's parts follows. */
+struct stage_args {
+	uint64_t offset; /* where it belongs; 0 begins anew */
+};
 
 /* ---- computing it ------------------------------------------------------------------------------------------ */
 

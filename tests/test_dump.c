@@ -11,12 +11,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "include/stoa/blob.h"
 #include "include/stoa/counter.h"
 #include "include/stoa/dict.h"
 #include "include/stoa/list.h"
 #include "include/stoa/rendezvous.h"
 #include "include/stoa/set.h"
+#include "proxy/await.h"
 #include "proxy/directory.h"
+#include "proxy/send.h"
 #include "src/dump.h"
 #include "tests/harness.h"
 
@@ -444,6 +447,121 @@ static void a_forged_rendezvous_has_no_place_beyond_its_last(void)
 	forget();
 }
 
+/* ---- larger than a command ---- */
+
+#define LARGE_PIECE (8u << 20)
+#define LARGE_PIECES 5
+
+static char large_byte(size_t i)
+{
+	return (char)(i ^ i >> 8 ^ i >> 16);
+}
+
+static void make_large(void)
+{
+	struct stoa_proxy *p;
+	struct blob_size n;
+	char *piece = malloc(LARGE_PIECE);
+	start(&old_thing, &deep_class);
+	p = harness_create(s, "large", &blob_class, NULL);
+	for (size_t at = 0; at < LARGE_PIECES * LARGE_PIECE; at += LARGE_PIECE) {
+		for (size_t i = 0; i < LARGE_PIECE; i++)
+			piece[i] = large_byte(at + i);
+		ok(blob_append_call(p, &(struct blob_args){ { piece, LARGE_PIECE } }, &n, SOON));
+	}
+	stoa_close(p);
+	free(piece);
+	assert_int_equal(dump(NULL), 1);
+	start_anew(&old_thing, &deep_class);
+}
+
+static void check_large(void)
+{
+	struct stoa_proxy *p;
+	stoa_blob all = { 0 };
+	size_t bad = 0;
+	ok(stoa_open(s, "large", &blob_class, SOON, &p));
+	ok(STOA_GET(p, struct blob, value, &all, SOON));
+	assert_int_equal(all.size, LARGE_PIECES * LARGE_PIECE);
+	for (size_t i = 0; i < all.size; i++)
+		bad += ((const char *)all.data)[i] != large_byte(i);
+	assert_int_equal(bad, 0);
+	stoa_blob_fini(&all);
+	stoa_close(p);
+}
+
+static void one_larger_than_a_command_comes_back(void)
+{
+	size_t n;
+	make_large();
+	ok(load(&n));
+	assert_int_equal(n, 1);
+	check_large();
+	forget();
+}
+
+static void kill_at(int applied)
+{
+	until(harness_health(s).applied >= (uint64_t)applied);
+	harness_kill_coordinator(s);
+}
+
+static void pieces_that_are_lost_with_the_coordinator_are_sent_again(void)
+{
+	make_large();
+	for (int64_t end = clock_deadline(SOON); harness_health(s).rejected == 0 && clock_now() < end;) {
+		pid_t child = harness_spawn(kill_at, (int)harness_health(s).applied + 3);
+		ok(load(NULL));
+		harness_join(child);
+		check_large();
+		ok(stoa_remove(s, "large", SOON));
+	}
+	assert_int_equal(harness_health(s).rejected, 1);
+	forget();
+}
+
+/* As the library would not: pieces out of order, none, and no state. */
+static int stage(uint64_t offset, const char *text, size_t n)
+{
+	struct sending w;
+	ok(send_begin(s, sizeof(offset) + n, sizeof(struct reply) + STOA_ERROR_MAX, SOON, &w));
+	memcpy(w.args, &offset, sizeof(offset));
+	memcpy(w.args + sizeof(offset), text, n);
+	w.record->kind = RECORD_STAGE;
+	w.record->class_id = w.record->object = UINT32_MAX;
+	w.record->row = 0;
+	w.record->origin = 0;
+	ok(send_publish(&w, NULL, 0));
+	return await_answer(&w, NULL, NULL);
+}
+
+static int create_staged(void)
+{
+	const struct class_view *view;
+	struct sending w;
+	ok(proxy_find_view(s, "blob", &view));
+	ok(proxy_send_create(s, "b", view, CREATE_FROM_STAGED, NULL, 0, 0, SOON, &w));
+	return await_answer(&w, NULL, NULL);
+}
+
+static void pieces_that_are_none_are_refused(void)
+{
+	start(&old_thing, &deep_class);
+	refused(-ESTALE, create_staged());
+	refused(-EBADMSG, stage(0, "", 0));
+	refused(-ESTALE, stage(3, "abc", 3));
+	ok(stage(0, "abc", 3));
+	ok(stage(3, "abc", 3));
+	refused(-ESTALE, stage(3, "abc", 3));
+	refused(-EBADMSG, create_staged());
+	refused(-ESTALE, create_staged());
+	ok(stage(0, "abc", 3));
+	harness_kill_coordinator(s);
+	refused(-ESTALE, stage(3, "abc", 3));
+	refused(-ESTALE, create_staged());
+	assert_int_equal(n_objects(), 0);
+}
+
 /* ---- at one moment ---- */
 
 #define PAIRS 200
@@ -575,9 +693,12 @@ int main(void)
 		HARNESS(a_pattern_chooses),
 		HARNESS(all_objects_are_as_of_one_moment),
 		HARNESS(damaged_size_is_not_believed),
+		HARNESS_SECONDS(one_larger_than_a_command_comes_back, 40),
 		HARNESS_SECONDS(one_that_is_damaged_or_cut_off_is_refused, 40),
 		HARNESS_SECONDS(one_that_is_forged_harms_nothing, 60),
 		HARNESS(one_that_its_hooks_refuse_takes_the_others_back),
+		HARNESS_SECONDS(pieces_that_are_lost_with_the_coordinator_are_sent_again, 40),
+		HARNESS(pieces_that_are_none_are_refused),
 		HARNESS(sum_is_that_of_the_standard),
 		HARNESS(what_hooks_know_comes_back),
 		HARNESS(what_is_there_stays_and_nothing_is_loaded),

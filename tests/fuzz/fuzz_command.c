@@ -163,7 +163,7 @@ static void command(struct input *in)
 					  RECORD_REMOVE, RECORD_MANY,	RECORD_DECLARE,	   0 };
 	uint8_t how = input_u8(in);
 	const struct object *o;
-	struct record r = head(in, kinds[how & 7], &o);
+	struct record r = head(in, (how & 15) == 15 ? RECORD_STAGE : kinds[how & 7], &o);
 	size_t n = r.kind == RECORD_MANY      ? many(in, &r, bytes)
 		   : r.kind == RECORD_CREATE  ? create_arguments(in, bytes)
 		   : r.kind == RECORD_DECLARE ? declare_arguments(in, bytes)
