@@ -69,6 +69,41 @@ wait $holder
 [ $? = 143 ] || fail "a command that SIGTERM ended: exit status $?"
 expect 0 '' lock -w 0 nightly -- true
 
+# ---- and all that it has started, in another session too ----
+
+# hold_two NAME: the command has a child of its own, which goes on until $tmp/go is there, or it is killed.
+cat >"$tmp/child" <<'END'
+trap 'echo >"$1.term"' TERM
+echo $$ >"$1.child"
+until [ -e "$2" ]; do sleep 0.05; done
+END
+hold_two() {
+	rm -f "$tmp/go" "$tmp/$1".*
+	"$builddir/stoa" lock nightly -- sh -c "echo \$PPID >'$tmp/$1.parent'
+		setsid sh '$tmp/child' '$tmp/$1' '$tmp/go' & exec sleep 1000" \
+		</dev/null >"$tmp/$1.out" 2>&1 &
+	holder=$!
+	within 10 "[ -s '$tmp/$1.child' ]"
+}
+
+hold_two term
+kill -TERM $holder
+within 10 "[ -e '$tmp/term.term' ]"
+expect_like 1 "stoa: lease nightly is held by *" lock -w 0 nightly -- echo never
+: >"$tmp/go"
+wait $holder
+[ $? = 143 ] || fail "a command with a child, that SIGTERM ended: exit status $?"
+is_gone "$(cat "$tmp/term.child")" || fail "the child has not ended"
+hold_two kill
+kill -KILL $holder
+expect 0 next lock -w 10 nightly -- echo next
+within 10 "is_gone $(cat "$tmp/kill.child")"
+within 10 "is_gone $(cat "$tmp/kill.parent")"
+expect 0 '' lock nightly -- sh -c "exec >&- 2>&-; sh '$tmp/child' '$tmp/left' '$tmp/go2' &"
+within 10 "[ -s '$tmp/left.child' ]"
+! is_gone "$(cat "$tmp/left.child")" || fail "what a command leaves running was ended"
+: >"$tmp/go2"
+
 # ---- coordinators die ----
 
 hold third

@@ -1,7 +1,8 @@
 /*
  * lock.c: stoa lock, a command that runs while a lease is held.
  *
- * The lease is of this process, and the command dies with it: so nobody has the lease while the command runs on.
+ * The lease is of this process, and the command dies with it, and all that it has started: so nobody has the lease while
+ * they go on.
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,13 +16,14 @@
 
 #include <stoa/lease.h>
 
+#include "tools/descendants.h"
 #include "tools/tool.h"
 
 enum { CANNOT_RUN = 126, NO_COMMAND = 127, BY_SIGNAL = 128 }; /* exit statuses, as shells have them */
 
 /* ---- the command ---- */
 
-/* What this process waits for, and those who end it: it passes that on, and outlives the command. */
+/* What a process of ours waits for, and those who end it: it passes that on, and outlives the command. */
 static void choose_signals(sigset_t *set)
 {
 	sigemptyset(set);
@@ -30,11 +32,22 @@ static void choose_signals(sigset_t *set)
 	sigaddset(set, SIGTERM);
 }
 
-static void run_command(char **argv, const sigset_t *mask, pid_t parent)
+static int exit_status(int status)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return WIFSIGNALED(status) ? BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* In a child: what is below dies with the parent, by this signal. */
+static void die_with(pid_t parent, int signo)
+{
+	prctl(PR_SET_PDEATHSIG, signo);
 	if (getppid() != parent)
 		_exit(BY_SIGNAL + SIGKILL); /* it died before that */
+}
+
+static void run_command(char **argv, const sigset_t *mask, pid_t parent)
+{
+	die_with(parent, SIGKILL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
@@ -43,13 +56,58 @@ static void run_command(char **argv, const sigset_t *mask, pid_t parent)
 	_exit(errno == ENOENT ? NO_COMMAND : CANNOT_RUN);
 }
 
-/* The command's exit status, when it has one. */
-static int await_command(pid_t pid, const sigset_t *set)
+/*
+ * Until the command has ended, and if it got a signal through us, all that it has started too, which got it as well. When
+ * the parent is gone, and with it the lease, nobody may go on.
+ */
+static int attend(pid_t command, const sigset_t *set, pid_t parent)
+{
+	bool ended = false, passed = false;
+	int status = 0, got, one;
+	for (;;) {
+		pid_t pid;
+		while ((pid = waitpid(-1, &one, WNOHANG)) > 0)
+			if (pid == command) {
+				ended = true;
+				status = exit_status(one);
+			}
+		if (ended && (pid < 0 || !passed))
+			return status;
+		if (sigwait(set, &got) != 0 || got == SIGCHLD)
+			continue;
+		if (getppid() != parent) {
+			descendants_end();
+			return BY_SIGNAL + SIGKILL;
+		}
+		if (descendants_signal(got) == 0) /* without /proc */
+			kill(command, got);
+		passed = true;
+	}
+}
+
+/*
+ * The command's parent, which ends it and all of its own when we are killed. We have the lease, and could not; and are the
+ * one who is told who ends.
+ */
+static void keep(char **argv, const sigset_t *set, const sigset_t *mask, pid_t parent)
+{
+	pid_t self = getpid();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	die_with(parent, SIGTERM);
+	pid_t pid = fork();
+	if (pid == 0)
+		run_command(argv, mask, self);
+	if (pid < 0)
+		tool_refuse("cannot run %s: %s", argv[0], strerror(errno));
+	_exit(pid < 0 ? CANNOT_RUN : attend(pid, set, parent));
+}
+
+static int await_keeper(pid_t pid, const sigset_t *set)
 {
 	int status, got;
 	for (;;) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
-			return WIFSIGNALED(status) ? BY_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+			return exit_status(status);
 		if (sigwait(set, &got) == 0 && got != SIGCHLD)
 			kill(pid, got);
 	}
@@ -68,8 +126,8 @@ static int run(char **argv)
 	if (pid < 0)
 		return tool_refuse("cannot run %s: %s", argv[0], strerror(errno));
 	if (pid == 0)
-		run_command(argv, &mask, parent);
-	return await_command(pid, &set);
+		keep(argv, &set, &mask, parent);
+	return await_keeper(pid, &set);
 }
 
 /* ---- the lease ---- */
@@ -145,9 +203,9 @@ const struct verb verb_lock = {
 	.example = "lock -w 60 nightly -- make -j2 install",
 	.doc = "run a command while a lease is held",
 	.more = "The lease is created if it is not there. Whoever else wants it waits, and has it when the command has ended,\n"
-		"or at once if this is killed: the command is killed with it. The exit status is the command's; 128 and the\n"
-		"signal that ended it; 126 or 127 if it cannot be run. The command finds the lease's token in\n"
-		"$STOA_LEASE_TOKEN.\n",
+		"or at once if this is killed: the command is killed with it, and all that it has started. SIGTERM and SIGHUP\n"
+		"are passed on to all of these. The exit status is the command's; 128 and the signal that ended it; 126 or\n"
+		"127 if it cannot be run. The command finds the lease's token in $STOA_LEASE_TOKEN.\n",
 	.options = options,
 	.flags = TOOL_LONG,
 	.least = 2,
