@@ -140,6 +140,7 @@ has 'stoa_object_calls_total{namespace="default",class="counter",object="hits"} 
 ! grep -q 'stoa_attr\|stoa_client_\|object="e"' "$tmp/metrics" || fail "stoa metrics h*: more than was asked for"
 expect_like 0 '*{"metric":"stoa_attr_counter_value","type":"gauge","labels":{"namespace":"default","object":"hits","attribute":"value"},"value":103}' metrics --json 'h*'
 exec 8>&-
+expect 1 'stoa: no object of namespace default is like "x*"' metrics 'h*' 'x*'
 
 # ---- the coordinator is dead ----
 

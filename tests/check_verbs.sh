@@ -46,6 +46,22 @@ expect_like 0 'one  1  * hits.add: * is out of range' -a rejected
 json 0 '[(l["namespace"], l["row"]) for l in lines] == [("one", "add")]' -a rejected --json
 expect_like 0 'one  counter: version 1*
 two  counter: version 1*' -a classes counter
+expect_like 0 'one: healthy: *
+hits  *
+two: healthy: *
+hits  *' -a top --once -i 0.1
+json 0 '[(l["namespace"], [o["object"] for o in l["objects"]]) for l in lines] == [("one", ["hits"]), ("two", ["hits"])] * 2' \
+	-a top -c 2 -i 0.1 --json
+expect_like 0 '# HELP stoa_health *
+# TYPE stoa_health gauge
+stoa_health{namespace="one"} 0
+stoa_health{namespace="two"} 0
+# HELP stoa_start_time_seconds *
+stoa_attr_counter_value{namespace="one",*
+stoa_attr_counter_value{namespace="two",*' -a metrics 'h*'
+[ -z "$(stoa -a metrics | grep '^# TYPE' | sort | uniq -d)" ] || fail "-a metrics: a metric in two pieces"
+json 0 '[l["labels"]["namespace"] for l in lines if l["metric"] == "stoa_health"] == ["one", "two"]' -a metrics --json
+expect 1 'stoa: no object of any namespace is like "x*"' -a metrics 'h*' 'x*'
 expect_like 2 'stoa: -a is not for this verb*' -a set hits.value=1
 expect_like 2 'stoa: -a is for all namespaces, and -n for one*' -n one -a list
 

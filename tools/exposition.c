@@ -3,9 +3,12 @@
  */
 #include "tools/exposition.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "tools/output.h"
 #include "tools/value.h"
@@ -19,25 +22,81 @@ char *exposition_name(char *to, size_t size, const char *prefix, const char *cls
 	return to;
 }
 
-static void print_escaped(const char *text, const char *also)
+static void print_escaped(FILE *to, const char *text, const char *also)
 {
 	for (; *text; text++)
 		if (*text == '\n')
-			fputs("\\n", out_to());
+			fputs("\\n", to);
 		else if (*text == '\\' || strchr(also, *text))
-			fprintf(out_to(), "\\%c", *text);
+			fprintf(to, "\\%c", *text);
 		else
-			fputc(*text, out_to());
+			fputc(*text, to);
+}
+
+/* ---- what is of one metric ---- */
+
+struct piece {
+	FILE *to;
+	char *text;
+	size_t size;
+	UT_hash_handle hh; /* by name; in the order in which they came */
+	char name[];
+};
+
+static struct piece *pieces, *piece; /* that samples go to now; NULL: there is no memory for it */
+static int error;
+
+static struct piece *new_piece(const char *name)
+{
+	size_t n = strlen(name);
+	struct piece *p = calloc(1, sizeof(*p) + n + 1);
+	if (p && !(p->to = open_memstream(&p->text, &p->size))) {
+		free(p);
+		p = NULL;
+	}
+	if (!p)
+		return NULL;
+	memcpy(p->name, name, n);
+	HASH_ADD_KEYPTR(hh, pieces, p->name, n, p);
+	return p;
 }
 
 void exposition_begin(const struct metric *m)
 {
 	if (out_json())
 		return;
-	fprintf(out_to(), "# HELP %s ", m->name);
-	print_escaped(m->help, "");
-	fprintf(out_to(), "\n# TYPE %s %s\n", m->name, m->type);
+	HASH_FIND_STR(pieces, m->name, piece);
+	if (piece)
+		return;
+	piece = new_piece(m->name);
+	if (!piece) {
+		error = -ENOMEM;
+		return;
+	}
+	fprintf(piece->to, "# HELP %s ", m->name);
+	print_escaped(piece->to, m->help, "");
+	fprintf(piece->to, "\n# TYPE %s %s\n", m->name, m->type);
 }
+
+int exposition_end(void)
+{
+	struct piece *p, *next;
+	int r = error;
+	HASH_ITER(hh, pieces, p, next)
+	{
+		HASH_DEL(pieces, p);
+		if (fclose(p->to) == 0)
+			fwrite(p->text, 1, p->size, out_to());
+		else
+			r = -ENOMEM;
+		free(p->text);
+		free(p);
+	}
+	error = 0;
+	return r;
+}
+
+/* ---- samples ---- */
 
 static double real_of(const struct stoa_attr *a, const void *value)
 {
@@ -50,17 +109,17 @@ static double real_of(const struct stoa_attr *a, const void *value)
 	return f64;
 }
 
-static void print_value(const struct stoa_attr *a, const void *value)
+static void print_value(FILE *to, const struct stoa_attr *a, const void *value)
 {
 	double real = a->kind == STOA_F32 || a->kind == STOA_F64 ? real_of(a, value) : 0;
 	if (a->kind == STOA_BOOL)
-		fputc(*(const bool *)value ? '1' : '0', out_to());
+		fputc(*(const bool *)value ? '1' : '0', to);
 	else if (isnan(real))
-		fputs("NaN", out_to());
+		fputs("NaN", to);
 	else if (isinf(real))
-		fputs(real < 0 ? "-Inf" : "+Inf", out_to());
+		fputs(real < 0 ? "-Inf" : "+Inf", to);
 	else
-		value_print(out_to(), a, value, VALUE_BARE);
+		value_print(to, a, value, VALUE_BARE);
 }
 
 static void print_json(const struct metric *m, const char *suffix, const struct label *labels,
@@ -88,18 +147,20 @@ void exposition_value(const struct metric *m, const char *suffix, const struct l
 		print_json(m, suffix, labels, a, value);
 		return;
 	}
-	fprintf(out_to(), "%s%s", m->name, suffix);
+	if (!piece)
+		return;
+	fprintf(piece->to, "%s%s", m->name, suffix);
 	for (int i = 0; i < EXPOSITION_LABELS; i++) {
 		if (!labels[i].name)
 			continue;
-		fprintf(out_to(), "%c%s=\"", between, labels[i].name);
-		print_escaped(labels[i].value, "\"");
-		fputc('"', out_to());
+		fprintf(piece->to, "%c%s=\"", between, labels[i].name);
+		print_escaped(piece->to, labels[i].value, "\"");
+		fputc('"', piece->to);
 		between = ',';
 	}
-	fputs(between == ',' ? "} " : " ", out_to());
-	print_value(a, value);
-	fputc('\n', out_to());
+	fputs(between == ',' ? "} " : " ", piece->to);
+	print_value(piece->to, a, value);
+	fputc('\n', piece->to);
 }
 
 void exposition_uint(const struct metric *m, const char *suffix, const struct label labels[EXPOSITION_LABELS],

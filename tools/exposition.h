@@ -24,8 +24,12 @@ struct label {
 /* Letters, digits and '_'; all else in `from` becomes '_'. Returns to. */
 char *exposition_name(char *to, size_t size, const char *prefix, const char *cls, const char *attr);
 
-/* Lead the samples of a metric, which follow one another. */
+/*
+ * The samples that follow are of this metric. It may come again, of another namespace: all that is of it is printed in one
+ * piece by exposition_end, under the help that was first. An object for each sample is printed at once.
+ */
 void exposition_begin(const struct metric *m);
+int exposition_end(void); /* -ENOMEM: not all of it was printed */
 
 /* suffix: of a histogram; "" else. Labels with a NULL name are none. a: of the value, a number or bool, no array. */
 void exposition_value(const struct metric *m, const char *suffix, const struct label labels[EXPOSITION_LABELS],

@@ -301,24 +301,61 @@ static int print_attributes(struct tool *tool, const struct chosen *chosen)
 
 /* ---- all of it ---- */
 
-static int metrics(struct tool *tool, int argc, char **argv)
+static int print_one(struct tool *tool, const struct chosen *chosen)
 {
-	const struct chosen chosen = { argc, argv };
 	struct look l;
 	int r = look_take(&l, tool);
-	out_many();
 	if (r == 0) {
 		print_health(tool, &l.health);
 		print_commands(tool, &l.health);
 		print_barrier(tool, &l.barrier);
-		print_rows(tool, &chosen, &l.of[LOOK_OBJECTS], object_columns, LOOK_OBJECTS);
-		print_rows(tool, &chosen, &l.of[LOOK_METHODS], method_columns, LOOK_METHODS);
+		print_rows(tool, chosen, &l.of[LOOK_OBJECTS], object_columns, LOOK_OBJECTS);
+		print_rows(tool, chosen, &l.of[LOOK_METHODS], method_columns, LOOK_METHODS);
 		if (!tool_option(tool, "no-clients"))
-			print_rows(tool, &chosen, &l.of[LOOK_CLIENTS], client_columns, LOOK_CLIENTS);
+			print_rows(tool, chosen, &l.of[LOOK_CLIENTS], client_columns, LOOK_CLIENTS);
 		if (!tool_option(tool, "no-attributes"))
-			r = print_attributes(tool, &chosen);
+			r = print_attributes(tool, chosen);
 	}
 	look_fini(&l);
+	return r;
+}
+
+static int count_one(void *data, const char *object, const struct stoa_class *cls)
+{
+	(void)object;
+	(void)cls;
+	++*(size_t *)data;
+	return 1;
+}
+
+/* Each pattern is to choose an object, in some namespace. A status. */
+static int check_chosen(const struct tool *tool, const struct chosen *chosen)
+{
+	for (int i = 0; i < chosen->n; i++) {
+		size_t n = 0;
+		int r = 0;
+		for (size_t k = 0; r == 0 && n == 0 && k < tool->n_each; k++)
+			r = stoa_list(tool->each[k].stoa, chosen->patterns[i], count_one, &n);
+		if (r < 0)
+			return tool_fail(r);
+		if (n == 0)
+			return tool_refuse("no object of %s %s is like \"%s\"", tool->all ? "any" : "namespace",
+					   tool->all ? "namespace" : tool->namespace, chosen->patterns[i]);
+	}
+	return TOOL_DONE;
+}
+
+static int metrics(struct tool *tool, int argc, char **argv)
+{
+	const struct chosen chosen = { argc, argv };
+	int r = 0, status = check_chosen(tool, &chosen);
+	if (status != TOOL_DONE)
+		return status;
+	out_many();
+	for (size_t k = 0; r == 0 && k < tool->n_each; k++)
+		r = print_one(&tool->each[k], &chosen);
+	int ended = exposition_end();
+	r = r ? r : ended;
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }
 
@@ -338,6 +375,6 @@ const struct verb verb_metrics = {
 		"PATTERN, as the shell has it: * ? [a-z]. Attributes that are one number, or true or false, are\n"
 		"stoa_attr_CLASS_ATTRIBUTE, as last committed: a counter if the name ends in _total, else a gauge.\n",
 	.options = options,
-	.flags = TOOL_READS,
+	.flags = TOOL_READS | TOOL_ALL | TOOL_TOGETHER,
 	.most = INT_MAX,
 };

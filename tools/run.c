@@ -100,7 +100,7 @@ static void say_unwell(const struct tool *tool)
 		tool_note("%s", h.text);
 }
 
-static int attach_and_run(struct tool *tool, int argc, char **argv)
+static int attach(struct tool *tool)
 {
 	const struct verb *v = tool->verb;
 	int r = v->flags & TOOL_MONITOR ? 0 : tool_attach(tool);
@@ -108,28 +108,62 @@ static int attach_and_run(struct tool *tool, int argc, char **argv)
 		return tool_fail(r) == TOOL_GONE || r == -ENOENT ? TOOL_GONE : TOOL_REFUSED;
 	if (v->flags & TOOL_READS && tool->stoa)
 		say_unwell(tool);
-	return v->run(tool, argc, argv);
+	return TOOL_DONE;
 }
 
-static int run_each(struct tool *tool, const struct place *places, size_t n, int argc, char **argv)
+static int attach_and_run(struct tool *tool, int argc, char **argv)
+{
+	int status = attach(tool);
+	tool->each = tool;
+	tool->n_each = 1;
+	return status == TOOL_DONE ? tool->verb->run(tool, argc, argv) : status;
+}
+
+static int run_each(struct tool *tool, const struct place *live, size_t n, int argc, char **argv)
 {
 	int worst = TOOL_DONE;
-	size_t n_live = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (!places[i].live)
-			continue;
-		n_live++;
-		tool->namespace = places[i].name;
-		out_lead("namespace", places[i].name);
+		tool->namespace = live[i].name;
+		out_lead("namespace", live[i].name);
 		int status = attach_and_run(tool, argc, argv);
 		tool_detach(tool);
 		worst = status > worst ? status : worst;
 	}
 	out_lead(NULL, NULL);
-	if (n_live)
-		return worst;
-	tool_refuse("no namespace is live");
-	return TOOL_GONE;
+	return worst;
+}
+
+/* What cannot be attached to was told, and the others are looked at all the same. */
+static int run_together(struct tool *tool, const struct place *live, size_t n, int argc, char **argv)
+{
+	int worst = TOOL_DONE;
+	tool->n_each = 0;
+	tool->each = calloc(n, sizeof(*tool->each));
+	if (!tool->each)
+		return tool_refuse("out of memory");
+	for (size_t i = 0; i < n; i++) {
+		struct tool *one = &tool->each[tool->n_each];
+		*one = *tool;
+		one->namespace = live[i].name;
+		int status = attach(one);
+		tool->n_each += status == TOOL_DONE;
+		worst = status > worst ? status : worst;
+	}
+	int status = tool->n_each ? tool->verb->run(tool, argc, argv) : worst;
+	for (size_t i = 0; i < tool->n_each; i++)
+		tool_detach(&tool->each[i]);
+	free(tool->each);
+	return status > worst ? status : worst;
+}
+
+/* The live ones to the front. */
+static size_t only_live(struct place *places, size_t n)
+{
+	size_t n_live = 0;
+	for (size_t i = 0; i < n; i++)
+		if (places[i].live)
+			places[n_live++] = places[i];
+	return n_live;
 }
 
 static int run_all(struct tool *tool, int argc, char **argv)
@@ -141,7 +175,12 @@ static int run_all(struct tool *tool, int argc, char **argv)
 	int r = places_find(true, &places, &n);
 	if (r < 0)
 		return tool_refuse("cannot look for namespaces: %s", strerror(-r));
-	int status = run_each(tool, places, n, argc, argv);
+	n = only_live(places, n);
+	int status = n == 0 ? TOOL_GONE
+		     : tool->verb->flags & TOOL_TOGETHER ? run_together(tool, places, n, argc, argv)
+							 : run_each(tool, places, n, argc, argv);
+	if (n == 0)
+		tool_refuse("no namespace is live");
 	tool->namespace = NULL;
 	free(places);
 	return status;

@@ -36,6 +36,7 @@ enum { /* flags of a verb */
 	TOOL_ALL = 1 << 4,     /* takes -a: runs once for each live namespace, unless it is TOOL_ALONE */
 	TOOL_ALONE = 1 << 5,   /* is not about one namespace: nothing is attached */
 	TOOL_LONG = 1 << 6,    /* runs until it is ended: no verb for "stoa -" */
+	TOOL_TOGETHER = 1 << 7, /* with TOOL_ALL: runs once, for all that are in tool->each */
 };
 
 /* For the help of several verbs. */
@@ -86,6 +87,8 @@ struct tool {
 	struct stoa *reader, *writer; /* the handles there are */
 	struct tool_opened *opened;   /* objects that stay open, for "stoa -" */
 	bool keeps;		      /* them */
+	struct tool *each;	      /* of a verb that is TOOL_TOGETHER: for each namespace one, attached; */
+	size_t n_each;		      /* without -a this itself */
 	struct tool_sent *sent;	      /* a call may be left here instead of waiting for its answer; NULL: it waits */
 };
 

@@ -168,8 +168,6 @@ static void print_head(const struct tool *tool, const struct look *l, const stru
 
 static void print(const struct tool *tool, struct top *top, struct look *l, const struct look *before)
 {
-	if (top->redraws)
-		fputs(CLEAR, out_to());
 	out_begin(OUT_HEADED);
 	print_head(tool, l, before);
 	if (!out_json()) {
@@ -180,7 +178,7 @@ static void print(const struct tool *tool, struct top *top, struct look *l, cons
 		print_table(top, &l->of[i], (enum look_of)i);
 	if (out_json())
 		out_end();
-	if (!out_json() && !top->redraws && top->looks != 1)
+	if (!out_json() && (tool->all || (!top->redraws && top->looks != 1)))
 		fputc('\n', out_to());
 	fflush(out_to());
 }
@@ -195,32 +193,46 @@ static void rest(double seconds)
 }
 
 /* The barrier as it was counted is kept for the next look: of the one that is shown it is the difference. */
-static int look_on(const struct tool *tool, struct top *top)
+static int look_again(const struct tool *tool, struct top *top, struct look *before)
 {
-	struct look before, now;
-	int r = look_take(&before, tool);
-	for (double i = 0; r == 0 && !ferror(out_to()) && (top->looks == 0 || i < top->looks); i++) {
-		rest(i == 0 && top->redraws && top->interval > FIRST ? FIRST : top->interval);
-		r = look_take(&now, tool);
-		struct stoa_barrier counted = now.barrier;
-		if (r == 0) {
-			look_compare(&now, &before);
-			print(tool, top, &now, &before);
-		}
-		look_fini(&before);
-		before = now;
-		before.barrier = counted;
+	struct look now;
+	int r = look_take(&now, tool);
+	struct stoa_barrier counted = now.barrier;
+	if (r == 0) {
+		look_compare(&now, before);
+		print(tool, top, &now, before);
 	}
-	look_fini(&before);
+	look_fini(before);
+	*before = now;
+	before->barrier = counted;
 	return r;
 }
 
-/* As many of each table as the terminal has room for. */
-static size_t lines_of_terminal(void)
+/* before: zeroed, of each namespace. */
+static int look_on(const struct tool *tool, struct top *top, struct look *before)
+{
+	int r = 0;
+	for (size_t k = 0; r == 0 && k < tool->n_each; k++)
+		r = look_take(&before[k], &tool->each[k]);
+	for (double i = 0; r == 0 && !ferror(out_to()) && (top->looks == 0 || i < top->looks); i++) {
+		rest(i == 0 && top->redraws && top->interval > FIRST ? FIRST : top->interval);
+		if (top->redraws)
+			fputs(CLEAR, out_to());
+		for (size_t k = 0; r == 0 && k < tool->n_each; k++)
+			r = look_again(&tool->each[k], top, &before[k]);
+	}
+	for (size_t k = 0; k < tool->n_each; k++)
+		look_fini(&before[k]);
+	return r;
+}
+
+/* As many of each table as the terminal has room for, for n namespaces. */
+static size_t lines_of_terminal(size_t n)
 {
 	struct winsize size;
-	int lines = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row ? size.ws_row : 24;
-	return lines > 16 ? (size_t)(lines - 10) / LOOKS_OF : 2;
+	size_t lines = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row ? size.ws_row : 24;
+	lines /= n;
+	return lines > 16 ? (lines - 10) / LOOKS_OF : 2;
 }
 
 static int read_order(const struct tool *tool, struct top *top)
@@ -249,8 +261,10 @@ static int top(struct tool *tool, int argc, char **argv)
 	how.interval = how.interval > 0 ? how.interval : once ? 1 : 2;
 	how.looks = once ? 1 : how.looks;
 	how.redraws = !once && !out_json() && isatty(STDOUT_FILENO);
-	how.lines = lines > 0 ? (size_t)lines : how.redraws ? lines_of_terminal() : SIZE_MAX;
-	int r = look_on(tool, &how);
+	how.lines = lines > 0 ? (size_t)lines : how.redraws ? lines_of_terminal(tool->n_each) : SIZE_MAX;
+	struct look *before = calloc(tool->n_each, sizeof(*before));
+	int r = before ? look_on(tool, &how, before) : -ENOMEM;
+	free(before);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }
 
@@ -274,5 +288,5 @@ const struct verb verb_top = {
 		"are estimates, from the calls that are timed, about one of 64. Waits are those of reads for pending\n"
 		"writes: half of them, and 99 of 100, were shorter than this. Read-only clients do not count theirs.\n",
 	.options = options,
-	.flags = TOOL_READS | TOOL_LONG,
+	.flags = TOOL_READS | TOOL_LONG | TOOL_ALL | TOOL_TOGETHER,
 };
