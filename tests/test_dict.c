@@ -181,7 +181,7 @@ static void numbers_are_added_under_a_key(void)
 
 static void keys_keep_the_order_in_which_they_came(void)
 {
-	struct dict_entry last = { 0 };
+	struct dict_item last = { 0 };
 	start();
 	json_is(&dict_keys_row, "[]");
 	json_is(&dict_items_row, "{}");

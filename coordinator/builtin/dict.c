@@ -162,21 +162,19 @@ static int dict_update(struct dict *self, const struct dict_json *args, stoa_non
 	return json_read(&args->json, true, put_one, table_of(self));
 }
 
-static int show(const struct table_entry *e, struct dict_entry *ret)
+static int show(const struct table_entry *e, stoa_text *ret_key, struct stoa_any *ret_value)
 {
-	ret->part = e->part;
-	ret->after = e->came;
-	int r = any_get(&e->value, &ret->value);
-	return r ? r : stoa_text_set_n(&ret->key, e->key, e->key_size);
+	int r = any_get(&e->value, ret_value);
+	return r ? r : stoa_text_set_n(ret_key, e->key, e->key_size);
 }
 
-static int dict_popitem(struct dict *self, const stoa_none *args, struct dict_entry *ret)
+static int dict_popitem(struct dict *self, const stoa_none *args, struct dict_item *ret)
 {
 	struct table_entry e;
 	(void)args;
 	if (!table_newest(table_of(self), &e))
 		return stoa_fail(-ENOENT, "the dict is empty");
-	int r = show(&e, ret);
+	int r = show(&e, &ret->key, &ret->value);
 	return r ? r : table_drop(table_of(self), &e);
 }
 
@@ -190,7 +188,11 @@ static int dict_clear(struct dict *self, const stoa_none *args, stoa_none *ret)
 static int dict_next(struct dict *self, const struct dict_place *args, struct dict_entry *ret)
 {
 	struct table_entry e;
-	return table_next(table_of(self), args->part, args->after, &e) ? show(&e, ret) : 0;
+	if (!table_next(table_of(self), args->part, args->after, &e))
+		return 0;
+	ret->part = e.part;
+	ret->after = e.came;
+	return show(&e, &ret->key, &ret->value);
 }
 
 /* ---- all of it ---- */
@@ -249,7 +251,7 @@ STOA_METHOD(dict, contains, dict_key, dict_done, .doc = "is there such a key?");
 STOA_METHOD(dict, cas, dict_exchange, dict_done, WRITES, .doc = "value under key if expected is there; none: no key");
 STOA_METHOD(dict, add, dict_amount, dict_number, WRITES, .doc = "add n to the whole number under key, or to 0");
 STOA_METHOD(dict, update, dict_json, stoa_none, WRITES, .doc = "put all of a JSON object");
-STOA_METHOD(dict, popitem, stoa_none, dict_entry, WRITES, .doc = "take away the key that came last");
+STOA_METHOD(dict, popitem, stoa_none, dict_item, WRITES, .doc = "take away the key that came last");
 STOA_METHOD(dict, clear, stoa_none, stoa_none, WRITES, .doc = "take away all");
 STOA_METHOD(dict, keys, stoa_none, dict_json, .ret_max = JSON_MAX, .doc = "all keys, as they came: a JSON array");
 STOA_METHOD(dict, values, stoa_none, dict_json, .ret_max = JSON_MAX, .doc = "all values: a JSON array");

@@ -103,7 +103,7 @@ STOA_STUB(dict, contains, struct dict_key, struct dict_done);
 STOA_STUB(dict, cas, struct dict_exchange, struct dict_done); /* compare and set: kind and bytes must be the same */
 STOA_STUB(dict, add, struct dict_amount, struct dict_number); /* to an i64, or to none as 0. -EOVERFLOW, -EINVAL */
 STOA_STUB(dict, update, struct dict_json, stoa_none); /* from a JSON object: all or nothing */
-STOA_STUB(dict, popitem, stoa_none, struct dict_entry); /* the key that came last; looks at all. -ENOENT: none */
+STOA_STUB(dict, popitem, stoa_none, struct dict_item); /* the key that came last; looks at all. -ENOENT: none */
 STOA_STUB(dict, clear, stoa_none, stoa_none);
 STOA_STUB(dict, keys, stoa_none, struct dict_json); /* a JSON array; looks at all. -EMSGSIZE: over 4 MiB: use next */
 STOA_STUB(dict, values, stoa_none, struct dict_json);
