@@ -176,7 +176,9 @@ int proxy_find_view(struct stoa *s, const char *name, const struct class_view **
 		if (strncmp(space_class(&s->space, n)->name, name, LAYOUT_NAME) == 0)
 			r = view_get(s, n, ret);
 	pthread_mutex_unlock(&s->mutex);
-	return r == -ENOENT ? error_set(r, "the coordinator of namespace %s has no class %s", s->name, name) : r;
+	return r == -ENOENT ? error_set(r, "the coordinator of namespace %s has no class %s", s->name,
+					*name ? name : "\"\"")
+			    : r;
 }
 
 int stoa_find_class(struct stoa *s, const char *name, const struct stoa_class **ret)

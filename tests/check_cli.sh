@@ -26,7 +26,22 @@ expect 0 '{"object":"hits","attribute":"value","value":52}' get --json hits.valu
 expect 1 'stoa: no object nix in namespace default' show nix
 expect 1 'stoa: no object nix in namespace default' get nix.value
 expect 1 'stoa: class counter has no attribute valeu; did you mean value?' get hits.valeu
-expect_like 2 'stoa: hits is not OBJECT.ATTRIBUTE*' get hits
+expect_like 2 'stoa: "hits" is not OBJECT.ATTRIBUTE
+*' get hits
+expect_like 2 'stoa: "" is not OBJECT.ATTRIBUTE
+*' get ''
+long=$(printf '%064d' 0)
+expect_like 2 "stoa: in \"$long.value\" the name of the object is longer than 63 bytes
+*" get "$long.value"
+expect_like 2 "stoa: in \"$long.value=1\" the name of the object is longer than 63 bytes
+*" set "$long.value=1"
+expect 1 'stoa: class counter has no method ""' call hits ''
+expect 1 'stoa: the coordinator of namespace default has no class ""' create x ''
+expect_like 2 'stoa: there is no verb ""
+*' ''
+expect 1 'stoa: cannot open "": No such file or directory' load ''
+expect 1 'stoa: cannot make "": No such file or directory' dump ''
+expect 1 'stoa: nothing is left over of a namespace ""' clean ''
 expect_like 2 'stoa: get takes OBJECT.ATTRIBUTE...; there are 0 operands*' get
 
 # ---- call, cast ----
@@ -77,8 +92,14 @@ expect 0 '' call d put key value.text=5
 expect 0 '{"value":"5"}' call --json d get key
 expect 0 '' call d put key value.blob=0x00ff
 expect 0 0x00ff call d get key
-expect 0 '' call d get none
-expect 0 '{"value":null}' call --json d get none
+expect 4 '' call d get none
+expect 4 '' call --json d get none
+[ "$(stoa call --json d get none; stoa call d get none | wc -c)" = '{"value":null}
+0' ] || fail "no value is printed"
+expect 0 '' call d put key '""'
+expect 0 '' call d get key
+[ "$(stoa call d get key | wc -c)" = 1 ] || fail "an empty text is not printed"
+expect 0 '' call d put key value.blob=0x00ff
 expect 0 else call d get none else
 expect 0 true call d cas key value=1 expected.blob=0x00ff
 expect 0 '{"key": 1}' call d items
@@ -87,9 +108,7 @@ expect 1 'stoa: the value is missing' call d put key
 expect_like 1 '*takes key:text, value:any; value.kind is given twice' call d put key value=1 value=2
 expect_like 1 '*; "x" is not a number' call d put key value.i64=x
 expect 0 'key: "key"
-value: 1
-part: 2805
-after: 1' call d popitem
+value: 1' call d popitem
 expect 0 0 get d.len
 expect 0 '' remove d
 
@@ -99,7 +118,7 @@ expect 0 '' set hits.value=1 hits.value=8
 expect 0 8 get hits.value
 expect 1 'stoa: attribute value of object hits is i64; "x" is not a number' set hits.value=9 hits.value=x
 expect 0 8 get hits.value
-expect_like 2 'stoa: hits.value is not OBJECT.ATTRIBUTE=VALUE*' set hits.value
+expect_like 2 'stoa: "hits.value" is not OBJECT.ATTRIBUTE=VALUE*' set hits.value
 expect_like 1 'stoa: *hits*' create hits counter 1
 expect 0 '' create --open hits counter 1
 expect 0 8 get hits.value

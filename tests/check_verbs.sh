@@ -103,8 +103,8 @@ hits.value    1' get web-2.value 'h?ts.v*'
 expect 0 'e.timer.total  0
 e.timer.at.x   0' get 'e.timer*'
 json 0 'sorted((l["object"], l["value"]) for l in lines) == [("hits", 1), ("web-1", 5), ("web-2", 60)]' --json get '*.value'
-expect 1 'stoa: no object of namespace one is like x*' get 'x*.value'
-expect 1 'stoa: no attribute is like web-*.x' get 'web-*.x'
+expect 1 'stoa: no object of namespace one is like "x*"' get 'x*.value'
+expect 1 'stoa: no attribute is like "web-*.x"' get 'web-*.x'
 expect_like 0 'web-1: counter, version*
   value  i64 writable  5  *
 

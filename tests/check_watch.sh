@@ -78,7 +78,10 @@ expect 0 '' -t 10 watch --until hits.value==3
 expect 0 '' -t 10 watch --until 'hits.value!=4'
 expect 0 '' -t 10 watch --until 'hits.value<=3'
 expect 1 'stoa: timed out' -t 0.3 watch --until 'hits.value<3'
-expect 1 'stoa: timed out' -t 0.3 watch --until 'none.value<3'
+expect 1 'stoa: timed out; object none was never there' -t 0.3 watch --until 'none.value<3'
+expect_like 0 'stoa: note: object none was never there' -t 0.3 watch hits none
+expect_like 2 'stoa: "" is not OBJECT or OBJECT.ATTRIBUTE
+*' watch ''
 expect 0 '' -t 0.3 watch hits
 expect 0 '' create e every
 expect 0 '' set e.note=done e.f64=0.5 e.i8=-3

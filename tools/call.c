@@ -43,7 +43,7 @@ static void print_json(const struct stoa_struct *s, const char *values)
 		out_end();
 }
 
-/* One field bare; several with their names, a line each. */
+/* One field bare, if it has a value; several with their names, a line each. */
 static void print_result(const struct stoa_struct *s, const char *values)
 {
 	bool bare = n_shown(s) == 1;
@@ -55,8 +55,15 @@ static void print_result(const struct stoa_struct *s, const char *values)
 			value_print(out_to(), a, values + a->offset, bare ? VALUE_BARE : VALUE_SHOWN);
 		else if (!bare)
 			fputs("null", out_to());
-		fputc('\n', out_to());
+		if (a || !bare)
+			fputc('\n', out_to());
 	}
+}
+
+/* An empty queue has no first, which is no empty text either: in the shell the exit status tells. */
+static bool is_nothing(const struct stoa_struct *s, const char *values)
+{
+	return out_style() != OUT_ANSWER && n_shown(s) == 1 && !shown(s, 0, values);
 }
 
 static int print(int r, const struct stoa_method *method, const void *result)
@@ -67,7 +74,7 @@ static int print(int r, const struct stoa_method *method, const void *result)
 		print_json(method->ret, result);
 	else
 		print_result(method->ret, result);
-	return TOOL_DONE;
+	return is_nothing(method->ret, result) ? TOOL_NOTHING : TOOL_DONE;
 }
 
 static int submit(struct tool *tool, struct stoa_proxy *proxy, const struct stoa_method *method, const void *args,
@@ -149,7 +156,8 @@ const struct verb verb_call = {
 	.operands = "OBJECT METHOD [ARGUMENT]...",
 	.example = "call hits add 10",
 	.doc = "call a method and print its result",
-	.more = "Arguments are given in order, or as NAME=VALUE.\n" TOOL_VALUES_TEXT,
+	.more = "Arguments are given in order, or as NAME=VALUE.\n" TOOL_VALUES_TEXT
+		"Exit status 4, and no line: the result has no value, as of a get from an empty queue.\n",
 	.flags = TOOL_VALUES,
 	.least = 2,
 	.most = INT_MAX,

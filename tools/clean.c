@@ -136,7 +136,7 @@ static int check_named(const struct place *places, size_t n, int argc, char **ar
 			return tool_refuse("namespace %s is live, of pid %d: not touched; stoa -n %s stop ends it", argv[i],
 					   (int)(places[k].coordinator ? places[k].coordinator : places[k].guardian), argv[i]);
 		if (k == n && !tool_is_pattern(argv[i]))
-			return tool_refuse("nothing is left over of a namespace %s", argv[i]);
+			return tool_refuse("nothing is left over of a namespace %s", tool_word(argv[i]));
 	}
 	return TOOL_DONE;
 }

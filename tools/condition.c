@@ -29,8 +29,7 @@ int condition_parse(const struct tool *tool, const char *text, struct condition 
 	while (i < n && strncmp(at, operators[i].text, strlen(operators[i].text)) != 0)
 		i++;
 	if (i == n || !tool_split(text, ret->object, &attr) || attr >= at || at - attr > STOA_NAME_MAX)
-		return tool_misuse(tool, "\"%s\" is not OBJECT.ATTRIBUTE>=VALUE, or with another of == != < <= >",
-				   text);
+		return tool_misread(tool, text, "OBJECT.ATTRIBUTE>=VALUE, or with another of == = != < <= >");
 	memcpy(ret->attr, attr, (size_t)(at - attr));
 	ret->is = operators[i].is;
 	ret->text = at + strlen(operators[i].text);

@@ -26,7 +26,7 @@ static bool is_standard(const struct tool *tool, const char *path)
 
 static int cannot(const char *what, const char *path)
 {
-	return tool_refuse("cannot %s %s: %s", what, path, strerror(errno));
+	return tool_refuse("cannot %s %s: %s", what, tool_word(path), strerror(errno));
 }
 
 static int target_open(const struct tool *tool, struct target *t)

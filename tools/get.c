@@ -60,7 +60,7 @@ static int want_of_all(struct asked *a, const char *text, const char *object, co
 	if (status != TOOL_DONE || a->n > before)
 		return status;
 	tool_doubt();
-	return tool_refuse("no attribute is like %s", text);
+	return tool_refuse("no attribute is like \"%s\"", text);
 }
 
 static int ask(struct asked *a, struct tool *tool, const char *text)
@@ -68,7 +68,7 @@ static int ask(struct asked *a, struct tool *tool, const char *text)
 	char object[STOA_NAME_MAX + 1];
 	const char *name;
 	if (!tool_split(text, object, &name))
-		return tool_misuse(tool, "%s is not OBJECT.ATTRIBUTE", text);
+		return tool_misread(tool, text, "OBJECT.ATTRIBUTE");
 	int status = readings_add(&a->readings, tool, object);
 	if (status != TOOL_DONE)
 		return status;

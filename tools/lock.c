@@ -52,8 +52,9 @@ static void run_command(char **argv, const sigset_t *mask, pid_t parent)
 	signal(SIGQUIT, SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(argv[0], argv);
-	fprintf(stderr, "stoa: cannot run %s: %s\n", argv[0], strerror(errno));
-	_exit(errno == ENOENT ? NO_COMMAND : CANNOT_RUN);
+	int code = errno;
+	tool_refuse("cannot run %s: %s", tool_word(argv[0]), strerror(code));
+	_exit(code == ENOENT ? NO_COMMAND : CANNOT_RUN);
 }
 
 /*

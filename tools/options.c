@@ -63,7 +63,8 @@ static void print_verbs(void)
 	      "  -t, --timeout=SECONDS  how long to wait for anything (5); readers wait 1 s for a namespace\n"
 	      "      --json             an object a line, for programs\n"
 	      "      --help, --version  stoa VERB --help tells more about a verb\n\n"
-	      "Exit status: 0 done, 1 refused, 2 wrong usage, 3 no such namespace or its coordinator is gone.\n"
+	      "Exit status: 0 done, 1 refused, 2 wrong usage, 3 no such namespace or its coordinator is gone;\n"
+	      "of call, 4: the result has no value.\n"
 	      "Example: stoa create hits counter 42; stoa call hits add 10; stoa get hits.value\n"
 	      "See stoa(1).\n",
 	      out_to());

@@ -73,7 +73,7 @@ static int add_matching(struct readings *r, struct tool *tool, const char *patte
 	int e = stoa_list(tool->stoa, pattern, add_match, &m);
 	if (e < 0)
 		return tool_fail(e);
-	return m.n ? m.status : tool_refuse("no object of namespace %s is like %s", tool->namespace, pattern);
+	return m.n ? m.status : tool_refuse("no object of namespace %s is like \"%s\"", tool->namespace, pattern);
 }
 
 int readings_add(struct readings *r, struct tool *tool, const char *pattern)

@@ -27,9 +27,9 @@ static const struct verb *find_verb(const struct tool *tool, const char *name)
 			return *v;
 	const char *near = nearest(name, strlen(name), each_verb, tool_verbs);
 	if (near)
-		tool_misuse(tool, "there is no verb %s; did you mean %s?", name, near);
+		tool_misuse(tool, "there is no verb %s; did you mean %s?", tool_word(name), near);
 	else
-		tool_misuse(tool, "there is no verb %s", name);
+		tool_misuse(tool, "there is no verb %s", tool_word(name));
 	return NULL;
 }
 

@@ -74,7 +74,7 @@ static void become(char **argv, const char *namespace, pid_t parent, const sigse
 		execvp(argv[0], argv);
 	}
 	int code = errno;
-	tool_refuse("cannot run %s: %s", argv[0], strerror(code));
+	tool_refuse("cannot run %s: %s", tool_word(argv[0]), strerror(code));
 	_exit(code == ENOENT ? RUN_NOT_FOUND : RUN_CANNOT);
 }
 

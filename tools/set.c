@@ -35,7 +35,7 @@ static int read_one(struct tool *tool, const char *text, struct assignment *a)
 	char object[STOA_NAME_MAX + 1], name[STOA_NAME_MAX + 1];
 	const char *attr, *equals = strchr(text, '=');
 	if (!equals || !tool_split(text, object, &attr) || attr >= equals || equals - attr > STOA_NAME_MAX)
-		return tool_misuse(tool, "%s is not OBJECT.ATTRIBUTE=VALUE", text);
+		return tool_misread(tool, text, "OBJECT.ATTRIBUTE=VALUE");
 	snprintf(name, sizeof(name), "%.*s", (int)(equals - attr), attr);
 	int status = tool_open(tool, object, &a->proxy);
 	if (status != TOOL_DONE)

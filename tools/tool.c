@@ -48,6 +48,11 @@ int tool_fail(int code)
 	return exit_status(code);
 }
 
+const char *tool_word(const char *word)
+{
+	return *word ? word : "\"\"";
+}
+
 int tool_refuse(const char *format, ...)
 {
 	va_list args;
@@ -248,6 +253,14 @@ bool tool_split(const char *text, char object[STOA_NAME_MAX + 1], const char **r
 	return true;
 }
 
+int tool_misread(const struct tool *tool, const char *text, const char *form)
+{
+	if (strcspn(text, ".") > STOA_NAME_MAX)
+		return tool_misuse(tool, "in \"%s\" the name of the object is longer than %d bytes", text,
+				   STOA_NAME_MAX);
+	return tool_misuse(tool, "\"%s\" is not %s", text, form);
+}
+
 /* ---- names ---- */
 
 static const char *each_attr(const void *data, size_t i)
@@ -266,9 +279,9 @@ static void say_unknown(const struct stoa_class *cls, const char *what, const ch
 {
 	tool_doubt();
 	if (near)
-		tool_refuse("class %s has no %s %s; did you mean %s?", cls->name, what, name, near);
+		tool_refuse("class %s has no %s %s; did you mean %s?", cls->name, what, tool_word(name), near);
 	else
-		tool_refuse("class %s has no %s %s", cls->name, what, name);
+		tool_refuse("class %s has no %s %s", cls->name, what, tool_word(name));
 }
 
 const struct stoa_attr *tool_find_attr(const struct stoa_class *cls, const char *name)

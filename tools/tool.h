@@ -26,6 +26,7 @@ enum tool_status {
 	TOOL_USAGE,
 	TOOL_GONE,
 	TOOL_UNKNOWN = 3,
+	TOOL_NOTHING, /* of call alone: what it asked for has no value */
 };
 
 enum { /* flags of a verb */
@@ -137,8 +138,9 @@ int tool_try_open(struct tool *tool, const char *object, struct stoa_proxy **ret
 void tool_close(struct tool *tool, struct stoa_proxy *proxy); /* NULL is allowed */
 void tool_forget(struct tool *tool); /* what stays open */
 
-/* "OBJECT.ATTR" taken apart at the first dot. object is a buffer. False: it has another form. */
+/* "OBJECT.ATTR" taken apart at the first dot. object is a buffer. False: it has another form, to be said. */
 bool tool_split(const char *text, char object[STOA_NAME_MAX + 1], const char **ret_attr);
+int tool_misread(const struct tool *tool, const char *text, const char *form);
 bool tool_is_pattern(const char *text); /* has * ? or [ */
 
 /* The row of an attribute or method; NULL: there is none, and it was said, with the nearest name. */
@@ -162,6 +164,7 @@ void tool_doubt(void);
 /* Print an error of our own. */
 int tool_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int tool_misuse(const struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *tool_word(const char *word); /* for an error: as it is; an empty one is "" */
 void tool_errors_to(FILE *to); /* all of these go there, each on one line; NULL: to standard error again */
 FILE *tool_errors(void);
 

@@ -30,6 +30,8 @@ struct watching {
 	bool initial;	  /* print what is there first */
 	int64_t pause;	  /* between looks at an object, ns */
 	int64_t deadline; /* CLOCK_MONOTONIC; INT64_MAX: none */
+	const struct target *targets;
+	int n;
 };
 
 /* What one thread follows. */
@@ -41,6 +43,7 @@ struct target {
 	pthread_t thread;
 	bool running;
 	bool was_absent; /* it came while we watched: its first state is a change */
+	bool was_there;	 /* under the lock */
 };
 
 struct seen {
@@ -81,11 +84,30 @@ static void end(struct watching *w, int status)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* A misspelt object is waited for, and only in the end it shows. */
+static const char *never_there(const struct watching *w)
+{
+	for (int i = 0; i < w->n; i++)
+		if (!w->targets[i].was_there)
+			return w->targets[i].object;
+	return NULL;
+}
+
+static int time_out(const struct watching *w)
+{
+	const char *absent = never_there(w);
+	if (w->awaits)
+		return absent ? tool_refuse("timed out; object %s was never there", absent) : tool_refuse("timed out");
+	if (absent)
+		tool_note("object %s was never there", absent);
+	return TOOL_DONE;
+}
+
 static bool has_ended(struct watching *w)
 {
 	pthread_mutex_lock(&w->lock);
 	if (!w->ended && now(CLOCK_MONOTONIC) >= w->deadline)
-		end_locked(w, w->awaits ? tool_refuse("timed out") : TOOL_DONE);
+		end_locked(w, time_out(w));
 	bool ended = w->ended;
 	pthread_mutex_unlock(&w->lock);
 	return ended;
@@ -289,6 +311,13 @@ static int follow_object(struct target *t, struct stoa_proxy *proxy)
 	return r;
 }
 
+static void was_there(struct target *t)
+{
+	pthread_mutex_lock(&t->w->lock);
+	t->was_there = true;
+	pthread_mutex_unlock(&t->w->lock);
+}
+
 static void *run_target(void *data)
 {
 	struct target *t = data;
@@ -298,6 +327,7 @@ static void *run_target(void *data)
 		int r = stoa_open(tool->stoa, t->object, NULL, t->was_absent ? step(t->w) : STOA_NOWAIT, &proxy);
 		bool there = r == 0;
 		if (there) {
+			was_there(t);
 			r = follow_object(t, proxy);
 			stoa_close(proxy);
 		}
@@ -314,12 +344,12 @@ static void *run_target(void *data)
 
 static int read_target(const struct tool *tool, const char *text, struct target *t)
 {
-	if (!strchr(text, '.') && strlen(text) <= STOA_NAME_MAX) {
+	if (*text && !strchr(text, '.') && strlen(text) <= STOA_NAME_MAX) {
 		strcpy(t->object, text);
 		return TOOL_DONE;
 	}
 	return tool_split(text, t->object, &t->attr) ? TOOL_DONE
-						     : tool_misuse(tool, "%s is not OBJECT or OBJECT.ATTRIBUTE", text);
+						     : tool_misread(tool, text, "OBJECT or OBJECT.ATTRIBUTE");
 }
 
 static int read_targets(const struct tool *tool, struct watching *w, struct condition *until, int argc, char **argv,
@@ -369,6 +399,8 @@ static void init_locks(struct watching *w)
 static int run_targets(struct watching *w, struct target *targets, int n)
 {
 	init_locks(w);
+	w->targets = targets;
+	w->n = n;
 	for (int i = 0; i < n; i++) {
 		int r = pthread_create(&targets[i].thread, NULL, run_target, &targets[i]);
 		targets[i].running = r == 0;
@@ -410,7 +442,7 @@ static const struct verb_option options[] = {
 	{ .name = "until",
 	  .letter = 'u',
 	  .value = "CONDITION",
-	  .doc = "end when it holds: OBJECT.ATTRIBUTE>=VALUE, == != < <= >" },
+	  .doc = "end when it holds: OBJECT.ATTRIBUTE>=VALUE, == = != < <= >" },
 	{ 0 },
 };
 
