@@ -38,6 +38,8 @@ __all__ = ["Change", "Command", "Error", "Evicted", "Exists", "Gone", "Group", "
            "MethodError", "Namespace", "NotAllowed", "NotFound", "Object", "Rejection", "Removed", "Rendezvous",
            "Snapshot", "Stamp", "Timeout", "WouldBlock", "attach", "start"]
 
+__version__ = "0.1.0"
+
 _NAME = 64
 _TEXT = 256
 _ALL = 0xffffffff
@@ -1159,7 +1161,7 @@ class Namespace:
 
 
 def _default_name(name):
-    return name or os.environ.get("STOA_NAMESPACE") or "default"
+    return os.environ.get("STOA_NAMESPACE") or "default" if name is None else name
 
 
 def _options(timeout, flags):

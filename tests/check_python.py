@@ -248,6 +248,8 @@ class Values(Base):
                 (stoa.NotFound, FileNotFoundError, 2, lambda: self.ns.open("nothing")),
                 (stoa.NotFound, FileNotFoundError, 2, lambda: self.ns.create("x", "nothing")),
                 (stoa.NotFound, FileNotFoundError, 2, lambda: stoa.attach("nothing", timeout=0)),
+                (stoa.Error, OSError, 22, lambda: stoa.attach("")),
+                (stoa.Error, OSError, 22, lambda: stoa.start("")),
                 (stoa.Exists, FileExistsError, 17, lambda: self.ns.create("hits", "counter", exclusive=True)),
                 (stoa.NotAllowed, PermissionError, 1, lambda: setattr(self.other, "fixed", 1)),
                 (stoa.MethodError, OSError, 22, self.other.fail)):

@@ -25,6 +25,10 @@ mkdir -m 700 "$dir/stoa"
 export STOA_DIR="$dir/stoa" STOA_LIBRARY="$lib" PYTHONPATH="$srcdir/python" PYTHONDONTWRITEBYTECODE=1
 export PEER="$builddir/tests/python_peer"
 
+grep -q "^AC_INIT(\[stoa\], \[$("$python" -c 'import stoa; print(stoa.__version__)')\])" "$srcdir/configure.ac" || {
+	echo "stoa.__version__ is not that of configure.ac"
+	exit 1
+}
 "$python" "$srcdir/tests/check_python.py" layout >"$dir/layout.c"
 ${CC:-cc} -std=gnu11 -fsyntax-only -Werror -I"$srcdir/include" "$dir/layout.c"
 
