@@ -167,6 +167,20 @@ expect 1 'stoa: no object web_2 in namespace one; did you mean web-2?' remove we
 expect_like 2 'stoa: --peak is no option here; did you mean --peek?*' get --peak hits.value
 expect_like 2 'stoa: --open comes after its verb*' --open list
 
+# ---- remove by pattern ----
+
+for i in 1 2 3 4; do
+	expect 0 '' create gone-$i counter
+done
+expect 1 'stoa: no object of namespace one is like "gine-*"' remove 'gone-*' 'gine-*'
+expect 0 'gone-1
+gone-3
+gone-4' remove 'gone-[134]' gone-4
+json 0 'lines == [{"removed": "gone-2"}]' --json remove 'gon*'
+expect 1 'stoa: no object of namespace one is like "gon*"' remove 'gon*'
+expect 0 '' create gone-5 counter
+[ "$(echo "remove 'gone-*'" | "$builddir/stoa" -)" = 'ok [{"removed":"gone-5"}]' ] || fail "remove of stoa -"
+
 # ---- colours: on a terminal only, and not where they are not wanted ----
 
 escape=$(printf '\033')

@@ -1,5 +1,5 @@
 /*
- * create.c: stoa create and stoa remove.
+ * create.c: stoa create.
  */
 #include <errno.h>
 #include <limits.h>
@@ -69,27 +69,5 @@ const struct verb verb_create = {
 	.options = create_options,
 	.flags = TOOL_VALUES,
 	.least = 2,
-	.most = INT_MAX,
-};
-
-static int remove_all(struct tool *tool, int argc, char **argv)
-{
-	for (int i = 0; i < argc; i++) {
-		int r = stoa_remove(tool->stoa, argv[i], tool->timeout);
-		if (r < 0)
-			return r == -ENOENT ? tool_fail_object(tool, argv[i]) : tool_fail(r);
-		out_done("removed", argv[i]);
-	}
-	return TOOL_DONE;
-}
-
-const struct verb verb_remove = {
-	.name = "remove",
-	.run = remove_all,
-	.operands = "OBJECT...",
-	.example = "remove hits",
-	.doc = "remove objects",
-	.flags = TOOL_BRIEF,
-	.least = 1,
 	.most = INT_MAX,
 };
