@@ -84,7 +84,7 @@ int client_init(struct coordinator *c)
 	r = r ? r : watch(c, c->signal_fd, ON_SIGNAL, 0);
 	r = r ? r : former_load(c);
 	for (uint32_t i = 0; r == 0 && i < c->n_formers; i++)
-		r = watch(c, c->formers[i].pid_fd, ON_FORMER, i);
+		r = c->formers[i].number ? watch(c, c->formers[i].pid_fd, ON_FORMER, i) : 0;
 	for (uint32_t i = 0; r == 0 && i < ns->roster.n_clients; i++)
 		if (ns->roster.clients[i].used)
 			r = client_watch(c, i);

@@ -11,6 +11,7 @@
 
 #include "coordinator/lanes.h"
 #include "coordinator/leave.h"
+#include "src/error.h"
 
 static bool is_client(const struct coordinator *c, uint64_t number)
 {
@@ -20,28 +21,67 @@ static bool is_client(const struct coordinator *c, uint64_t number)
 	return found;
 }
 
-/* A pidfd of the process that had this lane, if it lives; -1: it does not. */
-static int open_owner(const struct coordinator *c, const struct lane_row *row)
+/* What could not be told for want of descriptors or memory. 0: it could. */
+static int untold(const struct coordinator *c, pid_t pid)
 {
-	int fd = row->started ? (int)syscall(SYS_pidfd_open, row->owner, 0) : -1;
-	if (fd >= 0 && process_started(c->proc_fd, row->owner) != row->started)
-		process_close(&fd);
-	return fd;
+	if (errno != EMFILE && errno != ENFILE && errno != ENOMEM)
+		return 0;
+	return error_set(-errno,
+			 "no descriptor is left for process %d, a client of the coordinator before, and %u others of these; "
+			 "raise the limit of open files (ulimit -n)",
+			 (int)pid, c->n_formers);
 }
 
-int former_load(struct coordinator *c)
+/* A pidfd of the process that had this lane, if it lives; -1: it does not. -EMFILE and the like: who knows. */
+static int open_owner(const struct coordinator *c, const struct lane_row *row)
 {
-	c->formers = calloc(space_lanes(c->space), sizeof(*c->formers));
-	for (uint32_t i = 0; c->formers && i < space_lanes(c->space); i++) {
+	errno = 0;
+	int fd = row->started ? (int)syscall(SYS_pidfd_open, row->owner, 0) : -1;
+	if (fd >= 0 && process_started(c->proc_fd, row->owner) == row->started)
+		return fd;
+	int r = untold(c, row->owner);
+	process_close(&fd);
+	return r ? r : -1;
+}
+
+/* Those whose processes live. */
+static int find_living(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < space_lanes(c->space); i++) {
 		const struct lane_row *row = space_lane(c->space, i);
 		if (!lane_is_known(c, i) || row->number == 0 || is_client(c, row->number) ||
 		    former_is_there(c, row->number))
 			continue;
 		int fd = open_owner(c, row);
+		if (fd < -1)
+			return fd;
 		if (fd >= 0)
 			c->formers[c->n_formers++] = (struct former){ row->number, row->owner, fd };
 	}
-	return c->formers ? 0 : -ENOMEM;
+	return 0;
+}
+
+/* Of these, who detached while nobody served. */
+static void forget_left(struct coordinator *c)
+{
+	for (uint32_t i = 0; i < space_lanes(c->space); i++) {
+		const struct server_lane *lane = former_had_lane(c, i) ? lanes_get(c, i) : NULL;
+		const struct lane_head *head = lane ? lane->base : NULL;
+		if (!head || !atomic_load(&head->left)) /* pairs with stoa_detach */
+			continue;
+		uint64_t number = space_lane(c->space, i)->number;
+		former_returned(c, number);
+		former_forget(c, number);
+	}
+}
+
+int former_load(struct coordinator *c)
+{
+	c->formers = calloc(space_lanes(c->space), sizeof(*c->formers));
+	int r = c->formers ? find_living(c) : -ENOMEM;
+	if (r == 0)
+		forget_left(c);
+	return r;
 }
 
 void former_fini(struct coordinator *c)

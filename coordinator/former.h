@@ -2,6 +2,8 @@
  * former.h: clients of an epoch before whose processes live on: they have not come back yet, and may not know that
  * guardian and coordinator died. They count as attached, and get the number again that they had.
  *
+ * Who has detached meanwhile has said so in his lane.
+ *
  * What tells of them are the rows of their lanes, which stay as they are until their numbers are used again: two epochs
  * on, and only when there are no others. A process is known by its pid and the time when it started.
  */
@@ -10,7 +12,7 @@
 
 #include "coordinator/coordinator.h"
 
-int former_load(struct coordinator *c); /* at the start; c->proc_fd is open. -ENOMEM */
+int former_load(struct coordinator *c); /* at the start; c->proc_fd is open. -ENOMEM, -EMFILE, -ENFILE */
 void former_fini(struct coordinator *c);
 
 bool former_is_there(const struct coordinator *c, uint64_t number);

@@ -400,6 +400,18 @@ int stoa_attach_thread(struct stoa *s)
 	return lane_get(s, STOA_DEFAULT, &lane);
 }
 
+/*
+ * Nobody may be there to hear that we leave, and who begins the next epoch would take this process, which lives, for one
+ * that comes back: it reads the marks, or is told now, if it has begun. It listens before it reads them.
+ */
+static void leave(struct stoa *s)
+{
+	for (struct lane *lane = s->lanes; lane; lane = lane->next)
+		atomic_store(&lane->head->left, 1); /* pairs with coordinator/former.c */
+	if (s->lanes && handle_lost(s) && atomic_load(&s->space.state->life.phase) != LIFE_ENDED)
+		handle_renew(s, STOA_MS(50));
+}
+
 struct stoa *stoa_detach(struct stoa *s)
 {
 	CANCEL_LATER;
@@ -414,6 +426,8 @@ struct stoa *stoa_detach(struct stoa *s)
 		*at = s->next;
 	pthread_mutex_unlock(&handles_lock);
 	if (last) {
+		if (atomic_load(&s->mark->generation))
+			leave(s);
 		lanes_free(s); /* first: once we have said goodbye, a lane may be another's */
 		/* A child that never used the handle holds its parent's connection, and must not speak for it. */
 		if (atomic_load(&s->mark->generation))

@@ -333,6 +333,7 @@ struct lane_head {
 	alignas(LAYOUT_LINE) _Atomic uint32_t waits; /* enum lane_waits */
 	_Atomic uint32_t waits_for;		     /* WAITS_OBJECT: its entry */
 	_Atomic int64_t waits_ns;		     /* CLOCK_MONOTONIC: since when */
+	_Atomic uint32_t left; /* its client has detached: a coordinator that begins an epoch may not have heard of it */
 };
 enum lane_waits { WAITS_NOT, WAITS_ANSWER, WAITS_ROOM, WAITS_OBJECT };
 _Static_assert(sizeof(struct lane_head) <= LANE_ARENA, "records begin behind the head of a lane");

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/harness.h"
@@ -195,14 +196,100 @@ static void owner_keeps_it_while_coordinators_die(void)
 	take(0);
 }
 
+static void start_again(void)
+{
+	ok(stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_VERIFY), &(struct stoa *){ NULL }));
+}
+
 static void it_is_free_when_its_owner_died_while_nobody_served(void)
 {
 	start();
 	pid_t owner = held(0);
 	harness_kill_both(s);
 	end(owner);
-	ok(stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_VERIFY), &(struct stoa *){ NULL }));
+	start_again();
 	assert_true(take(0) > atomic_load(&shared->token));
+}
+
+static void hold_and_detach(int unused)
+{
+	uint64_t token;
+	(void)unused;
+	ok(stoa_lease_take(p, "another", 0, SOON, &token));
+	atomic_store(&shared->token, token);
+	atomic_store(&shared->step, 1);
+	until(atomic_load(&shared->step) == 2);
+	stoa_close(p);
+	stoa_detach(s);
+	atomic_store(&shared->step, 3);
+	for (;;)
+		pause();
+}
+
+static void it_is_free_when_its_owner_detached_while_nobody_served(void)
+{
+	start();
+	pid_t owner = harness_spawn(hold_and_detach, 0);
+	until(atomic_load(&shared->step) == 1);
+	harness_kill_both(s);
+	atomic_store(&shared->step, 2);
+	until(atomic_load(&shared->step) == 3);
+	start_again();
+	assert_true(take(0) > atomic_load(&shared->token));
+	end(owner);
+}
+
+static void it_is_free_when_its_owner_detached_from_the_next_without_a_word_before(void)
+{
+	start();
+	pid_t owner = harness_spawn(hold_and_detach, 0);
+	until(atomic_load(&shared->step) == 1);
+	harness_kill_both(s);
+	start_again();
+	assert_false(ask("me", 0).granted);
+	atomic_store(&shared->step, 2);
+	until(atomic_load(&shared->step) == 3);
+	assert_true(take(0) > atomic_load(&shared->token));
+	end(owner);
+}
+
+#define CROWD 60
+
+static void attach_and_stay(int unused)
+{
+	(void)unused;
+	ok(stoa_attach_thread(s));
+	atomic_fetch_add(&shared->inside, 1);
+	for (;;)
+		pause();
+}
+
+static void start_with_few_descriptors(int unused)
+{
+	struct stoa *none;
+	(void)unused;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ CROWD, CROWD }), 0);
+	refused(-EMFILE, stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_VERIFY), &none));
+	says("no descriptor is left for process ");
+}
+
+/* Who lives cannot be told then; none of them may be taken for dead. */
+static void it_is_kept_when_there_are_too_few_descriptors(void)
+{
+	pid_t crowd[CROWD];
+	start();
+	pid_t owner = held(0);
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = harness_spawn(attach_and_stay, i);
+	until(atomic_load(&shared->inside) == CROWD);
+	harness_kill_both(s);
+	harness_join(harness_spawn(start_with_few_descriptors, 0));
+	start_again();
+	assert_false(ask("me", 0).granted);
+	for (int i = 0; i < CROWD; i++)
+		end(crowd[i]);
+	end(owner);
+	take(0);
 }
 
 /* Each of them goes in and out, and some die inside: never are two inside. */
@@ -237,7 +324,10 @@ static void never_are_two_inside(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		HARNESS(it_is_free_when_its_owner_detached_from_the_next_without_a_word_before),
+		HARNESS(it_is_free_when_its_owner_detached_while_nobody_served),
 		HARNESS(it_is_free_when_its_owner_died_while_nobody_served),
+		HARNESS(it_is_kept_when_there_are_too_few_descriptors),
 		HARNESS(longest_time_is_no_overflow),
 		HARNESS(never_are_two_inside),
 		HARNESS(one_at_a_time_has_it_with_a_token_that_grows),
