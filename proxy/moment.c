@@ -176,19 +176,27 @@ static int take_round(const struct stoa *s, struct moment *m, struct target *con
 	return whole;
 }
 
+int moment_again(const struct stoa *s, int round, int64_t timeout, int64_t *deadline)
+{
+	static const char why[] = "the objects change faster than they can be copied, or are damaged";
+	if (round % ROUNDS == 0 && timeout == STOA_NOWAIT)
+		return error_set(-EAGAIN, why);
+	if (round == ROUNDS)
+		*deadline = handle_deadline(s, timeout);
+	else if (round % ROUNDS == 0 && clock_now() >= *deadline)
+		return error_set(-ETIMEDOUT, why);
+	park_pause();
+	return 0;
+}
+
 int moment_take(const struct stoa *s, struct moment *m, struct target *const *targets, size_t n, int64_t timeout)
 {
 	int64_t deadline = 0;
-	for (int round = 1;; round++) {
-		int r = take_round(s, m, targets, n);
-		if (r)
-			return r < 0 ? r : 0;
-		if (round % ROUNDS == 0 && timeout == STOA_NOWAIT)
-			return error_set(-EAGAIN, "the objects change faster than they can be copied");
-		if (round == ROUNDS)
-			deadline = handle_deadline(s, timeout);
-		else if (round % ROUNDS == 0 && clock_now() >= deadline)
-			return error_set(-ETIMEDOUT, "the objects change faster than they can be copied");
-		park_pause();
+	int r;
+	for (int round = 1; (r = take_round(s, m, targets, n)) == 0; round++) {
+		r = moment_again(s, round, timeout, &deadline);
+		if (r < 0)
+			return r;
 	}
+	return r < 0 ? r : 0;
 }

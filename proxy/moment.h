@@ -36,6 +36,12 @@ void moment_end(struct moment *m);
 int moment_begin_whole(struct moment *m, struct target *const *targets, size_t n); /* -ENOMEM */
 void moment_end_whole(struct moment *m);
 
+/*
+ * This round, from 1 on, has not copied all: pause, and try again. -ETIMEDOUT, or -EAGAIN with STOA_NOWAIT: it was tried
+ * long enough. deadline is of all rounds.
+ */
+int moment_again(const struct stoa *s, int round, int64_t timeout, int64_t *deadline);
+
 /* Take them all. -ESTALE: an object is dead. -ETIMEDOUT, or -EAGAIN with STOA_NOWAIT: they change too fast. */
 int moment_take(const struct stoa *s, struct moment *m, struct target *const *targets, size_t n, int64_t timeout);
 

@@ -153,56 +153,73 @@ static int retarget(struct stoa_proxy *p, struct target **t)
 	return r;
 }
 
-/* The value goes through our own memory: a torn copy, or one of an object that is gone, is nobody's to see. */
-static int read_fixed(const struct stoa *s, const struct target *t, const struct bound_attr *a, void *ret,
-		      struct stoa_stamp *ret_stamp)
+/* The value goes through our own memory: a torn copy, or one of an object that is gone, is nobody's to see. 1: it is in
+ * copy; 0: the part is being written, or is not ours any more. */
+static inline int take_fixed(const struct stoa *s, const struct target *t, const struct bound_attr *a, void *copy,
+			     struct stamp *stamp)
 {
 	const struct part *part = &t->body->parts[a->part];
+	uint64_t tag, g = handle_committed(s);
+	int k = cell_current(&part->tags, g, &tag);
+	uint64_t at = k < 0 ? 0 : atomic_load_explicit(&part->cell[k], memory_order_relaxed);
+	if (at < s->space.geometry.heap_at || at > s->space.geometry.state - a->at - a->size)
+		return target_dead(t, g) ? -ESTALE : 0;
+	struct cell *cell = space_state(&s->space, at);
+	memcpy(copy, (char *)cell + a->at, a->size);
+	if (stamp)
+		*stamp = cell_stamps(cell)[a->stamp];
+	if (!cell_still(&part->tags, k, tag))
+		return 0;
+	return target_dead(t, g) ? -ESTALE : 1;
+}
+
+static int read_fixed(const struct stoa *s, const struct target *t, const struct bound_attr *a, void *ret,
+		      int64_t timeout, struct stoa_stamp *ret_stamp)
+{
 	char small[64];
+	struct stamp stamp = { 0 };
+	int64_t deadline = 0;
+	int r;
 	void *copy = a->size <= sizeof(small) ? small : lane_scratch(a->size);
 	if (!copy)
 		return error_set(-ENOMEM, "no memory for %u bytes", a->size);
-	for (;;) {
-		uint64_t tag, g = handle_committed(s);
-		int k = cell_current(&part->tags, g, &tag);
-		uint64_t at = k < 0 ? 0 : atomic_load_explicit(&part->cell[k], memory_order_relaxed);
-		if (at < s->space.geometry.heap_at || at > s->space.geometry.state - a->at - a->size) {
-			if (target_dead(t, g))
-				return -ESTALE;
-			continue; /* the part is being written, or is not ours any more */
-		}
-		struct cell *cell = space_state(&s->space, at);
-		struct stamp stamp = { 0 };
-		memcpy(copy, (char *)cell + a->at, a->size);
-		if (ret_stamp)
-			stamp = cell_stamps(cell)[a->stamp];
-		if (!cell_still(&part->tags, k, tag))
-			continue;
-		if (target_dead(t, g))
-			return -ESTALE;
-		if (ret)
-			memcpy(ret, copy, a->size);
-		if (ret_stamp)
-			*ret_stamp = (struct stoa_stamp){ .version = stamp.version,
-							  .changes = stamp.changes,
-							  .time_ns = stamp.time_ns,
-							  .pid = stamp.pid,
-							  .client = stamp.client };
-		return 0;
+	for (int round = 1; (r = take_fixed(s, t, a, copy, ret_stamp ? &stamp : NULL)) == 0; round++)
+		if ((r = moment_again(s, round, timeout, &deadline)) < 0)
+			return r;
+	if (r < 0)
+		return r;
+	if (ret)
+		memcpy(ret, copy, a->size);
+	if (ret_stamp)
+		*ret_stamp = (struct stoa_stamp){ .version = stamp.version,
+						  .changes = stamp.changes,
+						  .time_ns = stamp.time_ns,
+						  .pid = stamp.pid,
+						  .client = stamp.client };
+	return 0;
+}
+
+/* 1: the part is in copy. */
+static int take_variable(const struct stoa *s, const struct target *t, struct copy *copy, int64_t timeout)
+{
+	int64_t deadline = 0;
+	int r = 0;
+	for (int round = 1; r == 0; round++) {
+		r = copy_take(&s->space, copy, handle_committed(s));
+		if (r >= 0 && target_dead(t, handle_committed(s)))
+			r = -ESTALE;
+		if (r == 0)
+			r = moment_again(s, round, timeout, &deadline);
 	}
+	return r;
 }
 
 static int read_variable(const struct stoa *s, const struct target *t, const struct bound_attr *a, void *ret,
-			 struct stoa_stamp *ret_stamp)
+			 int64_t timeout, struct stoa_stamp *ret_stamp)
 {
 	const struct part_plan *plan = &t->binding->view->plan->parts[a->part];
 	struct copy copy = { .part = &t->body->parts[a->part], .plan = plan };
-	int r;
-	while ((r = copy_take(&s->space, &copy, handle_committed(s))) == 0)
-		if (target_dead(t, handle_committed(s)))
-			r = -ESTALE;
-	if (r > 0 && target_dead(t, handle_committed(s)))
-		r = -ESTALE;
+	int r = take_variable(s, t, &copy, timeout);
 	if (r > 0 && ret)
 		r = image_unpack(a->image, copy.bytes + plan->image_at, ret);
 	if (r >= 0 && ret_stamp) {
@@ -234,7 +251,8 @@ static int read_attr(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size
 			r = barrier_wait(p, t, need, timeout);
 		if (r < 0)
 			return r;
-		r = a->variable ? read_variable(s, t, a, ret, ret_stamp) : read_fixed(s, t, a, ret, ret_stamp);
+		r = a->variable ? read_variable(s, t, a, ret, timeout, ret_stamp)
+				: read_fixed(s, t, a, ret, timeout, ret_stamp);
 		if (r != -ESTALE)
 			return sound(s, r);
 		r = retarget(p, &t);
@@ -277,7 +295,7 @@ int stoa_get(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size, int64_
 
 int stoa_peek(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size, struct stoa_stamp *ret_stamp)
 {
-	return read_attr(p, attr, ret, size, false, 0, ret_stamp);
+	return read_attr(p, attr, ret, size, false, STOA_DEFAULT, ret_stamp);
 }
 
 /* ---- structs ---- */
@@ -422,32 +440,45 @@ int read_method(struct stoa_proxy *p, const struct stoa_method *method, const vo
 
 /* ---- waiting for changes ---- */
 
+/* The stamps of one part, as of g. False: it is being written, or not ours any more. */
+static bool take_stamps(const struct stoa *s, const struct target *t, uint32_t i, uint64_t g, struct stoa_stamp *all)
+{
+	const struct part *part = &t->body->parts[i];
+	uint32_t n_attrs = t->binding->view->plan->parts[i].n_attrs;
+	uint64_t tag;
+	int k = cell_current(&part->tags, g, &tag);
+	uint64_t at = k < 0 ? 0 : atomic_load_explicit(&part->cell[k], memory_order_relaxed);
+	uint64_t size = sizeof(struct cell) + n_attrs * sizeof(struct stamp);
+	if (at < s->space.geometry.heap_at || at > s->space.geometry.state - size)
+		return false;
+	for (uint32_t n = 0; n < n_attrs; n++) {
+		struct stamp stamp = cell_stamps((struct cell *)space_state(&s->space, at))[n];
+		stamp_join(all, &stamp);
+	}
+	return cell_still(&part->tags, k, tag);
+}
+
 static int stamp_of_all(struct stoa_proxy *p, struct stoa_stamp *ret)
 {
 	struct target *t = proxy_target(p);
 	const struct stoa *s = p->stoa;
-	const struct class_plan *plan = t->binding->view->plan;
-	for (;;) {
+	int64_t deadline = 0;
+	int r = 0;
+	for (int round = 1; r == 0; round++) {
 		struct stoa_stamp all = { 0 };
 		uint64_t g = handle_committed(s);
 		bool whole = true;
-		for (uint32_t i = 0; i < plan->n_attr_parts && whole; i++) {
-			const struct part *part = &t->body->parts[i];
-			uint64_t tag;
-			int k = cell_current(&part->tags, g, &tag);
-			for (uint32_t n = 0; k >= 0 && n < plan->parts[i].n_attrs; n++) {
-				struct stamp stamp = cell_stamps(cell_at(&s->space, part, k))[n];
-				stamp_join(&all, &stamp);
-			}
-			whole = k >= 0 && cell_still(&part->tags, k, tag);
-		}
+		for (uint32_t i = 0; i < t->binding->view->plan->n_attr_parts && whole; i++)
+			whole = take_stamps(s, t, i, g, &all);
 		if (target_dead(t, g))
 			return -ESTALE;
 		if (whole) {
 			*ret = all;
 			return 0;
 		}
+		r = moment_again(s, round, STOA_DEFAULT, &deadline);
 	}
+	return r;
 }
 
 int read_stamp(struct stoa_proxy *p, uint32_t attr, struct stoa_stamp *ret)
@@ -461,8 +492,8 @@ int read_stamp(struct stoa_proxy *p, uint32_t attr, struct stoa_stamp *ret)
 		if (attr == STOA_ALL)
 			r = stamp_of_all(p, ret);
 		else
-			r = a->variable ? read_variable(p->stoa, t, a, NULL, ret)
-					: read_fixed(p->stoa, t, a, NULL, ret);
+			r = a->variable ? read_variable(p->stoa, t, a, NULL, STOA_DEFAULT, ret)
+					: read_fixed(p->stoa, t, a, NULL, STOA_DEFAULT, ret);
 		if (r != -ESTALE)
 			return r;
 		r = retarget(p, &t);

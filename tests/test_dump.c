@@ -653,13 +653,21 @@ static void without_a_coordinator_what_is_committed_is_dumped(void)
 	forget();
 }
 
+static void write_at(int state, uint64_t at, uint64_t value)
+{
+	assert_int_equal(pwrite(state, &value, sizeof(value), (off_t)at), sizeof(value));
+}
+
 /* Guardian and coordinator are dead, and a text's size is more than there is: so much that a sum with it is small. */
 static void damaged_size_is_not_believed(void)
 {
 	struct found t;
 	char path[PATH_MAX + 16];
-	uint64_t wrong = UINT64_MAX - 40, right;
+	uint64_t wrong = UINT64_MAX - 40, right, offsets[2];
+	struct stoa_proxy *p;
+	struct old got = { 0 };
 	make();
+	ok(stoa_open(s, "t", &old_thing, SOON, &p));
 	ok(directory_find(s, "t", &t));
 	const struct part *note = &t.body->parts[1]; /* the last of them */
 	uint64_t at = atomic_load(&note->cell[0]) ? atomic_load(&note->cell[0]) : atomic_load(&note->cell[1]);
@@ -667,9 +675,24 @@ static void damaged_size_is_not_believed(void)
 	snprintf(path, sizeof(path), "%s/state", s->dir);
 	int state = open(path, O_RDWR | O_CLOEXEC);
 	assert_int_equal(pread(state, &right, sizeof(right), (off_t)at), sizeof(right));
-	assert_int_equal(pwrite(state, &wrong, sizeof(wrong), (off_t)at), sizeof(wrong));
+	write_at(state, at, wrong);
 	assert_true(stoa_dump(s, NULL, fd, STOA_COMMITTED, STOA_NOWAIT, NULL) < 0);
-	assert_int_equal(pwrite(state, &right, sizeof(right), (off_t)at), sizeof(right));
+	refused(-EAGAIN, STOA_GET(p, struct old, note, &got.note, STOA_NOWAIT));
+	refused(-ETIMEDOUT, STOA_GET(p, struct old, note, &got.note, STOA_MS(20)));
+	says("or are damaged");
+	write_at(state, at, right);
+	ok(STOA_GET(p, struct old, note, &got.note, STOA_MS(20)));
+	stoa_text_fini(&got.note);
+	for (int k = 0; k < 2; k++) { /* a number's cell is nowhere */
+		uint64_t *cell = (uint64_t *)&t.body->parts[0].cell[k];
+		offsets[k] = *cell;
+		write_at(state, (uint64_t)((char *)cell - (char *)s->space.state), wrong);
+	}
+	refused(-ETIMEDOUT, STOA_GET(p, struct old, a, &got.a, STOA_MS(20)));
+	for (int k = 0; k < 2; k++)
+		write_at(state, (uint64_t)((char *)&t.body->parts[0].cell[k] - (char *)s->space.state), offsets[k]);
+	ok(STOA_GET(p, struct old, a, &got.a, STOA_MS(20)));
+	stoa_close(p);
 	close(state);
 	ok(stoa_start("test", STOA_CLASSES(&old_thing, &deep_class), NULL, &(struct stoa *){ NULL }));
 	forget();
