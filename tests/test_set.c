@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/harness.h"
@@ -135,9 +136,35 @@ static void all_that_many_processes_merge_is_there_once(void)
 	assert_null(memchr(seen, false, sizeof(seen)));
 }
 
+#define CROWDED 400000 /* members whose hashes collide: looking at each from the first on would take minutes */
+
+/* As they are packed: when it came, sizes of value and key, kind of the value, hash; then the key, here an i64. */
+struct packed {
+	uint64_t came;
+	uint16_t size, key_size;
+	uint8_t kind, hash[3];
+	uint8_t member[9];
+} __attribute__((packed));
+
+static void a_crowded_bucket_is_unpacked_in_time(void)
+{
+	struct set set = { 0 };
+	struct packed *all = calloc(CROWDED, sizeof(*all));
+	for (uint64_t i = 0; i < CROWDED; i++) {
+		all[i] = (struct packed){ .came = i + 1, .key_size = 9, .member = { STOA_I64 } };
+		memcpy(all[i].member + 1, &i, sizeof(i));
+	}
+	ok(set_class.hooks->unpack(&set, 7, all, CROWDED * sizeof(*all)));
+	all[CROWDED - 1].came = 1; /* not the order in which they came */
+	refused(-EPROTO, set_class.hooks->unpack(&set, 7, all, CROWDED * sizeof(*all)));
+	set_class.hooks->fini(&set);
+	free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		HARNESS(a_crowded_bucket_is_unpacked_in_time),
 		HARNESS(all_that_many_processes_merge_is_there_once),
 		HARNESS(arrays_are_added_and_taken_away),
 		HARNESS(member_is_there_once),

@@ -185,7 +185,8 @@ static int unpack(void *self, uint32_t part, const void *data, size_t size)
 {
 	struct table_entry e;
 	int r = table_unpack(self, part, data, size);
-	for (uint64_t after = 0; r == 0 && table_next(self, part, after, &e) && e.part == part; after = e.came) {
+	uint64_t after = 0;
+	for (uint32_t at = 0; r == 0 && table_step(self, part, &at, &e); after = e.came) {
 		struct any_bytes value = e.key_size ? value_of(&e) : (struct any_bytes){ 0 };
 		r = value.kind && any_is_sound(&value) && e.came > after ? 0 : -EPROTO;
 	}

@@ -138,12 +138,20 @@ void table_clear(struct table *t)
 	t->len = 0;
 }
 
+bool table_step(const struct table *t, uint32_t part, uint32_t *at, struct table_entry *ret)
+{
+	struct head h;
+	if (!entry_at(t, part, *at, &h, ret))
+		return false;
+	*at += (uint32_t)entry_size(ret);
+	return true;
+}
+
 bool table_next(const struct table *t, uint32_t part, uint64_t after, struct table_entry *ret)
 {
 	struct table_entry e = { 0 };
-	struct head h;
 	for (; part < TABLE_PARTS; part++, after = 0)
-		for (uint32_t at = 0; entry_at(t, part, at, &h, &e); at += (uint32_t)entry_size(&e))
+		for (uint32_t at = 0; table_step(t, part, &at, &e);)
 			if (e.came > after) {
 				*ret = e;
 				return true;
@@ -162,10 +170,9 @@ static uint64_t count(const struct table *t)
 {
 	struct table_entry e = { 0 };
 	uint64_t n = 0;
-	struct head h;
 	for (uint32_t part = 0; part < TABLE_PARTS; part++)
-		for (uint32_t at = 0; entry_at(t, part, at, &h, &e); n++)
-			at += (uint32_t)entry_size(&e);
+		for (uint32_t at = 0; table_step(t, part, &at, &e);)
+			n++;
 	return n;
 }
 
@@ -173,10 +180,9 @@ struct table_entry *table_sorted(const struct table *t, uint64_t *ret_n)
 {
 	uint64_t n = count(t), i = 0;
 	struct table_entry *all = calloc(n + 1, sizeof(*all));
-	struct head h;
 	for (uint32_t part = 0; all && part < TABLE_PARTS; part++)
-		for (uint32_t at = 0; entry_at(t, part, at, &h, &all[i]); i++)
-			at += (uint32_t)entry_size(&all[i]);
+		for (uint32_t at = 0; table_step(t, part, &at, &all[i]);)
+			i++;
 	if (all)
 		qsort(all, n, sizeof(*all), older);
 	*ret_n = n;
@@ -186,10 +192,9 @@ struct table_entry *table_sorted(const struct table *t, uint64_t *ret_n)
 bool table_newest(const struct table *t, struct table_entry *ret)
 {
 	struct table_entry e = { 0 };
-	struct head h;
 	ret->came = 0;
 	for (uint32_t part = 0; part < TABLE_PARTS; part++)
-		for (uint32_t at = 0; entry_at(t, part, at, &h, &e); at += (uint32_t)entry_size(&e))
+		for (uint32_t at = 0; table_step(t, part, &at, &e);)
 			if (e.came > ret->came)
 				*ret = e;
 	return ret->came > 0;

@@ -39,6 +39,9 @@ void table_clear(struct table *t);
 /* The entry behind this place (part, and count at which the last one came; 0, 0: the first). False: there is none. */
 bool table_next(const struct table *t, uint32_t part, uint64_t after, struct table_entry *ret);
 
+/* The entry at this place of the part, from 0 on, which moves behind it. False: the part ends there. */
+bool table_step(const struct table *t, uint32_t part, uint32_t *at, struct table_entry *ret);
+
 /* All entries, as they came: malloc'ed. NULL: no memory. */
 struct table_entry *table_sorted(const struct table *t, uint64_t *ret_n);
 bool table_newest(const struct table *t, struct table_entry *ret); /* false: there is none */
