@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/utf8.h"
+
 #define HEX "0123456789abcdef"
 
 /* ---- types ---- */
@@ -62,22 +64,6 @@ void value_fini(const struct stoa_attr *a, void *value)
 
 /* ---- printing text ---- */
 
-/* Bytes of the character that begins here; 0: it is no UTF-8. */
-static size_t utf8(const unsigned char *p, size_t n)
-{
-	static const uint32_t first[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t size = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-	uint32_t c = size > 1 ? p[0] & (0x7fu >> size) : 0;
-	if (size > n)
-		return 0;
-	for (size_t i = 1; i < size; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	return size > 1 && (c < first[size] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) ? 0 : size;
-}
-
 static void print_escaped(FILE *to, unsigned char c)
 {
 	static const char letters[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
@@ -94,7 +80,7 @@ static void print_quoted(FILE *to, const char *text, size_t n, bool strict)
 	const unsigned char *p = (const unsigned char *)text;
 	fputc('"', to);
 	while (n > 0) {
-		size_t size = utf8(p, n);
+		size_t size = utf8_size(p, n);
 		if (p[0] < ' ' || p[0] == '"' || p[0] == '\\' || p[0] == 0x7f)
 			print_escaped(to, p[0]);
 		else if (size == 0 && strict)

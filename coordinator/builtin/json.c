@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/utf8.h"
+
 /* A program that starts an embedded coordinator may have chosen numbers with a comma: not in here. Returns what was. */
 static locale_t numbers_with_a_point(void)
 {
@@ -202,22 +204,6 @@ static int write_string(struct buffer *to, const char *text)
 	return buffer_append(to, text, strlen(text));
 }
 
-/* Bytes of the character that begins here; 0: it is no UTF-8. */
-static size_t utf8(const unsigned char *p, size_t n)
-{
-	static const uint32_t first[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t size = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-	uint32_t c = size > 1 ? p[0] & (0x7fu >> size) : 0;
-	if (size > n)
-		return 0;
-	for (size_t i = 1; i < size; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	return size > 1 && (c < first[size] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) ? 0 : size;
-}
-
 static bool is_plain(unsigned char c)
 {
 	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
@@ -245,7 +231,7 @@ static int write_text(struct buffer *to, const void *text, size_t size)
 		r = buffer_append(to, p, n);
 		p += n;
 		size -= n;
-		size_t one = size ? utf8(p, size) : 0;
+		size_t one = size ? utf8_size(p, size) : 0;
 		if (r == 0 && size) {
 			r = write_character(to, p, one);
 			p += one ? one : 1;
