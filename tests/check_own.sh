@@ -8,23 +8,13 @@ if [ ! -f "$lib/libstoa.so" ]; then
 	echo "no libstoa.so here: built without shared libraries"
 	exit 77
 fi
-dir=$(mktemp -d /dev/shm/stoa-own.XXXXXX 2>/dev/null || mktemp -d)
-daemon=
-
-clean_up() {
-	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || :
-	rm -rf "$dir"
-}
-trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
+. "$srcdir/tests/daemon.sh"
 
 fail() {
 	echo "$*"
 	exit 1
 }
 
-mkdir -m 700 "$dir/stoa"
-export STOA_DIR="$dir/stoa"
 ${NM:-nm} -D --defined-only "$lib/libstoa.so" | sed -n 's/@.*//; s/^[^ ]* [DR] stoa_//p' >"$dir/tables"
 classes=$(sed -n 's/_class$//p' "$dir/tables")
 case " $(echo $classes) " in *' counter '*) ;; *) fail "no built-in class found" ;; esac
@@ -104,13 +94,10 @@ done
 
 # As man 3 stoa_class has it: a module is not linked with anything special.
 compile -shared -fPIC -o "$dir/module.so" "$dir/module.c"
-"$builddir/stoad" -n own --volatile "$dir/module.so" 2>"$dir/log" &
-daemon=$!
+start -n own --volatile "$dir/module.so"
 for class in $classes; do
 	"$builddir/stoa" -n own -t 20 create "$class" "$class" 7 || fail "$(cat "$dir/log")"
 	[ "$("$builddir/stoa" -n own get "$class.mine")" = 7 ] || fail "the module's $class is not served"
 done
-kill "$daemon"
-wait "$daemon" || fail "stoad: status $?"
-daemon=
+end
 echo "$(echo $classes): each can be a program's own"

@@ -11,18 +11,8 @@ if [ ! -f "$lib" ] || [ ! -f "$module" ]; then
 	echo "built without shared libraries"
 	exit 77
 fi
-dir=$(mktemp -d /dev/shm/stoa-python.XXXXXX 2>/dev/null || mktemp -d)
-stoad=
-
-clean_up() {
-	[ -z "$stoad" ] || kill "$stoad" 2>/dev/null || :
-	rm -rf "$dir"
-}
-trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
-
-mkdir -m 700 "$dir/stoa"
-export STOA_DIR="$dir/stoa" STOA_LIBRARY="$lib" PYTHONPATH="$srcdir/python" PYTHONDONTWRITEBYTECODE=1
+. "$srcdir/tests/daemon.sh"
+export STOA_LIBRARY="$lib" PYTHONPATH="$srcdir/python" PYTHONDONTWRITEBYTECODE=1
 export PEER="$builddir/tests/python_peer"
 
 grep -q "^AC_INIT(\[stoa\], \[$("$python" -c 'import stoa; print(stoa.__version__)')\])" "$srcdir/configure.ac" || {
@@ -32,8 +22,7 @@ grep -q "^AC_INIT(\[stoa\], \[$("$python" -c 'import stoa; print(stoa.__version_
 "$python" "$srcdir/tests/check_python.py" layout >"$dir/layout.c"
 ${CC:-cc} -std=gnu11 -fsyntax-only -Werror -I"$srcdir/include" "$dir/layout.c"
 
-"$builddir/stoad" -n python --volatile "$module" 2>"$dir/out" &
-stoad=$!
+start -n python --volatile "$module"
 timeout 300 "$python" -X dev -W ignore::DeprecationWarning "$srcdir/tests/check_python.py"
 
 "$builddir/stoa" -n python remove hits
@@ -47,9 +36,7 @@ cat >"$dir/expected" <<'END'
 END
 sed 's/pid [0-9]*$/pid/' "$dir/readme" | diff "$dir/expected" -
 
-kill $stoad
-wait $stoad
-stoad=
+end
 n=0
 until [ -z "$(ls -A "$STOA_DIR")" ]; do
 	n=$((n + 1))

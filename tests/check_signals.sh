@@ -3,48 +3,10 @@
 # processes, refused with the reason; and where they were after the coordinator was killed, and after the daemon was ended
 # and started again.
 set -u
-export LC_ALL=C
-unset STOA_NAMESPACE
-dir=$(mktemp -d /dev/shm/stoa-signals.XXXXXX 2>/dev/null || mktemp -d)
-mkdir -m 700 "$dir/stoa"
-export STOA_DIR="$dir/stoa"
-bad=0 daemon=
+. "$srcdir/tests/daemon.sh"
+bad=0
 
-clean_up() {
-	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null
-	rm -rf "$dir"
-}
-trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
-
-stoa() {
-	"$builddir/stoa" -t 20 "$@" </dev/null 2>&1
-}
-
-# expect STATUS PATTERN VERB…: it ends with that, and prints what this shell pattern says.
-expect() {
-	want=$1 pattern=$2
-	shift 2
-	said=$(stoa "$@")
-	got=$?
-	case $got:$said in
-	$want:$pattern) ;;
-	*) bad=1 && printf 'stoa %s: exit status %s, not %s, printed:\n%s\nand not:\n%s\n' \
-		"$*" $got "$want" "$said" "$pattern" ;;
-	esac
-}
-
-start() {
-	"$builddir/stoad" --verify "$@" >>"$dir/log" 2>&1 </dev/null &
-	daemon=$!
-}
-end() {
-	kill "$daemon"
-	wait "$daemon" || { echo "stoad: exit status $?"; bad=1; }
-	daemon=
-}
-
-start
+start --verify
 expect 0 '' create vehicle signals 'position.x:f64 unit=m' 'ok:bool' 'name:text[32]' 'n:u8'
 expect 0 '' set vehicle.position.x=1.5 vehicle.ok=true 'vehicle.name=number one' vehicle.n=250
 expect 0 2 call vehicle add position.x 0.5
@@ -95,17 +57,17 @@ expect 0 22 call counts add a 1
 expect 0 '' create another signals 'a:i64' 'b:i64'
 
 # Another daemon, on what is kept: what writes waits for it.
-end
-start
+end || bad=1
+start --verify
 expect 0 3 call vehicle add position.x 1
 expect 0 '' set vehicle.position.x=-1
 expect 0 -1 get vehicle.position.x
 expect 0 '' create d point y=1
 expect 0 23 call counts add a 1
 expect 0 '' create more signals 'a:i64' 'b:i64'
-end
-start --volatile
+end || bad=1
+start --verify --volatile
 expect 0 '' remove more
-end
+end || bad=1
 [ $bad = 0 ] || cat "$dir/log"
 exit $bad
