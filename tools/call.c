@@ -150,27 +150,24 @@ static int run_call(struct tool *tool, int argc, char **argv) { return open_and_
 
 static int run_cast(struct tool *tool, int argc, char **argv) { return open_and_send(tool, cast, argc, argv); }
 
+#define SENDS .operands = "OBJECT METHOD [ARGUMENT]...", .flags = TOOL_VALUES, .least = 2, .most = INT_MAX
+#define ARGUMENTS_TEXT "Arguments are given in order, or as NAME=VALUE.\n" TOOL_VALUES_TEXT
+
 const struct verb verb_call = {
 	.name = "call",
 	.run = run_call,
-	.operands = "OBJECT METHOD [ARGUMENT]...",
 	.example = "call hits add 10",
 	.doc = "call a method and print its result",
-	.more = "Arguments are given in order, or as NAME=VALUE.\n" TOOL_VALUES_TEXT
+	.more = ARGUMENTS_TEXT
 		"Exit status 4, and no line: the result has no value, as of a get from an empty queue.\n",
-	.flags = TOOL_VALUES,
-	.least = 2,
-	.most = INT_MAX,
+	SENDS,
 };
 
 const struct verb verb_cast = {
 	.name = "cast",
 	.run = run_cast,
-	.operands = "OBJECT METHOD [ARGUMENT]...",
 	.example = "cast hits add 10",
 	.doc = "send a call, and do not wait for its answer",
-	.more = "Arguments are given in order, or as NAME=VALUE.\n" TOOL_VALUES_TEXT,
-	.flags = TOOL_VALUES,
-	.least = 2,
-	.most = INT_MAX,
+	.more = ARGUMENTS_TEXT,
+	SENDS,
 };
