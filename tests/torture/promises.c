@@ -27,9 +27,12 @@ static struct pulse *pulse(void)
 {
 	return &stage.s->space.state->pulse;
 }
+/* Of one that lives: a zombie has none. */
 static int fds_coordinator(void)
 {
-	return torture_count_fds(stage_coordinator());
+	int n = 0;
+	torture_check(torture_until((n = torture_count_fds(stage_coordinator())) > 0), "no coordinator lives on");
+	return n;
 }
 
 static void note_servers(void)
