@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "include/stoa/counter.h"
+#include "include/stoa/observe.h"
 #include "proxy/handle.h"
 #include "tests/scratch.h"
 
@@ -226,6 +227,23 @@ static bool no_reports(const char *dir)
 	return false;
 }
 
+static int print_logged(void *unused, const struct stoa_logged *m)
+{
+	(void)unused;
+	print_error("process %u said: %s\n", m->pid, m->text);
+	return 0;
+}
+
+/* Of a test that failed: the last that its guardian and coordinators had to say. */
+static void print_log(void)
+{
+	struct stoa *reader;
+	if (stoa_attach("test", STOA_OPTIONS(.flags = STOA_READ_ONLY), &reader) < 0)
+		return;
+	stoa_log(reader, 0, print_logged, NULL);
+	stoa_detach(reader);
+}
+
 void harness_run(void **state)
 {
 	const struct harness_case *c = *state;
@@ -240,6 +258,8 @@ void harness_run(void **state)
 	int status = wait_until(
 		pid, clock_deadline(STOA_MS((c->seconds ? c->seconds : TEST_SECONDS) * 1000 * HARNESS_SLOW)));
 	bool good = status == 0 || status == SKIPPED;
+	if (!good)
+		print_log();
 	bool reaped = reap_all(good ? clock_deadline(END_NS) : 0), empty = remove_dir(dir), silent = no_reports(dir);
 	if (status == -1000)
 		fail_msg("it took too long");
