@@ -54,7 +54,7 @@ static int client_watch(struct coordinator *c, uint32_t i)
 	return r || client->dead ? r : watch(c, client->pid_fd, ON_PID, i);
 }
 
-static void evicted_end(struct coordinator *c, uint32_t i);
+static void evicted_resume(struct coordinator *c, uint32_t i);
 
 static int open_read_only(const struct coordinator *c, const char *file)
 {
@@ -92,7 +92,7 @@ int client_init(struct coordinator *c)
 		c->n_ending += ns->roster.lanes[i].used && ns->roster.lanes[i].ending;
 	for (uint32_t i = 0; i < ns->roster.n_clients; i++)
 		if (ns->roster.clients[i].used && ns->roster.clients[i].evicted)
-			evicted_end(c, i); /* the coordinator that evicted it may have come no further than to say so */
+			evicted_resume(c, i);
 	return r;
 }
 
@@ -226,7 +226,7 @@ static void client_gone(struct coordinator *c, uint32_t i)
 
 /* ---- evicting ---- */
 
-/* What follows once it is told; at the start of the next coordinator, again. */
+/* What follows once it is told. */
 static void evicted_end(struct coordinator *c, uint32_t i)
 {
 	const struct roster_client *client = &c->ns->roster.clients[i];
@@ -235,6 +235,15 @@ static void evicted_end(struct coordinator *c, uint32_t i)
 	former_forget(c, client->number);
 	if (i < ATTACHED && i < atomic_load(&c->space->state->attached_end))
 		atomic_store(&space_attached(c->space, i)->evicted, 1);
+}
+
+/* The coordinator before may have come no further than to say that it was evicted, or that it died. */
+static void evicted_resume(struct coordinator *c, uint32_t i)
+{
+	if (c->ns->roster.clients[i].dead)
+		client_gone(c, i);
+	else
+		evicted_end(c, i);
 }
 
 static int client_evict(struct coordinator *c, uint32_t i)
@@ -613,7 +622,12 @@ static void on_conn(struct coordinator *c, uint32_t i)
 		client_gone(c, i);
 	if (r < 0)
 		return;
-	if (m.kind == MESSAGE_HELLO) /* again: the coordinator that heard it first died before it answered */
+	const struct roster_client *from = &c->ns->roster.clients[i];
+	if (from->dead && m.kind != MESSAGE_INHERIT && m.kind != MESSAGE_ANNOUNCE) {
+		/* A child has it. Whoever else has, evicted for one, is to come with a connection of its own. */
+		error_set(-EACCES, "process %d, whose connection this was, has ended", (int)from->pid);
+		refuse_last(from->conn_fd, &m, -EACCES);
+	} else if (m.kind == MESSAGE_HELLO) /* again: the coordinator that heard it first died before it answered */
 		welcome(c, c->ns->roster.clients[i].conn_fd, &m, c->ns->roster.clients[i].read_only);
 	else if (m.kind == MESSAGE_LANE && m.id != c->ns->roster.clients[i].answered)
 		on_lane(c, i, &m, fds);

@@ -338,7 +338,8 @@ STOA_PUBLIC int stoa_stop(struct stoa *stoa, enum stoa_stop how, int64_t timeout
  * threads. What it had queued is applied; when this returns, nothing more of it will be. It may not attach again until
  * it ends or the namespace is started anew: its calls return -ECONNABORTED. 0: also if it was evicted before, or has
  * ended meanwhile. -ENOENT: it is not attached. -EINVAL: it is this one. -EACCES: attached read-only, or neither the
- * coordinator's user nor root. -ETIMEDOUT: evicted, but what it had queued is not done yet.
+ * coordinator's user nor root. -ETIMEDOUT: evicted, but what it had queued is not done yet; or the coordinator
+ * does not answer, and may evict it later: the text says which.
  */
 STOA_PUBLIC int stoa_evict(struct stoa *stoa, pid_t pid, int64_t timeout);
 

@@ -20,8 +20,10 @@ static int ask(struct stoa *s, pid_t pid, int64_t deadline)
 	pthread_mutex_lock(&s->talk);
 	int r = connection_ask(s, &m, NULL, deadline, &in, fds);
 	pthread_mutex_unlock(&s->talk);
-	if (r == -ECONNRESET)
+	if (r == -ECONNRESET) {
+		handle_evicted(s); /* each the other? */
 		return handle_gone(s, false, 0);
+	}
 	return r < 0 ? r : in.a != 0;
 }
 
@@ -35,7 +37,7 @@ int stoa_evict(struct stoa *s, pid_t pid, int64_t timeout)
 	int r = handle_renew(s, timeout);
 	if (r < 0)
 		return r;
-	bool told = false;
+	bool told = false; /* at least once */
 	while ((r = ask(s, pid, deadline)) == 0 && clock_now() < deadline) {
 		told = true;
 		nanosleep(&step, NULL);
@@ -44,5 +46,8 @@ int stoa_evict(struct stoa *s, pid_t pid, int64_t timeout)
 		return error_set(-ETIMEDOUT,
 				 "process %d is evicted, but what it had queued in namespace %s is not done yet",
 				 (int)pid, s->name);
+	if (r == -ETIMEDOUT && !told)
+		return error_set(r, "the coordinator of namespace %s does not answer; it may evict process %d later",
+				 s->name, (int)pid);
 	return r > 0 || (r == -ENOENT && told) ? 0 : r; /* it has ended meanwhile */
 }

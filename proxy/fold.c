@@ -130,6 +130,9 @@ static int publish(struct stoa_proxy *p, const struct target *t, const struct bo
 	f->incarnation = 0;
 	fill(&w, f, values, m->ours->args->n_attrs, carry);
 	send_address(w.record, t, RECORD_FOLD, m->row);
+	/* Of folding casts few are published, and fewer are timed, which is where others hear of their eviction. */
+	if (atomic_load_explicit(&w.lane->head->done, memory_order_relaxed))
+		handle_evicted(p->stoa);
 	r = send_publish(&w, &flags, 1);
 	if (r < 0)
 		return r;

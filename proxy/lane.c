@@ -387,8 +387,10 @@ static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struc
 		r = lane_obtain(s, deadline, &lane);
 		if (r == -ECONNRESET && clock_now() < deadline && !handle_lost(s))
 			continue; /* renewed by another thread meanwhile */
-		if (r == -ECONNRESET)
+		if (r == -ECONNRESET) {
+			handle_evicted(s);
 			return handle_gone(s, false, 0);
+		}
 		r = r ? r : remember(lane->generation, lane);
 		if (r < 0)
 			return r;

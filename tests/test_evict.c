@@ -14,6 +14,8 @@
 #include "include/stoa/latch.h"
 #include "include/stoa/lease.h"
 #include "include/stoa/observe.h"
+#include "proxy/handle.h"
+#include "src/message.h"
 #include "tests/harness.h"
 #include "tests/scratch.h"
 
@@ -176,7 +178,7 @@ static void freeze_and_cast(int unused)
 		ok(harness_count(p, STOA_NOWAIT));
 	atomic_store(&shared->step, 2);
 	until(atomic_load(&shared->go) == 2);
-	ok(harness_count(p, STOA_NOWAIT)); /* it does not know */
+	refused(-ECONNABORTED, harness_count(p, STOA_NOWAIT)); /* of those that fold, each that is published asks */
 	report(stoa_sync(s, SOON, NULL));
 	stay();
 }
@@ -434,6 +436,67 @@ static void come_back(int unused)
 	stay();
 }
 
+static int count_evicted(void *data, const struct stoa_attached *a)
+{
+	*(int *)data += a->evicted;
+	return 0;
+}
+
+static int evicted(void)
+{
+	int n = 0;
+	ok(stoa_clients(s, count_evicted, &n));
+	return n;
+}
+
+static void one_that_ends_as_the_coordinator_dies_leaves_nothing(void)
+{
+	start();
+	for (int i = 0; i < 12; i++) {
+		pid_t pid = client(call_once_and_stay);
+		ok(stoa_evict(s, pid, SOON));
+		assert_int_equal(evicted(), 1);
+		end(pid);
+		usleep((useconds_t)i * 20);
+		harness_kill_coordinator(s);
+		until(evicted() == 0);
+	}
+}
+
+/* Asks for a lane on a connection whose process has ended, until that is known, and says how it was refused. */
+static void ask_for_lanes(void)
+{
+	struct message in = { 0 };
+	int fds[MESSAGE_FDS], r;
+	for (uint64_t id = 1000; id < 1100 && in.status != -EACCES; id++) {
+		usleep(20000);
+		struct message m = { .kind = MESSAGE_LANE, .id = id };
+		ok(message_send(s->conn_fd, &m, NULL));
+		until((r = message_receive(s->conn_fd, &in, fds)) != -EAGAIN && in.id == id);
+	}
+	report(in.kind == MESSAGE_REFUSED ? in.status : 1);
+	_exit(0);
+}
+
+static void leave_the_connection(int unused)
+{
+	(void)unused;
+	ok(add());
+	if (fork() == 0)
+		ask_for_lanes();
+	_exit(0);
+}
+
+/* Else who was evicted would come back with that of a child. */
+static void connection_whose_process_has_ended_gives_no_lane(void)
+{
+	start();
+	assert_int_equal(harness_status(harness_spawn(leave_the_connection, 0)), 0);
+	until(atomic_load(&shared->error) != 0);
+	assert_int_equal(atomic_load(&shared->error), -EACCES);
+	assert_int_equal(value(), 1);
+}
+
 static void new_start_forgets(void)
 {
 	start();
@@ -523,6 +586,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HARNESS(another_user_may_not),
 		HARNESS(casts_of_who_does_not_know_yet_are_rejected),
+		HARNESS(connection_whose_process_has_ended_gives_no_lane),
 		HARNESS(death_in_the_midst_of_it_undoes_nothing),
 		HARNESS(event_loop_is_told),
 		HARNESS(evicted_client_is_told_and_may_not_come_back),
@@ -532,6 +596,7 @@ int main(void)
 		HARNESS(its_lease_is_free_at_once),
 		HARNESS(new_start_forgets),
 		HARNESS(next_coordinator_knows),
+		HARNESS(one_that_ends_as_the_coordinator_dies_leaves_nothing),
 		HARNESS(only_who_may_evicts_who_is_there),
 		HARNESS(what_it_had_queued_is_applied_and_nothing_after),
 		HARNESS(who_sleeps_is_told),
