@@ -104,7 +104,7 @@ static void reject_name(const struct coordinator *c, const struct command *cmd, 
 	if (r->class_id < c->n_descriptions) {
 		snprintf(e->class_name, sizeof(e->class_name), "%s", c->descriptions[r->class_id].described->name);
 		snprintf(e->row, sizeof(e->row), "%s",
-			 classes_row_name(c, r->class_id, r->row, r->kind != RECORD_CALL));
+			 classes_row_name(c, r->class_id, r->row, r->kind != RECORD_CALL && r->kind != RECORD_FOLD));
 	}
 }
 

@@ -7,11 +7,13 @@
 
 #include "tests/harness.h"
 
+static struct stoa *s;
 static struct stoa_proxy *p;
 
 static void start_at(int64_t value)
 {
-	p = harness_create(harness_start(NULL), "hits", &counter_class, &(struct counter){ value });
+	s = harness_start(NULL);
+	p = harness_create(s, "hits", &counter_class, &(struct counter){ value });
 }
 
 static void assert_value(int64_t wanted)
@@ -48,6 +50,24 @@ static void sum_that_does_not_fit_changes_nothing(void)
 	assert_value(INT64_MAX);
 }
 
+static int keep_rejection(void *data, const struct stoa_rejection *r)
+{
+	*(struct stoa_rejection *)data = *r;
+	return 0;
+}
+
+static void cast_that_is_rejected_is_told_by_its_method(void)
+{
+	struct stoa_rejection r = { 0 };
+	uint64_t rejected;
+	start_at(INT64_MAX);
+	ok(counter_add_cast(p, &(struct counter_args){ 1 }, STOA_DEFAULT));
+	ok(stoa_sync(s, STOA_DEFAULT, &rejected));
+	assert_int_equal(rejected, 1);
+	ok(stoa_rejected(s, 0, keep_rejection, &r));
+	assert_string_equal(r.row, "add");
+}
+
 static void value_can_be_assigned(void)
 {
 	int64_t value = 12;
@@ -59,6 +79,7 @@ static void value_can_be_assigned(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		HARNESS(cast_that_is_rejected_is_told_by_its_method),
 		HARNESS(methods_return_the_value_after_them),
 		HARNESS(sum_that_does_not_fit_changes_nothing),
 		HARNESS(value_can_be_assigned),
