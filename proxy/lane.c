@@ -526,13 +526,29 @@ static int grow(struct lane *lane, uint64_t size)
 	return r;
 }
 
+/* Is the oldest record kept only for an answer that has come, and that nobody was there for? Then no longer. */
+static bool drop_in_the_way(struct lane *lane)
+{
+	const struct note *oldest = lane->used ? lane_note(lane, record_at(lane, lane->oldest)) : NULL;
+	struct pending **at = &lane->pending;
+	while (*at && (*at)->note != oldest)
+		at = &(*at)->next;
+	if (!*at || (*at)->event || handle_committed(lane->stoa) <= (*at)->ticket)
+		return false;
+	pending_drop(lane, at);
+	return true;
+}
+
 int lane_record_slow(struct lane *lane, uint64_t size, struct record **ret)
 {
 	if (size > LANE_FIRST << LANE_LOGS)
 		return error_set(-EMSGSIZE, "the command takes %ju bytes with its answer; at most %ju", (uintmax_t)size,
 				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
 	size = (size + LANE_UNIT - 1) / LANE_UNIT * LANE_UNIT;
-	int r = make_room(lane, size) ? 0 : grow(lane, size);
+	bool room = make_room(lane, size);
+	while (!room && drop_in_the_way(lane))
+		room = make_room(lane, size);
+	int r = room ? 0 : grow(lane, size);
 	if (r < 0)
 		return r;
 	return lane->room >= size ? lane_record(lane, size, ret) : -EAGAIN;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
+#include "proxy/lane.h"
 #include "tests/harness.h"
 
 #define PROCESSES 8
@@ -101,6 +102,41 @@ static void counter_refuses_when_the_sum_has_no_place(void)
 	assert_true(value() == INT64_MAX);
 }
 
+/* ---- what takes too long ------------------------------------------------------------------------------------- */
+
+struct sleeper {
+	int64_t n;
+};
+STOA_STRUCT(sleeper, STOA_ATTR(struct sleeper, n, .writable = true));
+
+static int sleeper_nap(struct sleeper *self, const stoa_none *args, stoa_none *ret)
+{
+	(void)args, (void)ret;
+	self->n++;
+	usleep(10000);
+	return 0;
+}
+STOA_STUB(sleeper, nap, stoa_none, stoa_none);
+STOA_METHOD(sleeper, nap, stoa_none, stoa_none, .writes = "n");
+STOA_CLASS(sleeper, 1, &sleeper_nap_row);
+
+/* Each keeps its record until its turn comes to be in the way. */
+static void answers_that_nobody_awaits_take_no_room_for_good(void)
+{
+	uint64_t rejected;
+	s = harness_start(STOA_CLASSES(&sleeper_class));
+	p = harness_create(s, "sleeper", &sleeper_class, NULL);
+	for (int64_t k = 0; k < 8; k++) {
+		until(sleeper_nap_call(p, NULL, NULL, STOA_MS(2)) == -ETIMEDOUT);
+		for (int i = 0; i < 1000; i++) { /* some 128 KiB */
+			if (i % 100 == 0)
+				ok(stoa_sync(s, SOON, &rejected));
+			ok(STOA_ASSIGN(p, struct sleeper, n, &k, SOON));
+		}
+	}
+	assert_true(lane_recent.lane->size_log <= 1);
+}
+
 /* ---- what is refused before it is sent ---------------------------------------------------------------------- */
 
 struct other {
@@ -149,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(assign_all_sets_what_is_writable),
+		HARNESS(answers_that_nobody_awaits_take_no_room_for_good),
 		HARNESS(assign_and_call_keep_their_order),
 		HARNESS(call_counts_each_when_eight_processes_call),
 		HARNESS(call_returns_the_sum_when_created_from_42),
