@@ -31,13 +31,16 @@ static int room_for(struct coordinator *c, struct server_lane *lane, size_t size
 int stage_add(struct coordinator *c, struct server_lane *lane, const void *piece, size_t size)
 {
 	const struct stage_args *args = piece;
-	if (size <= sizeof(*args))
+	if (size < sizeof(*args) || (size == sizeof(*args) && args->offset))
 		return error_set(-EBADMSG, "the command is not well formed");
 	size -= sizeof(*args);
 	if (args->offset == 0)
 		stage_drop(c, lane);
+	if (size == 0)
+		return 0;
 	if (args->offset != (lane->staged ? lane->staged->size : 0))
-		return error_set(-ESTALE, "the pieces in front of this one are gone with the coordinator that had them");
+		return error_set(-ESTALE,
+				 "the pieces in front of this one are gone with the coordinator that had them");
 	int r = room_for(c, lane, size);
 	if (r < 0) {
 		stage_drop(c, lane);

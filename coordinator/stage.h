@@ -13,7 +13,7 @@ struct staged {
 	char bytes[];
 };
 
-/* Append this piece, struct stage_args and bytes. -ESTALE; -EBADMSG; -ENOSPC: more than the state could ever hold. */
+/* Append this piece, struct stage_args and bytes; the first one begins anew, and is all if it has none. -ESTALE; -EBADMSG; -ENOSPC: more than the state could ever hold. */
 int stage_add(struct coordinator *c, struct server_lane *lane, const void *piece, size_t size);
 
 /* What is staged in this lane is done with, or nobody will ask for it. */

@@ -5,6 +5,7 @@
  * object of a class that has grown meanwhile is brought over by attribute name, as a coordinator does.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,15 +20,17 @@
 #include "src/names.h"
 #include "src/part.h"
 
-#define PIECE (4u << 20) /* of an object's images, which a command carries: a lane of twice that is enough */
-#define RESTAGES_MAX 3   /* the pieces are lost with a coordinator; more often, and it is they that it dies of */
+#define PIECE (4u << 20)	 /* of an object's images, which a command carries: a lane of twice that is enough */
+#define CLASSES_ROOM (64u << 20) /* for the classes of a dump, which are not of the state */
+#define RESTAGES_MAX 3 /* the pieces are lost with a coordinator; more often, and it is they that it dies of */
 
 /* A class of the file, and the coordinator's of that name; NULL: it has none, and needs no code to have it. */
 struct kind {
 	struct stoa_class *dumped;
 	struct class_plan *plan;
 	const struct class_view *view;
-	struct image_layout **moved; /* the images of the file's parts of attributes, onto the struct of the coordinator's */
+	struct image_layout *
+		*moved; /* the images of the file's parts of attributes, onto the struct of the coordinator's */
 };
 
 struct loading {
@@ -39,7 +42,7 @@ struct loading {
 	struct dump_head head;
 	struct kind *kinds;
 	const char *objects; /* where they begin */
-	char *images; /* of the object in hand, as the coordinator's class has them */
+	char *images;	     /* of the object in hand, as the coordinator's class has them */
 	size_t images_room;
 };
 
@@ -48,6 +51,11 @@ struct loading {
 static int damaged(const char *why)
 {
 	return error_set(-EBADMSG, "the dump is damaged: %s; nothing was loaded", why);
+}
+
+static int no_dump(void)
+{
+	return error_set(-EBADMSG, "this is no dump of stoa, or one of a machine of another byte order");
 }
 
 static int read_all(struct loading *l, int fd)
@@ -65,6 +73,11 @@ static int read_all(struct loading *l, int fd)
 		if (n == 0)
 			return 0;
 		l->size += n > 0 ? (size_t)n : 0;
+		if (l->size >= 3 && memcmp(l->bytes, "tpl", 3) != 0)
+			return no_dump(); /* it may have no end, either */
+		if (l->size > l->stoa->space.geometry.state + CLASSES_ROOM)
+			return error_set(-ENOSPC, "the dump is more than namespace %s can hold; nothing was loaded",
+					 l->stoa->name);
 	}
 }
 
@@ -94,9 +107,10 @@ static int check_head(struct loading *l)
 	l->at = l->bytes;
 	l->end = l->bytes + l->size;
 	if (next_as(l, l->layouts.head, &l->head) < 0 || strcmp(l->head.what, DUMP_WHAT) != 0)
-		return error_set(-EBADMSG, "this is no dump of stoa, or one of a machine of another byte order");
+		return no_dump();
 	if (l->head.version != DUMP_VERSION)
-		return error_set(-EBADMSG, "the dump is of version %u, this library knows %u", l->head.version, DUMP_VERSION);
+		return error_set(-EBADMSG, "the dump is of version %u, this library knows %u", l->head.version,
+				 DUMP_VERSION);
 	return 0;
 }
 
@@ -146,14 +160,19 @@ static int compare(const struct kind *k)
 		if (!b || !same(class_attr_text(a), class_attr_text(b)))
 			return refuse_row(from, a, b);
 	}
-	uint32_t parts = k->plan->n_parts - k->plan->n_attr_parts, parts_to = k->view->plan->n_parts - k->view->plan->n_attr_parts;
+	uint32_t parts = k->plan->n_parts - k->plan->n_attr_parts,
+		 parts_to = k->view->plan->n_parts - k->view->plan->n_attr_parts;
 	if (parts != parts_to)
-		return error_set(-EPROTO, "class %s differs: its hooks have %u parts in the dump and %u in the coordinator",
+		return error_set(-EPROTO,
+				 "class %s differs: its hooks have %u parts in the dump and %u in the coordinator",
 				 from->name, parts, parts_to);
 	for (uint32_t i = 0; parts && i < to->state->n_attrs; i++)
 		if (class_find_attr(from->state, to->state->attrs[i].name) < 0)
-			return error_set(-EPROTO, "class %s differs: attribute %s is not in the dump, and a class with hooks must be "
-					 "the same", from->name, to->state->attrs[i].name);
+			return error_set(
+				-EPROTO,
+				"class %s differs: attribute %s is not in the dump, and a class with hooks must be "
+				"the same",
+				from->name, to->state->attrs[i].name);
 	return 0;
 }
 
@@ -238,8 +257,9 @@ static int unpack(struct loading *l, const struct kind *k, char *state)
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < k->plan->n_attr_parts; i++) {
 		const char *image = next(l, &size);
-		r = image && image_check(k->plan->parts[i].image, image, size) == 0 ? image_unpack(k->moved[i], image, state)
-										       : damaged("a part is not well formed");
+		r = image && image_check(k->plan->parts[i].image, image, size) == 0
+			    ? image_unpack(k->moved[i], image, state)
+			    : damaged("a part is not well formed");
 	}
 	return r;
 }
@@ -322,11 +342,12 @@ static int create_from(struct loading *l, const struct dump_object *o, enum crea
 	return r ? r : await_answer(&w, NULL, NULL);
 }
 
+/* Its answer is waited for, unless it is empty. */
 static int stage_piece(struct loading *l, uint64_t at, size_t size, int64_t timeout)
 {
 	const struct stage_args args = { .offset = at };
 	struct sending w;
-	int r = send_begin(l->stoa, sizeof(args) + size, sizeof(struct reply) + STOA_ERROR_MAX, timeout, &w);
+	int r = send_begin(l->stoa, sizeof(args) + size, size ? sizeof(struct reply) + STOA_ERROR_MAX : 0, timeout, &w);
 	if (r < 0)
 		return r;
 	memcpy(w.args, &args, sizeof(args));
@@ -336,7 +357,16 @@ static int stage_piece(struct loading *l, uint64_t at, size_t size, int64_t time
 	w.record->row = 0;
 	w.record->origin = 0;
 	r = send_publish(&w, NULL, 0);
-	return r ? r : await_answer(&w, NULL, NULL);
+	return r || !size ? r : await_answer(&w, NULL, NULL);
+}
+
+/* What was staged is let go, and the error is that of an object that is not created. */
+static int unstage(struct loading *l, int r)
+{
+	struct stoa_error e;
+	stoa_last_error(&e);
+	stage_piece(l, 0, 0, STOA_NOWAIT);
+	return error_set(r, "%s", e.text);
 }
 
 static int create_staged(struct loading *l, const struct dump_object *o, size_t size, int64_t timeout)
@@ -344,7 +374,7 @@ static int create_staged(struct loading *l, const struct dump_object *o, size_t 
 	int r = 0;
 	for (size_t at = 0; r == 0 && at < size; at += PIECE)
 		r = stage_piece(l, at, size - at < PIECE ? size - at : PIECE, timeout);
-	return r ? r : create_from(l, o, CREATE_FROM_STAGED, 0, timeout);
+	return r ? unstage(l, r) : create_from(l, o, CREATE_FROM_STAGED, 0, timeout);
 }
 
 static int create(struct loading *l, const struct dump_object *o, size_t size, int64_t timeout)
@@ -365,7 +395,10 @@ static void undo(struct loading *l, uint32_t n, int64_t timeout)
 	l->at = l->objects;
 	for (uint32_t i = 0; i < n && convert(l, &o, &size) == 0; i++)
 		stoa_remove(l->stoa, o.name, timeout);
-	error_set(e.code, "object %s: %s; nothing stays loaded", convert(l, &o, &size) == 0 ? o.name : "?", e.text);
+	char text[2 * STOA_ERROR_MAX]; /* cut to one where it is kept */
+	snprintf(text, sizeof(text), "object %s: %s; %s", convert(l, &o, &size) == 0 ? o.name : "?", e.text,
+		 e.may_apply ? "it may be there later, and no other" : "nothing stays loaded");
+	error_set_command(e.code, e.origin, e.may_apply, e.ticket, text, strlen(text));
 }
 
 static int create_all(struct loading *l, int64_t timeout)

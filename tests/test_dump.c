@@ -544,12 +544,24 @@ static int create_staged(void)
 	return await_answer(&w, NULL, NULL);
 }
 
+static void file_without_an_end_is_refused(void)
+{
+	start(&old_thing, &deep_class);
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	refused(-EBADMSG, stoa_load(s, zero, SOON, NULL));
+	says("no dump of stoa");
+	close(zero);
+}
+
 static void pieces_that_are_none_are_refused(void)
 {
 	start(&old_thing, &deep_class);
 	refused(-ESTALE, create_staged());
-	refused(-EBADMSG, stage(0, "", 0));
+	refused(-EBADMSG, stage(3, "", 0));
 	refused(-ESTALE, stage(3, "abc", 3));
+	ok(stage(0, "abc", 3));
+	ok(stage(0, "", 0)); /* what is staged is let go */
+	refused(-ESTALE, create_staged());
 	ok(stage(0, "abc", 3));
 	ok(stage(3, "abc", 3));
 	refused(-ESTALE, stage(3, "abc", 3));
@@ -716,6 +728,7 @@ int main(void)
 		HARNESS(a_pattern_chooses),
 		HARNESS(all_objects_are_as_of_one_moment),
 		HARNESS(damaged_size_is_not_believed),
+		HARNESS(file_without_an_end_is_refused),
 		HARNESS_SECONDS(one_larger_than_a_command_comes_back, 40),
 		HARNESS_SECONDS(one_that_is_damaged_or_cut_off_is_refused, 40),
 		HARNESS_SECONDS(one_that_is_forged_harms_nothing, 60),
