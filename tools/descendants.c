@@ -14,7 +14,7 @@
 
 struct process {
 	pid_t pid, parent;
-	bool ours;
+	bool asked, ours; /* ours: as far as it was asked */
 };
 
 /* The parent; 0: it has ended. */
@@ -56,27 +56,34 @@ static size_t list_all(struct process **ret)
 	return n;
 }
 
-/* Is its parent this process, or one that was found to be ours? */
-static bool is_ours(const struct process *p, const struct process *all, size_t n)
+static int by_pid(const void *a, const void *b)
 {
-	bool ours = p->parent == getpid();
-	for (size_t i = 0; !ours && i < n; i++)
-		ours = all[i].ours && all[i].pid == p->parent;
-	return ours;
+	const struct process *p = a, *q = b;
+	return (p->pid > q->pid) - (p->pid < q->pid);
+}
+
+/*
+ * Is its parent this process, or one that is ours? Each is asked once, most after their parents. They were not read at
+ * one instant: with a pid that was used again in between, they might make a ring.
+ */
+static bool is_ours(struct process *p, struct process *all, size_t n)
+{
+	if (p && !p->asked) {
+		struct process parent = { .pid = p->parent };
+		p->asked = true;
+		p->ours = parent.pid == getpid() || is_ours(bsearch(&parent, all, n, sizeof(*all), by_pid), all, n);
+	}
+	return p && p->ours;
 }
 
 size_t descendants_signal(int signo)
 {
 	struct process *all;
 	size_t n = list_all(&all), found = 0;
-	for (bool more = true; more;) {
-		more = false;
-		for (size_t i = 0; i < n; i++)
-			if (!all[i].ours && is_ours(&all[i], all, n))
-				more = all[i].ours = true;
-	}
+	if (n > 0)
+		qsort(all, n, sizeof(*all), by_pid);
 	for (size_t i = 0; i < n; i++)
-		if (all[i].ours) {
+		if (is_ours(&all[i], all, n)) {
 			kill(all[i].pid, signo);
 			found++;
 		}
@@ -84,8 +91,18 @@ size_t descendants_signal(int signo)
 	return found;
 }
 
+/* At least one child, and all that have ended by then. False: there is none. */
+static bool reap(void)
+{
+	if (waitpid(-1, NULL, 0) < 0)
+		return false;
+	while (waitpid(-1, NULL, WNOHANG) > 0) {
+	}
+	return true;
+}
+
 void descendants_end(void)
 {
-	while (descendants_signal(SIGKILL) > 0 && waitpid(-1, NULL, 0) > 0) {
+	while (descendants_signal(SIGKILL) > 0 && reap()) {
 	}
 }
