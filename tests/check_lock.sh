@@ -13,10 +13,12 @@ within() {
 	fail "not within $1 s: $2"
 }
 
-# hold NAME: in the background, its pid in $holder; there when $tmp/NAME is.
+# hold NAME: in the background, its pid in $holder; there when $tmp/NAME is, with the command's pid; its parent's is in
+# NAME.keeper.
 hold() {
 	rm -f "$tmp/$1"
-	"$builddir/stoa" lock nightly -- sh -c "echo \$\$ >'$tmp/$1'; exec sleep 1000" </dev/null >"$tmp/$1.out" 2>&1 &
+	"$builddir/stoa" lock nightly -- sh -c "echo \$PPID >'$tmp/$1.keeper'; echo \$\$ >'$tmp/$1'; exec sleep 1000" \
+		</dev/null >"$tmp/$1.out" 2>&1 &
 	holder=$!
 	within 10 "[ -s '$tmp/$1' ]"
 }
@@ -42,6 +44,12 @@ expect 0 0 get nightly.number
 
 PATH=$builddir:$PATH timeout -s KILL 20 env --ignore-signal=CHLD stoa lock nightly -- true || fail "with SIGCHLD ignored: exit status $?"
 
+# ---- what is ignored stays so ----
+
+ignored=$(env --ignore-signal=INT,QUIT sed -n '/^SigIgn/p' /proc/self/status)
+said=$(env --ignore-signal=INT,QUIT "$builddir/stoa" lock nightly -- sed -n '/^SigIgn/p' /proc/self/status)
+[ "$said" = "$ignored" ] || fail "the command has $said, not $ignored"
+
 # ---- wrong ----
 
 expect_like 2 'stoa: lock takes LEASE -- COMMAND...; there is 1 operand*' lock nightly
@@ -52,14 +60,41 @@ expect_like 1 'stoa: object hits is there already, of class counter' lock hits -
 # ---- another has it ----
 
 hold first
-expect_like 1 "stoa: lease nightly is held by \"sh -c echo *\", pid $holder" lock -w 0 nightly -- echo never
+keeper=$(cat "$tmp/first.keeper")
+expect_like 1 "stoa: lease nightly is held by \"sh -c echo *\", pid $keeper" lock -w 0 nightly -- echo never
 expect_like 9 'stoa: lease nightly is held by*' lock -w 0.1 -E 9 nightly -- echo never
 "$builddir/stoa" lock nightly -- echo next </dev/null >"$tmp/next" &
 waiter=$!
 kill -KILL $holder
 wait $waiter || fail "who waited exited with $?"
 [ "$(cat "$tmp/next")" = next ] || fail "who waited said $(cat "$tmp/next")"
-within 10 "is_gone $(cat "$tmp/first")" # the command, too
+is_gone "$(cat "$tmp/first")" || fail "who waited went on before the command had ended"
+
+# ---- who waits ends by a signal, or with the one that was started ----
+
+who_waits() {
+	stoa clients --json | sed -n 's/.*"pid":\([0-9]*\),.*"waits_for":"nightly".*/\1/p'
+}
+
+# wait_too: in the background, its pid in $waiter, its child's in $keeper.
+wait_too() {
+	env --default-signal=INT,QUIT "$builddir/stoa" lock nightly -- sh -c "echo ran >'$tmp/never'" </dev/null &
+	waiter=$!
+	within 10 'keeper=$(who_waits) && [ "$keeper" ]'
+}
+
+hold other
+for signal in 1:HUP 2:INT 9:KILL 15:TERM; do
+	wait_too
+	kill -${signal#*:} $waiter
+	wait $waiter
+	got=$?
+	[ $got = $((128 + ${signal%:*})) ] || fail "who waited, ended by SIG${signal#*:}: exit status $got"
+	within 10 "is_gone $keeper"
+done
+kill -TERM $holder
+wait $holder
+[ ! -e "$tmp/never" ] || fail "a command ran whose lock had ended"
 
 # ---- signals reach the command; the lease is free when it has ended ----
 
@@ -94,11 +129,28 @@ expect_like 1 "stoa: lease nightly is held by *" lock -w 0 nightly -- echo never
 wait $holder
 [ $? = 143 ] || fail "a command with a child, that SIGTERM ended: exit status $?"
 is_gone "$(cat "$tmp/term.child")" || fail "the child has not ended"
+
+# ---- killed: the lease is free when all have ended, and not before ----
+
 hold_two kill
+keeper=$(cat "$tmp/kill.parent")
+kill -STOP "$keeper"
 kill -KILL $holder
+wait $holder
+expect_like 1 "stoa: lease nightly is held by *" lock -w 0 nightly -- echo never
+kill -CONT "$keeper"
+expect 0 next lock -w 10 nightly -- sh -c "kill -0 $(cat "$tmp/kill.child") 2>/dev/null || echo next"
+within 10 "is_gone $keeper"
+
+# ---- the keeper alone is killed: who is left ends the rest ----
+
+hold_two keeper
+kill -KILL "$(cat "$tmp/keeper.parent")"
+wait $holder
+got=$?
+[ $got = 137 ] || fail "a keeper that SIGKILL ended: exit status $got"
+is_gone "$(cat "$tmp/keeper.child")" || fail "a child outlived keeper and front"
 expect 0 next lock -w 10 nightly -- echo next
-within 10 "is_gone $(cat "$tmp/kill.child")"
-within 10 "is_gone $(cat "$tmp/kill.parent")"
 expect 0 '' lock nightly -- sh -c "exec >&- 2>&-; sh '$tmp/child' '$tmp/left' '$tmp/go2' &"
 within 10 "[ -s '$tmp/left.child' ]"
 ! is_gone "$(cat "$tmp/left.child")" || fail "what a command leaves running was ended"

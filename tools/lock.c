@@ -1,8 +1,9 @@
 /*
  * lock.c: stoa lock, a command that runs while a lease is held.
  *
- * The lease is of this process, and the command dies with it, and all that it has started: so nobody has the lease while
- * they go on.
+ * Three processes: this one, in front, for whoever started it; its child, the keeper, whose the lease is; the keeper's
+ * child, the command. The lease is free when the keeper is gone, and that goes last: when we are killed, it first ends
+ * all that the command has started. When it is killed itself, we do that.
  */
 #include <errno.h>
 #include <limits.h>
@@ -21,14 +22,27 @@
 
 enum { CANNOT_RUN = 126, NO_COMMAND = 127, BY_SIGNAL = 128 }; /* exit statuses, as shells have them */
 
+struct order {
+	const struct tool *tool;
+	const char *name; /* of the lease */
+	char **command;
+	int64_t wait_ns; /* for the lease */
+	int taken;	 /* exit status if another has it all that time */
+};
+
 /* ---- the command ---- */
 
-/* What a process of ours waits for, and those who end it: it passes that on, and outlives the command. */
+/*
+ * What a process of ours waits for, and what would end it: it outlives the command. SIGHUP and SIGTERM are passed on;
+ * SIGINT and SIGQUIT are not, as the command has them, too, from a terminal.
+ */
 static void choose_signals(sigset_t *set)
 {
 	sigemptyset(set);
 	sigaddset(set, SIGCHLD);
 	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGQUIT);
 	sigaddset(set, SIGTERM);
 }
 
@@ -48,8 +62,6 @@ static void die_with(pid_t parent, int signo)
 static void run_command(char **argv, const sigset_t *mask, pid_t parent)
 {
 	die_with(parent, SIGKILL);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGQUIT, SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(argv[0], argv);
 	int code = errno;
@@ -58,8 +70,8 @@ static void run_command(char **argv, const sigset_t *mask, pid_t parent)
 }
 
 /*
- * Until the command has ended, and if it got a signal through us, all that it has started too, which got it as well. When
- * the parent is gone, and with it the lease, nobody may go on.
+ * Until the command has ended, and if it got a signal through us, all that it has started too, which got it as well.
+ * When the parent is gone, nobody may go on, and this process, with the lease, goes last.
  */
 static int attend(pid_t command, const sigset_t *set, pid_t parent)
 {
@@ -74,11 +86,11 @@ static int attend(pid_t command, const sigset_t *set, pid_t parent)
 			}
 		if (ended && (pid < 0 || !passed))
 			return status;
-		if (sigwait(set, &got) != 0 || got == SIGCHLD)
+		if (sigwait(set, &got) != 0 || (got != SIGHUP && got != SIGTERM))
 			continue;
 		if (getppid() != parent) {
 			descendants_end();
-			return BY_SIGNAL + SIGKILL;
+			_exit(BY_SIGNAL + SIGKILL);
 		}
 		if (descendants_signal(got) == 0) /* without /proc */
 			kill(command, got);
@@ -86,49 +98,20 @@ static int attend(pid_t command, const sigset_t *set, pid_t parent)
 	}
 }
 
-/*
- * The command's parent, which ends it and all of its own when we are killed. We have the lease, and could not; and are the
- * one who is told who ends.
- */
-static void keep(char **argv, const sigset_t *set, const sigset_t *mask, pid_t parent)
+/* The command from its start to its end. Blocks the signals of set; mask is the command's. */
+static int run(char **argv, const sigset_t *set, const sigset_t *mask, pid_t parent)
 {
 	pid_t self = getpid();
+	sigprocmask(SIG_BLOCK, set, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	die_with(parent, SIGTERM);
 	pid_t pid = fork();
 	if (pid == 0)
 		run_command(argv, mask, self);
-	if (pid < 0)
-		tool_refuse("cannot run %s: %s", argv[0], strerror(errno));
-	_exit(pid < 0 ? CANNOT_RUN : attend(pid, set, parent));
-}
-
-static int await_keeper(pid_t pid, const sigset_t *set)
-{
-	int status, got;
-	for (;;) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return exit_status(status);
-		if (sigwait(set, &got) == 0 && got != SIGCHLD)
-			kill(pid, got);
-	}
-}
-
-static int run(char **argv)
-{
-	sigset_t set, mask;
-	pid_t parent = getpid();
-	choose_signals(&set);
-	sigprocmask(SIG_BLOCK, &set, &mask);
-	signal(SIGCHLD, SIG_DFL); /* or nobody hears of the command's end */
-	signal(SIGINT, SIG_IGN); /* from a terminal, the command has them, too */
-	signal(SIGQUIT, SIG_IGN);
-	pid_t pid = fork();
-	if (pid < 0)
-		return tool_refuse("cannot run %s: %s", argv[0], strerror(errno));
-	if (pid == 0)
-		keep(argv, &set, &mask, parent);
-	return await_keeper(pid, &set);
+	if (pid > 0)
+		return attend(pid, set, parent);
+	tool_refuse("cannot run %s: %s", argv[0], strerror(errno));
+	return CANNOT_RUN;
 }
 
 /* ---- the lease ---- */
@@ -142,16 +125,15 @@ static void name_owner(char **argv, char owner[LEASE_OWNER])
 }
 
 /* 0, or a negative errno. */
-static int take(const struct tool *tool, const char *name, int64_t wait_ns, char **argv, struct stoa_proxy **ret_lease,
-		uint64_t *ret_token)
+static int take(const struct order *order, struct stoa_proxy **ret_lease, uint64_t *ret_token)
 {
 	char owner[LEASE_OWNER] = "";
 	struct stoa_proxy *lease;
-	name_owner(argv, owner);
-	int r = stoa_create(tool->stoa, name, &lease_class, NULL, 0, &lease);
+	name_owner(order->command, owner);
+	int r = stoa_create(order->tool->stoa, order->name, &lease_class, NULL, 0, &lease);
 	if (r < 0)
 		return r;
-	r = stoa_lease_take(lease, owner, 0, wait_ns, ret_token);
+	r = stoa_lease_take(lease, owner, 0, order->wait_ns, ret_token);
 	if (r < 0)
 		stoa_close(lease);
 	else
@@ -169,26 +151,77 @@ static void give_back(struct stoa_proxy *lease, const char *name, uint64_t token
 	stoa_close(lease);
 }
 
-static int lock(struct tool *tool, int argc, char **argv)
+static int fail(const struct order *order, int code)
+{
+	int status = tool_fail(code);
+	return code == -EAGAIN || code == -ETIMEDOUT ? order->taken : status;
+}
+
+/*
+ * The keeper: a client of its own, though it uses its parent's handle. Until it has the lease, signals end it as they
+ * would end any command, and so does the parent's death.
+ */
+static int keep(const struct order *order, const sigset_t *set, const sigset_t *mask, pid_t parent)
 {
 	struct stoa_proxy *lease;
 	char text[24];
 	uint64_t token;
+	die_with(parent, SIGKILL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	int r = take(order, &lease, &token);
+	if (r < 0)
+		return fail(order, r);
+	snprintf(text, sizeof(text), "%ju", (uintmax_t)token);
+	setenv("STOA_LEASE_TOKEN", text, 1);
+	int status = run(order->command, set, mask, parent);
+	give_back(lease, order->name, token);
+	return status;
+}
+
+/* ---- in front ---- */
+
+/* A signal of set ended the keeper while it waited for the lease, and ends us, too; by another, it left what it had. */
+static int follow(int signo, const sigset_t *set)
+{
+	if (sigismember(set, signo)) {
+		raise(signo);
+		sigprocmask(SIG_UNBLOCK, set, NULL);
+	}
+	descendants_end();
+	return BY_SIGNAL + signo;
+}
+
+static int await_keeper(pid_t pid, const sigset_t *set)
+{
+	int status, got;
+	for (;;) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFSIGNALED(status) ? follow(WTERMSIG(status), set) : WEXITSTATUS(status);
+		if (sigwait(set, &got) == 0 && got != SIGCHLD)
+			kill(pid, got);
+	}
+}
+
+static int lock(struct tool *tool, int argc, char **argv)
+{
+	struct order order = { .tool = tool, .name = argv[0], .command = argv + 1 };
+	sigset_t set, mask;
 	double wait = 0, taken = 0;
 	(void)argc;
 	if (!tool_option_number(tool, "wait", 0, 1e9, &wait) || !tool_option_number(tool, "taken", 0, 255, &taken))
 		return TOOL_USAGE;
-	int64_t wait_ns = tool_option(tool, "wait") ? (int64_t)(wait * 1e9) : INT64_MAX;
-	int r = take(tool, argv[0], wait_ns, argv + 1, &lease, &token);
-	if (r < 0) {
-		int status = tool_fail(r);
-		return (r == -EAGAIN || r == -ETIMEDOUT) && tool_option(tool, "taken") ? (int)taken : status;
-	}
-	snprintf(text, sizeof(text), "%ju", (uintmax_t)token);
-	setenv("STOA_LEASE_TOKEN", text, 1);
-	int status = run(argv + 1);
-	give_back(lease, argv[0], token);
-	return status;
+	order.wait_ns = tool_option(tool, "wait") ? (int64_t)(wait * 1e9) : INT64_MAX;
+	order.taken = tool_option(tool, "taken") ? (int)taken : TOOL_REFUSED;
+	choose_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, &mask);
+	signal(SIGCHLD, SIG_DFL); /* or nobody hears of the command's end */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	pid_t parent = getpid(), pid = fork();
+	if (pid < 0)
+		return tool_refuse("cannot run %s: %s", order.command[0], strerror(errno));
+	if (pid == 0)
+		_exit(keep(&order, &set, &mask, parent));
+	return await_keeper(pid, &set);
 }
 
 static const struct verb_option options[] = {
@@ -204,7 +237,7 @@ const struct verb verb_lock = {
 	.example = "lock -w 60 nightly -- make -j2 install",
 	.doc = "run a command while a lease is held",
 	.more = "The lease is created if it is not there. Whoever else wants it waits, and has it when the command has ended,\n"
-		"or at once if this is killed: the command is killed with it, and all that it has started. SIGTERM and SIGHUP\n"
+		"or at once if this is killed: the command is killed first, and all that it has started. SIGTERM and SIGHUP\n"
 		"are passed on to all of these. The exit status is the command's; 128 and the signal that ended it; 126 or\n"
 		"127 if it cannot be run. The command finds the lease's token in $STOA_LEASE_TOKEN.\n",
 	.options = options,
