@@ -343,6 +343,14 @@ static void leave(struct guardian *g)
 	namespace_close(ns);
 }
 
+/* Nobody may be there to be told: then the log is where one looks. */
+static void log_end(const struct guardian *g)
+{
+	struct stoa_error e;
+	stoa_last_error(&e);
+	namespace_log(g->ns, LOG_CRIT, "%s", e.text);
+}
+
 int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data)
 {
 	struct guardian g = { .ns = ns, .ready = ready, .data = data };
@@ -352,6 +360,8 @@ int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data)
 	g.committed = atomic_load(&ns->space.state->committed);
 	while (r == 0)
 		r = step(&g);
+	if (r < 0 && g.serving)
+		log_end(&g);
 	if (r == ENDED)
 		namespace_end(ns);
 	else

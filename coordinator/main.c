@@ -22,6 +22,7 @@ struct setup {
 	struct arguments arguments;
 	const struct stoa_class **classes;
 	int64_t watchdog, fed; /* how often, when last */
+	bool served;	       /* from then on the guardian logs why it ends */
 };
 
 static void say(void *data, int priority, const char *text)
@@ -35,7 +36,8 @@ static void say(void *data, int priority, const char *text)
 
 static void ready(void *data)
 {
-	(void)data;
+	struct setup *s = data;
+	s->served = true;
 	notify_send("READY=1");
 }
 
@@ -71,7 +73,7 @@ static int serve(struct setup *s)
 		notify_send("STOPPING=1");
 		stoa_last_error(&e);
 	}
-	if (r < 0)
+	if (r < 0 && !s->served)
 		say(s, LOG_ERR, e.text);
 	free(s->classes);
 	return r < 0;
