@@ -125,4 +125,54 @@ until_watched 'note: gone'
 serve default
 expect 0 20002 call hits add 1
 watched 0 '*20002  pid *'
+
+# ---- a stop, a second of nobody, and the next: the same state, or a namespace made anew ----
+
+# stops OPTION…: watching all the while.
+stops() {
+	stoa stop || fail "stoa stop"
+	wait "$daemon"
+	daemon=
+	sleep 1
+	kill -0 "$watcher" || fail "stoa watch: ended with the coordinator: $(cat "$tmp/watched")"
+	serve default "$@"
+}
+
+watch -c 2 hits later
+sleep 0.3
+stops
+expect 0 20003 call hits add 1
+until_watched ' 20003 '
+expect 0 '' create later counter 4
+watched 0 '*note: nobody serves namespace default; waiting for the next coordinator*20003  pid *later.value *'
+watch --until 'hits.value>=20005'
+stops
+expect 0 20004 call hits add 1
+stops
+expect 0 20005 call hits add 1
+watched 0 '*'
+stoa stop || fail "stoa stop"
+wait "$daemon"
+watch hits
+sleep 1
+kill -0 "$watcher" || fail "stoa watch: of a kept namespace: ended: $(cat "$tmp/watched")"
+expect 1 'stoa: note: gone: nobody serves namespace default
+stoa: note: nobody serves namespace default; waiting for the next coordinator
+stoa: timed out' -t 0.6 watch --until 'hits.value>=20006'
+expect_like 0 '*' -t 0.6 watch hits
+serve default --volatile
+expect 0 20006 call hits add 1
+until_watched ' 20006 '
+stops --volatile
+until_watched ' removed'
+expect 0 '' create hits counter 3
+until_watched ' 3 .*pid'
+kill "$watcher"
+watch -i hits
+until_watched ' 3 '
+end default
+wait "$daemon"
+expect_like 0 '*1 removed*' clean --force default
+serve default
+watched 3 '*stoa: namespace default has ended and was made anew; *'
 exit $bad

@@ -3,7 +3,8 @@
  *
  * A thread for each object that is watched, and one for the condition: it waits for the object to be there, then for a
  * version above the newest that it has seen, and looks at what has changed since. How many changes there were in
- * between is counted by the coordinator, with the value. Under one lock are: printing, counting, the end.
+ * between is counted by the coordinator, with the value. Under one lock are: printing, counting, the end. While nobody
+ * serves, each looks for the next coordinator; if that has made the namespace anew, by a handle of its own.
  */
 #include <errno.h>
 #include <limits.h>
@@ -17,6 +18,7 @@
 #include "tools/tool.h"
 
 #define STEP_NS STOA_MS(250) /* how late a thread may notice that it is to end */
+#define PROBE_NS STOA_MS(20) /* long enough for a wait to look for its coordinator */
 
 struct watching {
 	const struct tool *tool;
@@ -28,6 +30,7 @@ struct watching {
 	bool counted;	  /* they are */
 	bool awaits;	  /* something: to be ended by the time is a failure */
 	bool initial;	  /* print what is there first */
+	bool gone;	  /* it was said that nobody serves */
 	int64_t pause;	  /* between looks at an object, ns */
 	int64_t deadline; /* CLOCK_MONOTONIC; INT64_MAX: none */
 	const struct target *targets;
@@ -37,6 +40,7 @@ struct watching {
 /* What one thread follows. */
 struct target {
 	struct watching *w;
+	struct stoa *own; /* a later handle than the tool's; NULL: none */
 	char object[STOA_NAME_MAX + 1];
 	const char *attr; /* NULL: all */
 	struct condition *until; /* it is there to judge, and not to print; NULL: to print */
@@ -139,6 +143,42 @@ static void rest(struct watching *w, int64_t ns)
 	while (!w->ended && pthread_cond_timedwait(&w->ended_cond, &w->lock, &t) == 0) {
 	}
 	pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- the next coordinator ---- */
+
+static void say_gone(struct watching *w, bool gone)
+{
+	pthread_mutex_lock(&w->lock);
+	if (gone && !w->gone && !w->ended)
+		tool_note("nobody serves namespace %s; waiting for the next coordinator", w->tool->namespace);
+	w->gone = gone;
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* A handle, another or the same, of whoever serves the namespace now. NULL: nobody does, and a step has passed. */
+static struct stoa *attach_next(struct watching *w)
+{
+	struct stoa *stoa = NULL;
+	struct stoa_health h;
+	int r = stoa_attach(w->tool->namespace, STOA_OPTIONS(.flags = STOA_READ_ONLY, .timeout = step(w)), &stoa);
+	r = r ? r : stoa_health(stoa, &h);
+	bool served = r == 0 && h.verdict != STOA_GONE;
+	say_gone(w, !served);
+	if (served)
+		return stoa;
+	stoa_detach(stoa);
+	rest(w, step(w));
+	return NULL;
+}
+
+static struct stoa *handle(const struct target *t) { return t->own ? t->own : t->w->tool->stoa; }
+
+/* Proxies of the handle before are closed. */
+static void use(struct target *t, struct stoa *stoa)
+{
+	stoa_detach(t->own);
+	t->own = stoa;
 }
 
 /* ---- printing, under the lock ---- */
@@ -257,6 +297,26 @@ static int look(struct followed *f, bool first)
 
 /* ---- following ---- */
 
+/* 0: the namespace is served again. -ESTALE: by one that has made it anew, and knows nothing of our object. */
+static int await_next(const struct followed *f)
+{
+	int r = 0;
+	while (r == 0 && !has_ended(f->t->w)) {
+		struct stoa *next = attach_next(f->t->w);
+		if (next)
+			r = stoa_wait(f->proxy, STOA_ALL, UINT64_MAX, PROBE_NS, NULL);
+		stoa_detach(next);
+	}
+	return r == -ETIMEDOUT ? 0 : r == -ECONNRESET ? -ESTALE : r;
+}
+
+/* What is still there in our state was not removed: the namespace was, after a crash, and no handle leads to the new one. */
+static void tell_anew(struct followed *f)
+{
+	if (look(f, false) == 0)
+		fail(f->t->w, -ESTALE);
+}
+
 static int follow(struct followed *f)
 {
 	const struct target *t = f->t;
@@ -264,8 +324,12 @@ static int follow(struct followed *f)
 	int r = look(f, true);
 	while (r == 0 && !has_ended(t->w)) {
 		r = stoa_wait(f->proxy, attr, f->newest, step(t->w), NULL);
+		if (r == -ESTALE)
+			tell_anew(f);
 		if (r == -ETIMEDOUT)
 			r = 0;
+		else if (r == -ECONNRESET)
+			r = await_next(f);
 		else if (r == 0)
 			r = look(f, false);
 		if (r == 0 && t->w->pause && !t->until)
@@ -318,25 +382,36 @@ static void was_there(struct target *t)
 	pthread_mutex_unlock(&t->w->lock);
 }
 
+static void look_anew(struct target *t, int r)
+{
+	struct stoa *next = attach_next(t->w);
+	if (next && next == handle(t) && r == -ECONNRESET)
+		rest(t->w, step(t->w));
+	if (next)
+		use(t, next);
+}
+
 static void *run_target(void *data)
 {
 	struct target *t = data;
-	const struct tool *tool = t->w->tool;
 	struct stoa_proxy *proxy;
 	while (!has_ended(t->w)) {
-		int r = stoa_open(tool->stoa, t->object, NULL, t->was_absent ? step(t->w) : STOA_NOWAIT, &proxy);
-		bool there = r == 0;
-		if (there) {
+		int64_t timeout = t->was_absent ? step(t->w) : STOA_NOWAIT;
+		int r = stoa_open(handle(t), t->object, NULL, timeout, &proxy);
+		if (r == 0) {
 			was_there(t);
 			r = follow_object(t, proxy);
 			stoa_close(proxy);
+			if (r == -ESTALE && !t->until)
+				print_removed(t); /* unless that was the end */
 		}
 		t->was_absent = true;
-		if (there && r == -ESTALE && !t->until)
-			print_removed(t);
-		else if (r < 0 && r != -ENOENT && !(there && r == -ESTALE))
+		if (r == -ESTALE || r == -ECONNRESET) /* the object's end, or the namespace's */
+			look_anew(t, r);
+		else if (r < 0 && r != -ENOENT)
 			fail(t->w, r);
 	}
+	use(t, NULL);
 	return NULL;
 }
 
