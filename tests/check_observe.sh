@@ -81,5 +81,16 @@ for i in $(seq 100); do
 done
 expect 1 "stoa: no client $batch is attached to namespace default; stoa clients shows who is" evict "$batch"
 
+# ---- trace --last, while others write: no more, and no less ----
+
+yes 'cast hits add 1' | "$builddir/stoa" - >/dev/null 2>&1 &
+load=$!
+for i in $(seq 20); do
+	lines=$(stoa trace --json --last 3 | wc -l)
+	[ "$lines" = 3 ] || fail "trace --last 3: $lines lines"
+done
+kill $load
+wait $load 2>/dev/null
+
 expect 0 '' -t 20 stop --now
 exit $bad

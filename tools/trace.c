@@ -1,21 +1,26 @@
 /*
  * trace.c: stoa trace, the last commands as they were run.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "include/stoa/observe.h"
 #include "tools/output.h"
 #include "tools/tool.h"
 
-/* The last `most` of them: counted first, as they come in order. */
+#define ALL 1025 /* stoa_trace() tells of 1024, and the one that runs */
+
+/* The last `most` of them, as they come in order: others come and go while we look, so they are kept and printed then. */
 struct window {
-	uint64_t skip;
+	struct stoa_traced *kept;
+	size_t most, n; /* room; how many there were */
 };
 
-static int count(void *data, const struct stoa_traced *t)
+static int keep(void *data, const struct stoa_traced *t)
 {
-	(void)t;
-	++*(uint64_t *)data;
+	struct window *w = data;
+	w->kept[w->n++ % w->most] = *t;
 	return 0;
 }
 
@@ -53,13 +58,8 @@ static void print_what(const struct stoa_traced *t)
 	out_text("what", what);
 }
 
-static int print(void *data, const struct stoa_traced *t)
+static void print(const struct stoa_traced *t)
 {
-	struct window *w = data;
-	if (w->skip > 0) {
-		w->skip--;
-		return 0;
-	}
 	out_begin(OUT_HEADED);
 	if (t->time_ns)
 		out_time("time", t->time_ns);
@@ -78,20 +78,26 @@ static int print(void *data, const struct stoa_traced *t)
 		out_int("code", t->status);
 	}
 	out_end();
-	return 0;
+}
+
+static int trace_last(const struct tool *tool, size_t most)
+{
+	struct window w = { .kept = calloc(most, sizeof(*w.kept)), .most = most };
+	int r = w.kept ? stoa_trace(tool->stoa, 0, keep, &w) : -ENOMEM;
+	for (size_t i = w.n > most ? w.n - most : 0; r == 0 && i < w.n; i++)
+		print(&w.kept[i % most]);
+	free(w.kept);
+	return r;
 }
 
 static int trace(struct tool *tool, int argc, char **argv)
 {
 	double most = 0;
-	uint64_t n = 0;
 	(void)argc;
 	(void)argv;
 	if (!tool_option_number(tool, "last", 1, 1e9, &most))
 		return TOOL_USAGE;
-	int r = most > 0 ? stoa_trace(tool->stoa, 0, count, &n) : 0;
-	struct window w = { .skip = n > (uint64_t)most ? n - (uint64_t)most : 0 };
-	r = r ? r : stoa_trace(tool->stoa, 0, print, &w);
+	int r = trace_last(tool, most > 0 && most < ALL ? (size_t)most : ALL);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }
 
