@@ -162,7 +162,7 @@ static void print_head(const struct tool *tool, const struct look *l, const stru
 		   look_wait(&l->barrier, 0.5));
 	print_wait(out_json() ? "wait_p99" : "p99 below", out_json() ? "wait_p99_ns" : "p99 below",
 		   look_wait(&l->barrier, 0.99));
-	out_uint("objects", l->of[LOOK_OBJECTS].n);
+	out_uint(out_json() ? "n_objects" : "objects", l->of[LOOK_OBJECTS].n); /* in JSON the list has that name */
 	out_uint("threads", l->health.threads);
 }
 
