@@ -32,7 +32,8 @@ expect 0 '' -n web create hits counter 1
 expect_like 1 'stoa: namespace web is live, of pid *: not touched; stoa -n web stop ends it' clean --force web
 ends web
 expect_like 0 'namespace  state  *
-web        crashed * 0  to be removed
+web        crashed *  1  *  0  to be removed
+stoa: note: web has 1 object, which would be gone; stoad -n web goes on with it
 stoa: note: nothing was removed: --force does it without asking' clean
 [ -d "$STOA_DIR/web" ] || fail "it was removed without being asked"
 serve other

@@ -58,6 +58,11 @@ kill -STOP "$(field guardian web)" "$(field coordinator web)"
 sleep 2.5
 says 'wrong "found":"web is not well: *stoa -n web health"' namespace
 end web
+serve hub
+stoa -n hub create hits counter
+end hub
+says 'advice "found":"hub crashed, and has 1 object","advice":"stoad -n hub goes on with its state; stoa clean hub destroys it"' namespace
+says 'advice "found":"1 dead and 0 damaged *' leftovers
 mkdir "$STOA_DIR/web.damaged-1-2"
 : >"$STOA_DIR/web.damaged-1-2/state"
 says 'advice "found":"1 dead and 1 damaged namespaces take *clean --kept"' leftovers

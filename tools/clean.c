@@ -20,26 +20,22 @@ struct cleaning {
 	uint64_t bytes;
 };
 
-/* Commands that were accepted, and would be applied at the next start. */
-static uint64_t queued(const struct place *p, enum leftover kind)
+/* What the next start would go on with: objects, and commands that were accepted. */
+static struct stoa_health holds(const struct place *p, enum leftover kind)
 {
-	struct stoa *stoa;
 	struct stoa_health h = { 0 };
-	if (kind == LEFTOVER_HALF || kind == LEFTOVER_DAMAGED ||
-	    stoa_attach(p->name, STOA_OPTIONS(.flags = STOA_READ_ONLY, .timeout = 1), &stoa) < 0)
-		return 0;
-	stoa_health(stoa, &h);
-	stoa_detach(stoa);
-	return h.queued;
+	bool looked = kind != LEFTOVER_HALF && kind != LEFTOVER_DAMAGED && leftover_look(p, &h);
+	return looked ? h : (struct stoa_health){ 0 };
 }
 
-static void print(const struct place *p, enum leftover kind, uint64_t n_queued, const char *fate)
+static void print(const struct place *p, enum leftover kind, const struct stoa_health *h, const char *fate)
 {
 	out_begin(OUT_HEADED);
 	out_text("namespace", p->name);
 	out_word("state", leftover_name(kind), kind == LEFTOVER_DAMAGED ? OUT_BAD : OUT_WARN);
 	out_size("size", p->bytes);
-	out_uint("queued", n_queued);
+	out_uint("objects", h->objects);
+	out_uint("queued", h->queued);
 	out_text("then", fate);
 	if (out_json())
 		out_text("directory", p->dir);
@@ -67,9 +63,22 @@ static void each(struct cleaning *c, bool remove)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct place *p = &c->places[i];
 		enum leftover kind = leftover_kind(p);
-		uint64_t n_queued = queued(p, kind);
+		struct stoa_health h = holds(p, kind);
 		bool stays = leftover_is_wanted(kind) && !c->wanted;
-		print(p, kind, n_queued, stays ? "stays: --kept removes it" : remove ? fate_of(c, p) : "to be removed");
+		print(p, kind, &h, stays ? "stays: --kept removes it" : remove ? fate_of(c, p) : "to be removed");
+	}
+}
+
+/* Before anything is lost: it need not be. */
+static void warn(const struct cleaning *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const struct place *p = &c->places[i];
+		enum leftover kind = leftover_kind(p);
+		uint64_t n = holds(p, kind).objects;
+		if (n && (c->wanted || !leftover_is_wanted(kind)))
+			tool_note("%s has %ju object%s, which would be gone; stoad -n %s goes on with %s", p->name, (uintmax_t)n,
+				  n == 1 ? "" : "s", p->name, n == 1 ? "it" : "them");
 	}
 }
 
@@ -98,6 +107,8 @@ static int clean_them(struct cleaning *c)
 	size_t n = n_removable(c);
 	if (!c->force) {
 		each(c, false);
+		out_flush();
+		warn(c);
 		if (n == 0)
 			return TOOL_DONE;
 		if (!ask(n)) {

@@ -288,6 +288,19 @@ static void check_live(struct doctor *d, const struct place *p)
 		report(d, "namespace", WRONG, advice, "%s is not well: %s", p->name, r < 0 ? stoa_strerror(r) : h.text);
 }
 
+/* True: somebody may want it, and that was said. */
+static bool check_crashed(struct doctor *d, const struct place *p)
+{
+	char advice[2 * sizeof(p->name) + 80];
+	struct stoa_health h;
+	if (!leftover_look(p, &h) || h.objects == 0)
+		return false;
+	snprintf(advice, sizeof(advice), "stoad -n %s goes on with its state; stoa clean %s destroys it", p->name, p->name);
+	report(d, "namespace", ADVICE, advice, "%s crashed, and has %u object%s", p->name, h.objects,
+	       h.objects == 1 ? "" : "s");
+	return true;
+}
+
 static void check_places(struct doctor *d)
 {
 	struct place *places;
@@ -299,6 +312,8 @@ static void check_places(struct doctor *d)
 	for (size_t i = 0; i < n; i++) {
 		enum leftover kind = places[i].live ? LEFTOVER_KEPT : leftover_kind(&places[i]);
 		n_live += places[i].live;
+		if (kind == LEFTOVER_CRASHED && check_crashed(d, &places[i]))
+			continue;
 		n_dead += kind == LEFTOVER_CRASHED || kind == LEFTOVER_HALF;
 		n_damaged += kind == LEFTOVER_DAMAGED;
 		bytes += places[i].live || kind == LEFTOVER_KEPT ? 0 : places[i].bytes;

@@ -15,6 +15,8 @@
 
 #include "src/layout.h"
 
+#define ATTACH_NS STOA_MS(300)
+
 const char *leftover_name(enum leftover kind)
 {
 	static const char *const names[] = {
@@ -50,6 +52,17 @@ enum leftover leftover_kind(const struct place *p)
 	if (fd >= 0)
 		close(fd);
 	return kind;
+}
+
+bool leftover_look(const struct place *p, struct stoa_health *ret)
+{
+	struct stoa *stoa;
+	struct stoa_options how = { .flags = STOA_READ_ONLY, .timeout = p->live ? ATTACH_NS : 1 };
+	if (p->damaged || stoa_attach(p->name, &how, &stoa) < 0)
+		return false;
+	int r = stoa_health(stoa, ret);
+	stoa_detach(stoa);
+	return r == 0;
 }
 
 /* ---- removing ---- */

@@ -4,6 +4,8 @@
 #ifndef STOA_TOOL_LEFTOVER_H
 #define STOA_TOOL_LEFTOVER_H
 
+#include <stoa.h>
+
 #include "tools/places.h"
 
 enum leftover {
@@ -15,6 +17,9 @@ enum leftover {
 
 enum leftover leftover_kind(const struct place *p);
 const char *leftover_name(enum leftover kind);
+
+/* What the files of a namespace tell, live or not. False: it cannot be attached to. A live one that hangs has 0.3 s. */
+bool leftover_look(const struct place *p, struct stoa_health *ret);
 
 /* One that somebody may want: it goes only where that was asked for. */
 static inline bool leftover_is_wanted(enum leftover kind) { return kind >= LEFTOVER_KEPT; }

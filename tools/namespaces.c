@@ -11,20 +11,6 @@
 #include "tools/places.h"
 #include "tools/tool.h"
 
-#define ATTACH_NS STOA_MS(300) /* one that hangs is not waited for */
-
-/* What its files tell, also when nobody serves. False: it cannot be attached to. */
-static bool look(const struct place *p, struct stoa_health *ret)
-{
-	struct stoa *stoa;
-	if (p->damaged ||
-	    stoa_attach(p->name, STOA_OPTIONS(.flags = STOA_READ_ONLY, .timeout = p->live ? ATTACH_NS : 1), &stoa) < 0)
-		return false;
-	int r = stoa_health(stoa, ret);
-	stoa_detach(stoa);
-	return r == 0;
-}
-
 static void print_state(const struct place *p, const struct stoa_health *h)
 {
 	enum leftover left = p->live ? LEFTOVER_KEPT : leftover_kind(p);
@@ -68,7 +54,7 @@ static void print_counts(const struct place *p, const struct stoa_health *h)
 
 static void print(const struct place *p)
 {
-	struct stoa_health seen, *h = look(p, &seen) ? &seen : NULL;
+	struct stoa_health seen, *h = leftover_look(p, &seen) ? &seen : NULL;
 	out_begin(OUT_HEADED);
 	out_text("namespace", p->name);
 	print_state(p, h);
