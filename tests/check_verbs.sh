@@ -27,6 +27,10 @@ expect 0 '' -n one create hits counter 1
 expect 0 1 get hits.value
 expect_like 3 'stoa: nobody serves namespace default *' -t 0.1 call hits add 1
 expect_like 0 'healthy: *namespace one' health
+expect_like 3 'stoa: nobody serves namespace default *; live: one' -t 0.1 set hits.value=1
+expect_like 3 'stoa: nobody serves namespace onne *; live: one; did you mean -n one[?]' -t 0.1 -n onne set hits.value=1
+expect_like 3 'stoa: note: waiting for namespace default, which nobody serves; live: one; -n chooses
+stoa: nobody serves namespace default *; live: one' set hits.value=1
 serve two
 expect 0 '' -n two create hits counter 2
 expect_like 2 'stoa: 2 namespaces are live: one, two; choose one with -n, or STOA_NAMESPACE

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "src/nearest.h"
 #include "tools/output.h"
@@ -35,26 +36,45 @@ static const struct verb *find_verb(const struct tool *tool, const char *name)
 
 /* ---- which namespace ---- */
 
-/* How many are live: the first of them in tool->chosen, all in names, "a, b, c", as far as they fit. */
-static size_t find_live(struct tool *tool, char *names, size_t size)
+struct live {
+	struct place *places; /* malloc'ed, the live ones in front */
+	size_t n;
+};
+
+/* Those of all users, or of this one. 0, or a negative errno. */
+static int find_live(bool all, struct live *ret)
 {
-	struct place *places;
-	size_t n, n_live = 0, at = 0;
+	size_t n;
+	int r = places_find(all, &ret->places, &n);
+	ret->n = 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (ret->places[i].live)
+			ret->places[ret->n++] = ret->places[i];
+	return r;
+}
+
+/* "a, b, c", as far as they fit. */
+static void join(const struct live *live, char *names, size_t size)
+{
+	size_t at = 0;
 	names[0] = '\0';
-	if (places_find(false, &places, &n) < 0)
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		if (!places[i].live)
-			continue;
-		if (n_live++ == 0)
-			snprintf(tool->chosen, sizeof(tool->chosen), "%s", places[i].name);
-		if (at < size)
-			at += (size_t)snprintf(names + at, size - at, "%s%s", at ? ", " : "", places[i].name);
-	}
+	for (size_t i = 0; i < live->n && at < size; i++)
+		at += (size_t)snprintf(names + at, size - at, "%s%s", at ? ", " : "", live->places[i].name);
 	if (at >= size)
 		strcpy(names + size - 4, "...");
-	free(places);
-	return n_live;
+}
+
+/* How many of this user's are live: the first of them in tool->chosen, all in names. */
+static size_t choices(struct tool *tool, char *names, size_t size)
+{
+	struct live live;
+	if (find_live(false, &live) < 0)
+		return 0;
+	join(&live, names, size);
+	if (live.n)
+		snprintf(tool->chosen, sizeof(tool->chosen), "%s", live.places[0].name);
+	free(live.places);
+	return live.n;
 }
 
 const char *tool_only_live(struct tool *tool)
@@ -62,14 +82,14 @@ const char *tool_only_live(struct tool *tool)
 	char names[8];
 	if (tool->namespace)
 		return tool->namespace;
-	return find_live(tool, names, sizeof(names)) == 1 ? tool->chosen : "default";
+	return choices(tool, names, sizeof(names)) == 1 ? tool->chosen : "default";
 }
 
 /* Who only reads, and does not say where, means the only one there is. */
 static int choose(struct tool *tool)
 {
 	char names[400];
-	size_t n = !tool->namespace && tool->verb->flags & TOOL_READS ? find_live(tool, names, sizeof(names)) : 0;
+	size_t n = !tool->namespace && tool->verb->flags & TOOL_READS ? choices(tool, names, sizeof(names)) : 0;
 	if (n > 1)
 		return tool_misuse(tool, "%zu namespaces are live: %s; choose one with -n, or STOA_NAMESPACE", n,
 				   names);
@@ -100,12 +120,55 @@ static void say_unwell(const struct tool *tool)
 		tool_note("%s", h.text);
 }
 
+static const char *each_live(const void *data, size_t i)
+{
+	const struct live *live = data;
+	return i < live->n ? live->places[i].name : NULL;
+}
+
+/* Nobody serves it: whoever forgot -n, or misspelt it, meant one that is live. */
+static int fail_nobody(const struct tool *tool)
+{
+	char names[400];
+	struct stoa_error e = { 0 };
+	struct live live = { 0 };
+	stoa_last_error(&e);
+	find_live(false, &live);
+	join(&live, names, sizeof(names));
+	const char *near = nearest(tool->namespace, strlen(tool->namespace), each_live, &live);
+	tool_refuse("%s%s%s%s%s%s", e.text, live.n ? "; live: " : "", names, near ? "; did you mean -n " : "",
+		    near ? near : "", near ? "?" : "");
+	free(live.places);
+	return TOOL_GONE;
+}
+
+/* Who waits in vain for a namespace that was not even named should know at once that others are live. */
+static void say_waiting(const struct tool *tool)
+{
+	char names[400], socket[2 * PATH_MAX];
+	struct live live;
+	bool waits = !(tool->verb->flags & (TOOL_READS | TOOL_BRIEF)) && !tool->has_timeout && !tool->writer;
+	if (!waits || strcmp(tool->namespace, "default") != 0 || !places_above(socket))
+		return;
+	strcat(socket, "/default/socket");
+	if (access(socket, F_OK) == 0 || find_live(false, &live) < 0)
+		return;
+	join(&live, names, sizeof(names));
+	if (live.n)
+		tool_note("waiting for namespace default, which nobody serves; live: %s; -n chooses", names);
+	free(live.places);
+}
+
 static int attach(struct tool *tool)
 {
 	const struct verb *v = tool->verb;
+	if (!(v->flags & TOOL_MONITOR))
+		say_waiting(tool);
 	int r = v->flags & TOOL_MONITOR ? 0 : tool_attach(tool);
+	if (r == -ENOENT)
+		return fail_nobody(tool);
 	if (r < 0)
-		return tool_fail(r) == TOOL_GONE || r == -ENOENT ? TOOL_GONE : TOOL_REFUSED;
+		return tool_fail(r);
 	if (v->flags & TOOL_READS && tool->stoa)
 		say_unwell(tool);
 	return TOOL_DONE;
@@ -156,33 +219,21 @@ static int run_together(struct tool *tool, const struct place *live, size_t n, i
 	return status > worst ? status : worst;
 }
 
-/* The live ones to the front. */
-static size_t only_live(struct place *places, size_t n)
-{
-	size_t n_live = 0;
-	for (size_t i = 0; i < n; i++)
-		if (places[i].live)
-			places[n_live++] = places[i];
-	return n_live;
-}
-
 static int run_all(struct tool *tool, int argc, char **argv)
 {
-	struct place *places;
-	size_t n;
+	struct live live;
 	if (tool->namespace && tool->namespace != getenv("STOA_NAMESPACE"))
 		return tool_misuse(tool, "-a is for all namespaces, and -n for one");
-	int r = places_find(true, &places, &n);
+	int r = find_live(true, &live);
 	if (r < 0)
 		return tool_refuse("cannot look for namespaces: %s", strerror(-r));
-	n = only_live(places, n);
-	int status = n == 0 ? TOOL_GONE
-		     : tool->verb->flags & TOOL_TOGETHER ? run_together(tool, places, n, argc, argv)
-							 : run_each(tool, places, n, argc, argv);
-	if (n == 0)
+	int status = live.n == 0 ? TOOL_GONE
+		     : tool->verb->flags & TOOL_TOGETHER ? run_together(tool, live.places, live.n, argc, argv)
+							 : run_each(tool, live.places, live.n, argc, argv);
+	if (live.n == 0)
 		tool_refuse("no namespace is live");
 	tool->namespace = NULL;
-	free(places);
+	free(live.places);
 	return status;
 }
 
