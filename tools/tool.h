@@ -42,8 +42,8 @@ enum { /* flags of a verb */
 
 /* For the help of several verbs. */
 #define TOOL_VALUES_TEXT \
-	"Values are read by their type in the class: numbers, whole ones decimal or 0x...; true or false; text as\n" \
-	"it is; bytes as 0x... or @FILE; arrays as 1,2,3 or [[1, 2], [3, 4]].\n"
+	"Values are read by their type in the class: numbers, whole ones decimal or 0x...; true or false, yes or no,\n" \
+	"1 or 0; text as it is; bytes as 0x... or @FILE; arrays as 1,2,3 or [[1, 2], [3, 4]].\n"
 
 struct tool;
 

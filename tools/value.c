@@ -328,7 +328,7 @@ static bool parse_bool(const char *text, bool *ret, char why[VALUE_WHY_MAX])
 			*ret = i % 2;
 			return true;
 		}
-	return wrong(why, text, "is not true or false");
+	return wrong(why, text, "is not true or false, yes or no, 1 or 0");
 }
 
 static bool no_memory(char why[VALUE_WHY_MAX])
