@@ -12,3 +12,11 @@ if [ -z "$pages" ]; then
 	exit 1
 fi
 mandoc -T lint -W warning $pages
+# A quote that holds another, or most of a sentence, was not closed where it was meant: .Ql ends where its line does, or
+# before punctuation, and not at No.
+export LC_ALL=C.UTF-8
+bad=$(grep -nE '^\.(Pq .*)?[DSQ][ql] .* No ' $pages || :; for page in $pages; do
+	mandoc -T utf8 "$page" | sed 's/.\x08//g' | tr -s ' \n' '  ' | grep -oE '‘[^’]*‘|‘[^’]{60}|“[^”]*“|“[^”]{90}' |
+		sed "s|^|$page: |"
+done)
+[ -z "$bad" ] || { echo "$bad"; exit 1; }
