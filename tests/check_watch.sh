@@ -94,6 +94,11 @@ expect 1 'stoa: attribute note of object e is text: it can be == or !=, for it h
 expect 1 'stoa: attribute value of object hits is i64; "x" is not a number' watch --until 'hits.value>x'
 expect 1 'stoa: class counter has no attribute valeu; did you mean value?' watch hits.valeu
 expect_like 2 'stoa: "hits" is not OBJECT.ATTRIBUTE>=VALUE*' watch --until hits
+expect_like 2 'stoa: --until is given twice*' watch --until hits.value==3 -u hits.value==4
+expect 0 '' -t 10 watch --until 'hits.value == 3'
+expect 0 '' -t 10 watch --until 'hits.value> -10'
+expect 0 '' -t 10 watch --until 'e.note = done'
+expect 1 'stoa: timed out' -t 0.3 watch --until 'e.note= done'
 expect_like 2 'stoa: --rate=x is not a number *' watch --rate x hits
 expect_like 2 'stoa: watch takes *' watch
 

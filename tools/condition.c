@@ -30,9 +30,13 @@ int condition_parse(const struct tool *tool, const char *text, struct condition 
 		i++;
 	if (i == n || !tool_split(text, ret->object, &attr) || attr >= at || at - attr > STOA_NAME_MAX)
 		return tool_misread(tool, text, "OBJECT.ATTRIBUTE>=VALUE, or with another of == = != < <= >");
-	memcpy(ret->attr, attr, (size_t)(at - attr));
 	ret->is = operators[i].is;
 	ret->text = at + strlen(operators[i].text);
+	if (at[-1] == ' ') /* else blanks may belong to a text */
+		ret->text += strspn(ret->text, " ");
+	while (at > attr + 1 && at[-1] == ' ')
+		at--;
+	memcpy(ret->attr, attr, (size_t)(at - attr));
 	return TOOL_DONE;
 }
 
@@ -50,7 +54,7 @@ int condition_bind(struct condition *c, const struct stoa_attr *row)
 	if (!c->value)
 		return tool_refuse("out of memory");
 	c->row = row;
-	if (value_parse(row, c->text, c->value, why))
+	if (value_parse(row, c->text + (is_number(row) ? strspn(c->text, " ") : 0), c->value, why))
 		return TOOL_DONE;
 	return tool_refuse("attribute %s of object %s is %s; %s", c->attr, c->object, value_type(row, type), why);
 }

@@ -16,7 +16,8 @@ struct condition {
 	void *value;
 };
 
-/* == = != < <= > >=. A status: it has another form, and it was said. Text is borrowed. */
+/* == = != < <= > >=. A status: it has another form, and it was said. Text is
+ * borrowed. Blanks may be around the operator. */
 int condition_parse(const struct tool *tool, const char *text, struct condition *ret);
 
 /* Read the value as that attribute has it; a status. Numbers have an order; all else is equal or not. */

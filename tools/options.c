@@ -136,12 +136,14 @@ static int refuse_option(const struct tool *tool, const struct spelling *s, cons
 		    : tool_misuse(tool, "%s is no option here", word);
 }
 
-/* One of the verb's own. c is its letter, or its number from OPTION_OWN on. */
-static bool set_own(struct tool *tool, int c)
+/* One of the verb's own. c is its letter, or its number from OPTION_OWN on. False: it is none of them. */
+static bool set_own(struct tool *tool, int c, int *ret_status)
 {
 	const struct verb_option *o = tool->verb ? tool->verb->options : NULL;
 	for (int i = 0; o && o[i].name; i++)
 		if (c == OPTION_OWN + i || (o[i].letter && c == o[i].letter)) {
+			*ret_status = tool->given[i] && o[i].once ? tool_misuse(tool, "--%s is given twice", o[i].name)
+								  : TOOL_DONE;
 			tool->given[i] = o[i].value ? optarg : "";
 			return true;
 		}
@@ -150,6 +152,7 @@ static bool set_own(struct tool *tool, int c)
 
 static int set_option(struct tool *tool, int c, const struct spelling *s, const char *word)
 {
+	int status;
 	if (tool->keeps && c < OPTION_JSON && strchr("nahV", c))
 		return tool_misuse(tool, "-%c is for the command line, not for a line of stoa -", c);
 	switch (c) {
@@ -167,7 +170,7 @@ static int set_option(struct tool *tool, int c, const struct spelling *s, const 
 	case ':':
 		return tool_misuse(tool, "%s takes a value", word);
 	default:
-		return set_own(tool, c) ? TOOL_DONE : refuse_option(tool, s, word);
+		return set_own(tool, c, &status) ? status : refuse_option(tool, s, word);
 	}
 }
 

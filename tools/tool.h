@@ -55,6 +55,7 @@ struct verb_option {
 	char letter;	   /* 0: none */
 	const char *value; /* what it takes, as the help has it: "N"; NULL: nothing */
 	const char *doc;
+	bool once; /* a second one would not mean what it seems to */
 };
 
 /* One that several have. */

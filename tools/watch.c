@@ -517,7 +517,8 @@ static const struct verb_option options[] = {
 	{ .name = "until",
 	  .letter = 'u',
 	  .value = "CONDITION",
-	  .doc = "end when it holds: OBJECT.ATTRIBUTE>=VALUE, == = != < <= >" },
+	  .doc = "end when it holds: OBJECT.ATTRIBUTE>=VALUE, == = != < <= >",
+	  .once = true },
 	{ 0 },
 };
 
