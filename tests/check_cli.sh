@@ -253,6 +253,11 @@ expect_like 0 '*"row":"fail","text":"no luck today"}' rejected --json
 # ---- help, versions, usage ----
 
 expect_like 0 'Usage: *create hits counter 42*' --help
+expect_like 0 'Usage: *create hits counter 42*' help
+expect_like 0 'Usage: stoa*Example: stoa get*' help get
+expect_like 2 'stoa: there is no verb gte; did you mean get*' help gte
+expect_like 2 'stoa: no object has a dot in its name; did you mean call hits add[?]*' call hits.add 1
+expect_like 2 'stoa: no object has a dot in its name; did you mean cast hits add[?]*' cast hits.add 1
 for verb in list show get set call cast create remove stop rejected health; do
 	expect_like 0 "Usage: stoa*Example: stoa $verb*" $verb --help
 done

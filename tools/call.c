@@ -137,7 +137,12 @@ static int send(struct tool *tool, struct stoa_proxy *proxy, send_function *how,
 
 static int open_and_send(struct tool *tool, send_function *how, int argc, char **argv)
 {
+	char object[STOA_NAME_MAX + 1];
+	const char *method;
 	struct stoa_proxy *proxy;
+	if (tool_split(argv[0], object, &method))
+		return tool_misuse(tool, "no object has a dot in its name; did you mean %s %s %s?", tool->verb->name, object,
+				   method);
 	int status = tool_open(tool, argv[0], &proxy);
 	if (status != TOOL_DONE)
 		return status;

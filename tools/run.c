@@ -273,6 +273,16 @@ int tool_run(struct tool *tool, int argc, char **argv)
 	return run_with(tool, argc - at, argv + at);
 }
 
+/* For who types it as another program has it. */
+static int help(const struct tool *tool, int argc, char **argv)
+{
+	const struct verb *verb = argc > 1 ? find_verb(tool, argv[1]) : NULL;
+	if (argc > 1 && !verb)
+		return TOOL_USAGE;
+	tool_print_help(verb);
+	return TOOL_DONE;
+}
+
 int tool_command_line(struct tool *tool, int argc, char **argv)
 {
 	int at, status;
@@ -280,6 +290,8 @@ int tool_command_line(struct tool *tool, int argc, char **argv)
 		return status;
 	if (at == argc)
 		return tool_misuse(tool, "a verb is missing");
+	if (strcmp(argv[at], "help") == 0)
+		return help(tool, argc - at, argv + at);
 	status = tool_run(tool, argc - at, argv + at);
 	tool_detach(tool);
 	return status;
