@@ -31,7 +31,7 @@ serve web
 expect 0 '' -n web create hits counter 1
 expect_like 1 'stoa: namespace web is live, of pid *: not touched; stoa -n web stop ends it' clean --force web
 ends web
-expect_like 0 'namespace  state  *
+expect_like 1 'namespace  state  *
 web        crashed *  1  *  0  to be removed
 stoa: note: web has 1 object, which would be gone; stoad -n web goes on with it
 stoa: note: nothing was removed: --force does it without asking' clean
@@ -52,6 +52,11 @@ expect_like 0 '*odd *stays: --kept removes it
 other *kept *stays: --kept removes it
 web.damaged-1-2 *damaged *stays: --kept removes it
 0 removed, 0 B' clean --force
+expect_like 1 '*odd *to be removed
+other *to be removed
+*note: nothing was removed: *' clean --kept
+expect_like 0 '*"namespace":"odd",*"then":"to be removed",*' clean --kept --json
+[ -d "$STOA_DIR/odd" ] || fail "odd was removed without being asked"
 expect_like 0 '*odd *removed*3 removed, *' clean --force --kept
 [ "$(ls "$STOA_DIR")" = strange ] || fail "left, or removed too much: $(ls "$STOA_DIR")"
 rm -r "$STOA_DIR/strange"

@@ -90,12 +90,12 @@ static size_t n_removable(const struct cleaning *c)
 	return n;
 }
 
-/* For people at a terminal. */
+/* Is there somebody to ask? */
+static bool can_ask(void) { return !out_json() && isatty(STDIN_FILENO); }
+
 static bool ask(size_t n)
 {
 	char line[16];
-	if (out_json() || !isatty(STDIN_FILENO))
-		return false;
 	out_flush();
 	fprintf(stderr, "Remove %zu of them? [y/N] ", n);
 	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
@@ -111,10 +111,10 @@ static int clean_them(struct cleaning *c)
 		warn(c);
 		if (n == 0)
 			return TOOL_DONE;
-		if (!ask(n)) {
+		if (!can_ask() || !ask(n)) {
 			out_flush();
 			tool_note("nothing was removed: --force does it without asking");
-			return TOOL_DONE;
+			return out_json() || can_ask() ? TOOL_DONE : TOOL_REFUSED;
 		}
 	}
 	out_init(out_style(), out_to());
