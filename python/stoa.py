@@ -124,7 +124,12 @@ def _find_library():
     here = os.path.dirname(os.path.abspath(__file__))
     prefix = re.fullmatch(r"(.*)/(?:lib/python[^/]*/[^/]*-packages|share/stoa)", here)
     beside = os.path.join(prefix[1], "lib", name) if prefix else name
-    return ctypes.CDLL(os.environ.get("STOA_LIBRARY") or (beside if os.path.exists(beside) else name))
+    path = os.environ.get("STOA_LIBRARY") or (beside if os.path.exists(beside) else name)
+    try:
+        return ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(f"{error}; let STOA_LIBRARY be the path of {name}: build/.libs/{name} where it was built") \
+            from None
 
 
 _p = c_void_p
@@ -1149,6 +1154,8 @@ class Namespace:
 
     def evict(self, pid, timeout=None):
         """Detach another process, as stoa_evict does: what it had queued is applied, and nothing after."""
+        if not 0 < pid < 1 << 31:
+            raise ValueError(f"{pid} is no pid")
         _check(_lib.stoa_evict(self._held().space.pointer, pid, _ns(timeout)))
 
     def close(self):

@@ -455,6 +455,7 @@ class Together(Base):
             self.assertIn("was evicted from namespace python", other.communicate()[0])
         self.assertEqual(self.hits.value, 1)
         self.assertRaises(stoa.NotFound, self.ns.evict, 1)
+        self.assertRaisesRegex(ValueError, "is no pid", self.ns.evict, 2**32 + os.getpid())
 
     def use_everything(self):
         with stoa.attach("python") as ns:

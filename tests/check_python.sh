@@ -19,6 +19,11 @@ grep -q "^AC_INIT(\[stoa\], \[$("$python" -c 'import stoa; print(stoa.__version_
 	echo "stoa.__version__ is not that of configure.ac"
 	exit 1
 }
+said=$(STOA_LIBRARY="$dir/none" "$python" -c 'import stoa' 2>&1) || :
+case $said in
+*"ImportError: $dir/none: "*"; let STOA_LIBRARY be the path of libstoa.so.0: "*) ;;
+*) echo "import stoa, without the library, says: $said"; exit 1 ;;
+esac
 "$python" "$srcdir/tests/check_python.py" layout >"$dir/layout.c"
 ${CC:-cc} -std=gnu11 -fsyntax-only -Werror -I"$srcdir/include" "$dir/layout.c"
 
