@@ -8,7 +8,8 @@
  *   - when its time (ttl_ns) is over, if it was taken for a time; by CLOCK_BOOTTIME of the coordinator's machine, which
  *     nobody sets and which goes on while the machine sleeps,
  *   - when its owner's process dies or detaches: within milliseconds, and if the coordinator was down meanwhile, as soon
- *     as it is back.
+ *     as it is back (of one that has said nothing since a new start and detaches while nobody serves again: when its
+ *     process ends).
  *
  * Whoever waits is woken at once; of several, any may be the next.
  *
