@@ -163,16 +163,22 @@ sleep 1
 kill -0 "$watcher" || fail "stoa watch: of a kept namespace: ended: $(cat "$tmp/watched")"
 expect 1 'stoa: note: gone: nobody serves namespace default
 stoa: note: nobody serves namespace default; waiting for the next coordinator
-stoa: timed out' -t 0.6 watch --until 'hits.value>=20006'
+stoa: timed out' -t 2 watch --until 'hits.value>=20006'
 expect_like 0 '*' -t 0.6 watch hits
 serve default --volatile
 expect 0 20006 call hits add 1
 until_watched ' 20006 '
+kill "$watcher"
+watch -c 4 hits absent
+sleep 0.3
+expect 0 20007 call hits add 1
+until_watched ' 20007 '
 stops --volatile
 until_watched ' removed'
 expect 0 '' create hits counter 3
 until_watched ' 3 .*pid'
-kill "$watcher"
+expect 0 '' create absent counter 4
+watched 0 '*absent.value  *'
 watch -i hits
 until_watched ' 3 '
 end default

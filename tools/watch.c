@@ -406,9 +406,9 @@ static void *run_target(void *data)
 				print_removed(t); /* unless that was the end */
 		}
 		t->was_absent = true;
-		if (r == -ESTALE || r == -ECONNRESET) /* the object's end, or the namespace's */
+		if (r == -ESTALE || r == -ECONNRESET || r == -ENOENT) /* the object's end, or the namespace's */
 			look_anew(t, r);
-		else if (r < 0 && r != -ENOENT)
+		else if (r < 0)
 			fail(t->w, r);
 	}
 	use(t, NULL);
