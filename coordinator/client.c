@@ -525,7 +525,7 @@ static void on_stop(struct coordinator *c, uint32_t client, const struct message
 		return;
 	}
 	if (c->stopping < 0 || m->a == STOA_NOW)
-		c->stopping = m->a == STOA_NOW ? STOA_NOW : STOA_DRAIN;
+		coordinator_begin_stop(c, m->a == STOA_NOW ? STOA_NOW : STOA_DRAIN);
 	answer(from->conn_fd, m, MESSAGE_STOP, 0, 0, NULL, 0);
 }
 
@@ -677,7 +677,7 @@ static void on_signal(struct coordinator *c)
 {
 	struct signalfd_siginfo info;
 	if (read(c->signal_fd, &info, sizeof(info)) == sizeof(info) && c->stopping < 0)
-		c->stopping = STOA_DRAIN;
+		coordinator_begin_stop(c, STOA_DRAIN);
 }
 
 static int on_link(struct coordinator *c)

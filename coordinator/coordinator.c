@@ -184,12 +184,17 @@ static void mind_forks(void)
 
 /* ---- stopping ---- */
 
+/* Noted before anybody is told: who follows us goes on stopping. */
+void coordinator_begin_stop(struct coordinator *c, enum stoa_stop how)
+{
+	c->stopping = (int)how;
+	atomic_store(&c->space->state->life.stopping, (uint32_t)how + 1);
+}
+
 /* Producers that are faster than we would keep us from ever coming to the end of the queue. */
 static void turn_away(struct coordinator *c)
 {
-	struct life *life = &c->space->state->life;
-	atomic_store(&life->stopping, (uint32_t)c->stopping + 1);
-	atomic_store(&life->phase, LIFE_CLOSING);
+	atomic_store(&c->space->state->life.phase, LIFE_CLOSING);
 }
 
 /* The ring is closed behind what was accepted; that is applied, or abandoned, and then it is over. */
@@ -213,7 +218,7 @@ static void check_users(struct coordinator *c, int64_t started)
 		return;
 	int64_t waits = !c->had_user ? FIRST_USER_MS : c->ns->heir ? RETURN_MS : 0;
 	if (waits == 0 || clock_now() - started > waits * 1000000)
-		c->stopping = STOA_DRAIN;
+		coordinator_begin_stop(c, STOA_DRAIN);
 }
 
 /* ---- serving ---- */

@@ -249,6 +249,7 @@ int scratch(unsigned char **buffer, size_t *room, size_t size);
 
 /* False: a client made the ingress shorter, or longer; the coordinator ends at its next turn, the next one mends it. */
 bool coordinator_check_ingress(struct coordinator *c);
+void coordinator_begin_stop(struct coordinator *c, enum stoa_stop how);
 
 /*
  * What coordinator_run begins and ends with: everything rebuilt from the state, which may be damaged, and given back.

@@ -296,6 +296,31 @@ static void embedded_namespace_ends_with_its_last_user(void)
 	until(harness_has_ended(guardian) && harness_has_ended(coordinator));
 }
 
+static void stop_it(int unused)
+{
+	(void)unused;
+	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON)); /* it has a connection of its own */
+	atomic_store(accepted, 1);
+	until(atomic_load(accepted) == 2);
+	ok(stoa_stop(s, STOA_DRAIN, SOON));
+}
+
+/* The coordinator, which answered, leaves its place to another at once. */
+static void stop_succeeds_when_the_guardian_dies_with_it_unread(void)
+{
+	start();
+	pid_t coordinator = harness_coordinator(s), guardian = harness_guardian(s);
+	pid_t pid = harness_spawn(stop_it, 0);
+	until(atomic_load(accepted) == 1);
+	harness_stop_process(coordinator);
+	atomic_store(accepted, 2);
+	usleep(100000); /* it has asked; long before the guardian takes a stopped one for dead */
+	kill(guardian, SIGKILL);
+	kill(coordinator, SIGCONT);
+	assert_int_equal(harness_status(pid), 0);
+	until(harness_health(s).verdict == STOA_GONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +339,7 @@ int main(void)
 		HARNESS(stop_succeeds_when_its_answer_comes_late),
 		HARNESS(stop_succeeds_when_the_coordinator_dies_meanwhile),
 		HARNESS(stop_succeeds_when_the_coordinator_dies_unasked),
+		HARNESS(stop_succeeds_when_the_guardian_dies_with_it_unread),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
