@@ -316,6 +316,7 @@ static void stop_succeeds_when_the_guardian_dies_with_it_unread(void)
 	atomic_store(accepted, 2);
 	usleep(100000); /* it has asked; long before the guardian takes a stopped one for dead */
 	kill(guardian, SIGKILL);
+	until(harness_has_ended(guardian));
 	kill(coordinator, SIGCONT);
 	assert_int_equal(harness_status(pid), 0);
 	until(harness_health(s).verdict == STOA_GONE);
