@@ -5,6 +5,9 @@
  * the large ones were called, so that the coordinator has all of the state in its memory. The time is from the kill to
  * the end of the first call that began after it. Beside it, in the same minute and under the same load, the
  * floor: a child that only pauses is killed, its parent sees that through a pidfd and forks another, which wakes us.
+ *
+ * Where more processes want to run than there are processors, the new coordinator waits for one. How long it did, from
+ * its birth to the first answer, is told by schedstat (Linux, Documentation/scheduler/sched-stats.rst), and printed too.
  */
 #include <linux/futex.h>
 #include <poll.h>
@@ -190,7 +193,21 @@ static void use_all(const struct shape *shape)
 	torture_check(r == 0, "cannot use all objects: %s", torture_error());
 }
 
-static void kill_one(struct times *t)
+/* How long a process was ready to run, and did not. */
+static int64_t waited(pid_t pid)
+{
+	char path[32];
+	long long ns = 0;
+	snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+	FILE *f = fopen(path, "re");
+	if (f && fscanf(f, "%*d %lld", &ns) != 1)
+		ns = 0;
+	if (f)
+		fclose(f);
+	return ns;
+}
+
+static void kill_one(struct times *t, struct times *t_waited)
 {
 	struct stoa_health h;
 	torture_check(torture_until(stoa_health(s, &h) == 0 && h.coordinator > 0), "there is no coordinator");
@@ -200,6 +217,8 @@ static void kill_one(struct times *t)
 	atomic_store(&shared->killed_ns, since);
 	torture_check(torture_until(atomic_load(&shared->first_ns)), "no call was answered after a death");
 	times_add(t, atomic_load(&shared->first_ns) - since);
+	if (stoa_health(s, &h) == 0)
+		times_add(t_waited, waited(h.coordinator));
 	atomic_store(&shared->killed_ns, 0);
 }
 
@@ -235,7 +254,7 @@ static void close_shape(const struct shape *shape)
 
 static void play(const struct shape *shape)
 {
-	struct times recoveries = { 0 }, floors = { 0 };
+	struct times recoveries = { 0 }, waits = { 0 }, floors = { 0 };
 	pid_t clients[CLIENTS], at_floor;
 	uint64_t kills = torture.rounds != UINT64_MAX ? torture.rounds : torture.lengthy ? KILLS : SHORT_KILLS;
 	torture_where("%u objects of %s, %u clients", shape->n, shape->size, shape->clients);
@@ -251,7 +270,7 @@ static void play(const struct shape *shape)
 	for (uint64_t n = 0; n < kills && (torture.lengthy || clock_now() < torture.end_ns); n++) {
 		usleep((useconds_t)(20000 + torture_random(60000)));
 		use_all(shape);
-		kill_one(&recoveries);
+		kill_one(&recoveries, &waits);
 		floor_measure(&floors);
 	}
 	atomic_store(&shared->stop, 1);
@@ -264,8 +283,10 @@ static void play(const struct shape *shape)
 	printf("%u objects of %s, %u clients:\n", shape->n, shape->size, shape->clients);
 	check_counts(shape);
 	times_print(&recoveries, "from a coordinator's death to the first call");
+	times_print(&waits, "  of it, its successor waited for a processor");
 	times_print(&floors, "floor: from a child's death to a wake by the next");
 	free(recoveries.ns);
+	free(waits.ns);
 	free(floors.ns);
 	close_shape(shape);
 }
