@@ -21,7 +21,7 @@ method */s *calls *failed *failed/s *mean *time*
 counter.add *0 *2 *1 *0 *s *s' top --once -i 0.1
 expect_like 0 '*"object":"hits","class":"counter","rate":0,"calls":2,"failed":1,"failed_rate":0,"mean_ns":*,"time_ns":*,"timed":2}*"methods":\[{"class":"counter","method":"add",*' top --json --once -i 0.1
 expect_like 0 '{*}
-{*}' top --json -c 2 -i 0.1
+{*}' top --json -n 2 -i 0.1
 expect_like 0 '*"n_objects":2,*"objects":\[{*' top --json --once -i 0.1
 twice=$(stoa top --json --once -i 0.1 | sed 's/\[[^]]*\]//g' | grep -o '"[a-z_0-9]*":' | sort | uniq -d)
 [ -z "$twice" ] || fail "top --json: twice in one object: $twice"

@@ -55,7 +55,7 @@ hits  *
 two: healthy: *
 hits  *' -a top --once -i 0.1
 json 0 '[(l["namespace"], [o["object"] for o in l["objects"]]) for l in lines] == [("one", ["hits"]), ("two", ["hits"])] * 2' \
-	-a top -c 2 -i 0.1 --json
+	-a top -n 2 -i 0.1 --json
 expect_like 0 '# HELP stoa_health *
 # TYPE stoa_health gauge
 stoa_health{namespace="one"} 0

@@ -39,7 +39,7 @@ expect 0 '' create hits counter 5
 
 # ---- each change ----
 
-watch -i -c 3 hits.value
+watch -i -n 3 hits.value
 until_watched 'hits.value'
 expect 0 6 call hits add 1
 until_watched ' 6 '
@@ -48,7 +48,7 @@ watched 0 '* hits.value  *  5  pid *
 * hits.value  *  6  pid *
 * hits.value  * -7  pid *'
 
-watch --json -i -c 2 hits
+watch --json -i -n 2 hits
 until_watched '"value":-7'
 expect 0 -6 call hits add 1
 watched 0 '{"time_ns":*,"object":"hits","attribute":"value","version":*,"value":-7,"pid":*,"client":*,"skipped":0}
@@ -56,7 +56,7 @@ watched 0 '{"time_ns":*,"object":"hits","attribute":"value","version":*,"value":
 
 # ---- before it is there, after it is gone, and there again ----
 
-watch -c 4 late other.value
+watch -n 4 late other.value
 sleep 0.3
 expect 0 '' create late counter 1
 until_watched 'late.value .* 1 '
@@ -100,6 +100,7 @@ expect 0 '' -t 10 watch --until 'hits.value> -10'
 expect 0 '' -t 10 watch --until 'e.note = done'
 expect 1 'stoa: timed out' -t 0.3 watch --until 'e.note= done'
 expect_like 2 'stoa: --rate=x is not a number *' watch --rate x hits
+expect_like 2 'stoa: --count=web is not a number *' watch -n web hits
 expect_like 2 'stoa: watch takes *' watch
 
 # ---- nothing is skipped without being counted ----
@@ -116,7 +117,7 @@ skipped=$(sed -n 's/.*"skipped":\([0-9]*\).*/\1/p' "$tmp/watched" | awk '{ n += 
 
 # ---- whatever happens to the coordinator ----
 
-watch -c 1 hits
+watch -n 1 hits
 sleep 0.3
 kill -KILL "$(field coordinator)"
 expect 0 20001 call hits add 1
@@ -124,8 +125,8 @@ watched 0 '* 20001  pid *'
 end default
 wait "$daemon" 2>/dev/null
 expect_like 0 'stoa: note: gone: *
-*20001  pid *' -t 10 watch -i -c 1 hits
-watch -c 1 hits
+*20001  pid *' -t 10 watch -i -n 1 hits
+watch -n 1 hits
 until_watched 'note: gone'
 serve default
 expect 0 20002 call hits add 1
@@ -143,7 +144,7 @@ stops() {
 	serve default "$@"
 }
 
-watch -c 2 hits later
+watch -n 2 hits later
 sleep 0.3
 stops
 expect 0 20003 call hits add 1
@@ -169,7 +170,7 @@ serve default --volatile
 expect 0 20006 call hits add 1
 until_watched ' 20006 '
 kill "$watcher"
-watch -c 4 hits absent
+watch -n 4 hits absent
 sleep 0.3
 expect 0 20007 call hits add 1
 until_watched ' 20007 '

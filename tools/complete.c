@@ -78,14 +78,14 @@ static void take_words(struct completion *c)
 	for (int i = 0; i < c->n; i++) {
 		const char *word = c->words[i];
 		bool is_last = i + 1 == c->n;
-		if (strcmp(word, "-n") == 0 || strcmp(word, "--namespace") == 0) {
+		if (takes_next(c, word)) {
+			c->wants_value = is_last;
+			i++;
+		} else if (strcmp(word, "-n") == 0 || strcmp(word, "--namespace") == 0) {
 			c->wants_namespace = is_last;
 			c->namespace = is_last ? NULL : c->words[++i];
 		} else if (strncmp(word, "--namespace=", 12) == 0) {
 			c->namespace = word + 12;
-		} else if (takes_next(c, word)) {
-			c->wants_value = is_last;
-			i++;
 		} else if (word[0] != '-' || !word[1]) {
 			take_operand(c, word);
 		}

@@ -14,6 +14,7 @@
 #define PACKAGE_VERSION "unknown"
 #endif
 
+/* A letter of the verb's own comes before one of these. */
 enum { OPTION_JSON = 256, OPTION_OWN }; /* and from it on, those of the verb */
 
 static const struct option for_all[] = {
@@ -153,6 +154,8 @@ static bool set_own(struct tool *tool, int c, int *ret_status)
 static int set_option(struct tool *tool, int c, const struct spelling *s, const char *word)
 {
 	int status;
+	if (set_own(tool, c, &status))
+		return status;
 	if (tool->keeps && c < OPTION_JSON && strchr("nahV", c))
 		return tool_misuse(tool, "-%c is for the command line, not for a line of stoa -", c);
 	switch (c) {
@@ -170,7 +173,7 @@ static int set_option(struct tool *tool, int c, const struct spelling *s, const 
 	case ':':
 		return tool_misuse(tool, "%s takes a value", word);
 	default:
-		return set_own(tool, c, &status) ? status : refuse_option(tool, s, word);
+		return refuse_option(tool, s, word);
 	}
 }
 

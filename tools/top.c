@@ -269,7 +269,7 @@ static int top(struct tool *tool, int argc, char **argv)
 }
 
 static const struct verb_option options[] = {
-	{ .name = "count", .letter = 'c', .value = "N", .doc = "end after N looks" },
+	{ .name = "count", .letter = 'n', .value = "N", .doc = "end after N looks; the namespace goes before the verb" },
 	{ .name = "interval", .letter = 'i', .value = "SECONDS", .doc = "between looks: 2" },
 	{ .name = "lines", .letter = 'l', .value = "N", .doc = "of each table: all, or what the terminal has room for" },
 	{ .name = "once", .doc = "one look, over 1 second or the interval" },

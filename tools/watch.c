@@ -511,7 +511,7 @@ static int watch(struct tool *tool, int argc, char **argv)
 }
 
 static const struct verb_option options[] = {
-	{ .name = "count", .letter = 'c', .value = "N", .doc = "end after N lines" },
+	{ .name = "count", .letter = 'n', .value = "N", .doc = "end after N lines; the namespace goes before the verb" },
 	{ .name = "initial", .letter = 'i', .doc = "print what is there first, too" },
 	{ .name = "rate", .letter = 'r', .value = "N", .doc = "look at an object at most N times a second" },
 	{ .name = "until",
