@@ -49,8 +49,15 @@ struct guardian {
 
 /* watch.c. A new coordinator; ms until the next look; look, and end it if need be (what is said is for the log). */
 void watch_begin(struct watch *w, pid_t child);
-int watch_interval(const struct watch *w, const struct pulse *pulse);
+int watch_interval(const struct watch *w, struct pulse *pulse);
 void watch_look(struct watch *w, const struct namespace *ns);
+
+/*
+ * The guardian of a coordinator that sleeps looks so seldom. The coordinator tells it when something begins to run whose
+ * deadline it could sleep through: behind the stores of `running` and the deadline.
+ */
+#define WATCH_DOZE_MS 250
+void watch_tell(struct pulse *pulse, int link_fd);
 
 /* pulse.running, if its deadline has passed; 0: it has not. */
 uint64_t watch_find_late(const struct pulse *pulse, int64_t now);

@@ -53,6 +53,7 @@ enum link_kind {
 	LINK_LANE_FREE,
 	LINK_READY,
 	LINK_FAILED,
+	LINK_RUNS, /* something with a short deadline: look */
 };
 
 /* One change, as told over the link (SOCK_SEQPACKET); fds of LINK_CLIENT: conn, pidfd; of LINK_LANE: event_fd. */
@@ -85,7 +86,7 @@ int roster_evict_client(struct roster *r, int link_fd, uint32_t index);
 void roster_mark_dead(struct roster *r, int link_fd, uint32_t index);
 int roster_drop_client(struct roster *r, int link_fd, uint32_t index);
 int roster_set_lane(struct roster *r, int link_fd, uint32_t index, enum link_kind kind, const struct roster_lane *lane);
-int roster_tell(int link_fd, enum link_kind kind, int code, const char *text); /* LINK_READY, LINK_FAILED */
+int roster_tell(int link_fd, enum link_kind kind, int code, const char *text); /* LINK_READY, _FAILED, _RUNS */
 
 /* Guardian: take one message off the link and apply it. 1:
  * taken (ret_message, may be NULL); 0: none; -EPIPE: closed. */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coordinator/guardian.h"
 #include "coordinator/object.h"
 #include "coordinator/trace.h"
 #include "src/clock.h"
@@ -221,6 +222,13 @@ int run_settle(struct coordinator *c, bool ok)
 
 /* ---- running ---- */
 
+/* `running` and its deadline are stored. The guardian of one that was asleep may not look in time. */
+static inline void note_deadline(const struct coordinator *c, int64_t deadline)
+{
+	if (deadline > 0 && deadline < STOA_MS(WATCH_DOZE_MS))
+		watch_tell(&c->space->state->pulse, c->ns->link_fd);
+}
+
 void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t row, int64_t deadline)
 {
 	struct pulse *p = &c->space->state->pulse;
@@ -233,14 +241,17 @@ void run_note(struct coordinator *c, uint64_t running, uint32_t object, uint32_t
 	atomic_store_explicit(&p->row, row, memory_order_relaxed);
 	atomic_store_explicit(&p->job, c->n_steps ? c->n_steps - 1 : 0, memory_order_relaxed);
 	atomic_store_explicit(&p->running, running, memory_order_release);
+	note_deadline(c, deadline);
 }
 
 void run_hook(struct coordinator *c)
 {
 	_Atomic int64_t *deadline = &c->space->state->pulse.deadline_ns;
 	c->hook_timed = atomic_load_explicit(deadline, memory_order_relaxed) == 0;
-	if (c->hook_timed)
-		atomic_store_explicit(deadline, clock_now() + c->ns->options.deadline, memory_order_release);
+	if (!c->hook_timed)
+		return;
+	atomic_store_explicit(deadline, clock_now() + c->ns->options.deadline, memory_order_release);
+	note_deadline(c, c->ns->options.deadline);
 }
 
 void run_hook_end(struct coordinator *c)

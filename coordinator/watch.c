@@ -15,11 +15,11 @@
 #include "coordinator/process.h"
 #include "src/clock.h"
 
-#define STOPPED_GRACE STOA_MS(700) /* with a look and a start, service is back within a second */
+#define STOPPED_GRACE STOA_MS(600) /* with two looks and a start, service is back within a second */
 #define HUNG_AFTER (5 * STOA_MS(1000))
 #define LINK_GRACE STOA_MS(5) /* for a method that closed everything, to return */
-#define ASLEEP_INTERVAL 100 /* ms */
-#define AWAKE_INTERVAL 20
+#define ASLEEP_INTERVAL WATCH_DOZE_MS
+#define AWAKE_INTERVAL 20 /* ms */
 #define LATE_INTERVAL 5
 #define LOST_INTERVAL 1
 
@@ -29,16 +29,30 @@ void watch_begin(struct watch *w, pid_t child)
 	*w = (struct watch){ .child = child, .forked_ns = now, .looked_ns = now };
 }
 
-int watch_interval(const struct watch *w, const struct pulse *pulse)
+int watch_interval(const struct watch *w, struct pulse *pulse)
 {
 	if (w->lost_ns && !w->ended)
 		return LOST_INTERVAL;
 	if (w->late)
 		return LATE_INTERVAL;
+	/* Before the look at `running`, all sequentially consistent: pairs with watch_tell. */
+	atomic_store(&pulse->unwatched, 1);
+	if (atomic_load(&pulse->running) == 0 && atomic_load(&pulse->asleep) && w->stopped_ns == 0)
+		return ASLEEP_INTERVAL;
+	atomic_store(&pulse->unwatched, 0);
 	if (atomic_load(&pulse->running) == 0)
-		return atomic_load(&pulse->asleep) ? ASLEEP_INTERVAL : AWAKE_INTERVAL;
+		return AWAKE_INTERVAL;
 	int64_t deadline = atomic_load(&pulse->deadline_ns), left = (deadline - clock_now()) / 1000000 + 1;
 	return deadline == 0 ? AWAKE_INTERVAL : left < 1 ? 1 : left < AWAKE_INTERVAL ? (int)left : AWAKE_INTERVAL;
+}
+
+void watch_tell(struct pulse *pulse, int link_fd)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&pulse->unwatched) == 0)
+		return;
+	atomic_store(&pulse->unwatched, 0);
+	roster_tell(link_fd, LINK_RUNS, 0, "");
 }
 
 /* A debugger's stop is not seen here: that is another kind. */

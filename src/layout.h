@@ -89,6 +89,7 @@ struct pulse {
 	_Atomic uint64_t resident, resident_start; /* bytes of its memory, now and when it began to serve */
 	_Atomic uint32_t job;                  /* which of the commands of a RECORD_MANY runs */
 	_Atomic uint32_t clients;              /* processes that are attached */
+	_Atomic uint32_t unwatched;            /* the guardian looks only now and then (coordinator/watch.c) */
 };
 
 /* What is committed lies in pairs of cells, each with its tag: src/cell.h tells which is current. */
