@@ -15,6 +15,7 @@
 #include "coordinator/classes.h"
 #include "coordinator/fold.h"
 #include "coordinator/lanes.h"
+#include "coordinator/later.h"
 #include "coordinator/leave.h"
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
@@ -23,6 +24,7 @@
 #include "coordinator/tally.h"
 #include "coordinator/trace.h"
 #include "src/error.h"
+#include "src/later.h"
 #include "src/names.h"
 #include "src/prefetch.h"
 #include "src/ring.h"
@@ -53,6 +55,8 @@ struct command {
 	bool hooked; /* an object's class has hooks */
 	struct fold_sums sums; /* RECORD_FOLD: what is to be applied */
 };
+
+static const struct command *in_hand;
 
 /* ---- outcomes ---- */
 
@@ -198,8 +202,21 @@ static void reply_each(const struct coordinator *c, const struct command *cmd)
 	}
 }
 
+/* Where to the answer will come. */
+static void reply_later(struct coordinator *c, const struct command *cmd)
+{
+	const struct later open = { .state = later_state(c->ticket, LATER_OPEN) };
+	void *to = answer_begin(c, cmd, REPLY_LATER, sizeof(open));
+	if (to)
+		memcpy(to, &open, sizeof(open));
+}
+
 static void reply_results(struct coordinator *c, const struct command *cmd)
 {
+	if (c->deferred) {
+		reply_later(c, cmd);
+		return;
+	}
 	const struct job *j = &cmd->jobs[0];
 	bool single = cmd->record.kind != RECORD_MANY;
 	size_t n = single && j->method ? image_size(j->method->ret, c->ret + j->ret_at) : 0;
@@ -411,6 +428,8 @@ static int jobs_run(struct coordinator *c, struct command *cmd)
 	r = r ? r : settled;
 	if (r == 0)
 		reply_results(c, cmd);
+	else if (later_any(c))
+		later_undo(c);
 	for (uint32_t i = 0; i < cmd->n_jobs; i++)
 		if (cmd->jobs[i].method)
 			image_drop(cmd->jobs[i].method->ret, c->ret + cmd->jobs[i].ret_at);
@@ -731,7 +750,7 @@ static enum command_result command_do(struct coordinator *c, struct command *cmd
 {
 	if (c->stopping == STOA_NOW)
 		r = outcome_set(c, -ECANCELED, "the coordinator was stopped before the command was applied");
-	else if (r == 0 && cmd->record.cancel)
+	else if (r == 0 && cmd->record.cancel == CANCEL_TIMED_OUT)
 		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
 	r = r ? r : check_suspect(c, cmd);
 	int64_t begun = cmd->record.sent_ns ? clock_now() : 0;
@@ -739,7 +758,7 @@ static enum command_result command_do(struct coordinator *c, struct command *cmd
 	command_finish(c, cmd, r);
 	trace_write(c, &cmd->record, cmd->lane, r, begun);
 	command_count(c, cmd, r, begun);
-	return needs_first(cmd) ? COMMAND_LAST : COMMAND_DONE;
+	return later_any(c) || needs_first(cmd) ? COMMAND_LAST : COMMAND_DONE;
 }
 
 static void command_begin(struct coordinator *c, struct command *cmd, struct stoa_client caller)
@@ -764,9 +783,22 @@ static enum command_result special_run(struct coordinator *c, struct command *cm
 	return command_do(c, cmd, r);
 }
 
+const struct record *command_record(uint32_t *ret_lane, const char **ret_base)
+{
+	*ret_lane = in_hand->lane;
+	*ret_base = in_hand->base;
+	return &in_hand->record;
+}
+
+bool command_is_reader(void)
+{
+	return in_hand->jobs[in_hand->failed].method->row->reader;
+}
+
 enum command_result command_run(struct coordinator *c, uint64_t word, bool first)
 {
 	static struct command cmd; /* large; one command at a time */
+	in_hand = &cmd;
 	cmd.lane = ring_word_lane(word);
 	if (cmd.lane == RING_LANE_SPECIAL)
 		return special_run(c, &cmd, word, first);

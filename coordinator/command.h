@@ -20,4 +20,9 @@ void command_prefetch(const struct coordinator *c, uint64_t word);
 /* c->ticket is the command's. first: nothing has run in this turn yet. */
 enum command_result command_run(struct coordinator *c, uint64_t word, bool first);
 
+/* The command in hand, while a method of it runs: our copy of its record, with its lane and where it lies there; and
+ * whether the method only reads. */
+const struct record *command_record(uint32_t *ret_lane, const char **ret_base);
+bool command_is_reader(void);
+
 #endif

@@ -10,6 +10,7 @@
 #include "coordinator/command.h"
 #include "coordinator/fold.h"
 #include "coordinator/lanes.h"
+#include "coordinator/later.h"
 #include "coordinator/object.h"
 #include "coordinator/objects.h"
 #include "coordinator/trace.h"
@@ -142,6 +143,8 @@ static void write_all(struct coordinator *c, uint64_t tag)
 	lanes_write(c, tag);
 	totals_write(c, tag);
 	answers_write(c);
+	if (c->n_given)
+		later_write(c);
 }
 
 static void settle_all(struct coordinator *c)
@@ -151,6 +154,8 @@ static void settle_all(struct coordinator *c)
 	trace_tick(c, now, 0);
 	atomic_store_explicit(&c->space->state->pulse.beat_ns, now, memory_order_relaxed);
 	lanes_written(c);
+	if (later_any(c))
+		later_written(c);
 	for (uint32_t i = 0; i < c->n_touched; i++) {
 		struct object *o = c->touched[i];
 		object_written(o);

@@ -19,6 +19,7 @@
 #include "coordinator/client.h"
 #include "coordinator/commit.h"
 #include "coordinator/lanes.h"
+#include "coordinator/later.h"
 #include "coordinator/leave.h"
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
@@ -135,6 +136,7 @@ int coordinator_recover(struct coordinator *c)
 	r = r ? r : lanes_load(c);
 	if (r < 0)
 		return r;
+	later_recover(c);
 	leave_init(c);
 	ring_open(c->space, c->head);
 	lanes_mark_old(c);

@@ -134,6 +134,15 @@ struct answer {
 	char bytes[64 - sizeof(struct reply)];
 };
 
+/* An answer that the command in hand gives to an earlier one (later.h). */
+struct given {
+	struct later *to;
+	uint64_t ticket; /* of that one */
+	uint32_t lane;
+	int32_t status;
+	uint32_t size;
+};
+
 /* coordinator/former.h */
 struct former {
 	uint64_t number; /* 0: none */
@@ -218,6 +227,9 @@ struct coordinator {
 	uint32_t *lanes_touched, n_lanes_touched;
 	struct answer answers[TURN_MAX];
 	uint32_t n_answers;
+	bool deferred; /* the command in hand answers later */
+	struct given given[GIVEN_MAX];
+	uint32_t n_given;
 	struct step steps[MANY_MAX];
 	uint32_t n_steps;
 	bool ran; /* a method, in this process */

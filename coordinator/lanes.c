@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "coordinator/commit.h"
 #include "coordinator/stage.h"
 #include "src/cell.h"
 #include "src/clock.h"
@@ -173,6 +174,7 @@ static void leave_row(struct coordinator *c, uint32_t i)
 	struct lane_head *head = lane->base;
 	head->last = (struct lane_cell){ .seq = lane->seq, .rejected = lane->rejected, .folded = lane->folded };
 	atomic_store_explicit(&head->done, 1, memory_order_release); /* pairs with proxy/await.c */
+	commit_wake_lane(c, i); /* who waits for an answer there waits in vain */
 }
 
 void lanes_forget(struct coordinator *c, uint32_t lane)

@@ -284,6 +284,11 @@ struct stoa_client {
 	uint64_t reserved[2];
 };
 
+/* Who waits for an answer that a method has deferred: plain data, to be kept in the state (STOA_TOKENS). Zero: nobody. */
+struct stoa_token {
+	uint64_t word[5];
+};
+
 enum stoa_stop { STOA_DRAIN, STOA_NOW };
 
 /* ---- namespace -------------------------------------------------------------------------------------------- */
@@ -503,6 +508,26 @@ STOA_PUBLIC bool stoa_attached(uint64_t number); /* is the client of this stoa_c
 STOA_PUBLIC int64_t stoa_time_ns(void); /* CLOCK_REALTIME, the same all through a command */
 STOA_PUBLIC void stoa_touch(uint32_t part); /* hooks: this part changed */
 
+/*
+ * Answer later: the command in hand is committed when its method returns 0, but its caller waits on, for stoa_answer.
+ * Keep the token in the state: it is good as long as the caller waits, whatever restarts. A method that fails has
+ * deferred nothing. -ESTALE: nobody waits (a cast, or a caller who has given up). -EINVAL: not in a read-only method,
+ * nor in one of several commands (stoa_call_many). Return these: the caller then learns why.
+ */
+STOA_PUBLIC int stoa_defer(struct stoa_token *ret_token);
+
+/*
+ * Give the answer, from any method of the namespace, as part of what it commits: if it fails, it has answered nothing.
+ * status 0: ret is the result, of the struct that the deferring method's row says; it is copied. Negative: the caller
+ * gets this error; ret is its text, or NULL. 0: the caller gets the answer, once. -ESTALE, without a text: nobody waits
+ * (timed out, dead, evicted, answered already): answer somebody else. -EINVAL: no token, no result, or one that no image
+ * may have. -EMSGSIZE: over the row's ret_max. -EPROTO: that row is gone. -ENOSPC: 128 were given by this command.
+ */
+STOA_PUBLIC int stoa_answer(const struct stoa_token *token, int status, const void *ret);
+
+/* Does its caller wait? He may cease to at any moment: only stoa_answer tells who gets an answer. */
+STOA_PUBLIC bool stoa_wanted(const struct stoa_token *token);
+
 /* ---- macros ----------------------------------------------------------------------------------------------- */
 
 /*
@@ -603,6 +628,24 @@ STOA_PUBLIC void stoa_touch(uint32_t part); /* hooks: this part changed */
 			  STOA__DIM2(STOA__M(T, member)) },                                                            \
 		.rank = STOA__RANK(STOA__M(T, member)), .kind = STOA__KIND(STOA__M(T, member)),                        \
 	}
+
+/* STOA_TOKENS(struct tag, member, .doc = "…"): the row of a struct stoa_token, or of an array of them. */
+#define STOA_TOKENS(T, ...) STOA__TOKENS(T, __VA_ARGS__, .unused = 0)
+#define STOA__TOKENS(T, ...) STOA__TOKENS_(T, __VA_ARGS__)
+#define STOA__TOKENS_(T, member, ...)                                                                                  \
+	{                                                                                                              \
+		__VA_ARGS__, .name = #member, .offset = offsetof(T, member),                                           \
+		.size = sizeof(STOA__M(T, member)) + STOA__TOKENS_ONLY(STOA__M(T, member), member),                    \
+		.dims = { sizeof(STOA__M(T, member)) / sizeof(struct stoa_token), 5 }, .rank = 2, .kind = STOA_U64,    \
+	}
+#define STOA__TOKENS_ONLY(m, member)                                                                                   \
+	(0 * sizeof(struct {                                                                                           \
+		_Static_assert(__builtin_types_compatible_p(__typeof__(m), struct stoa_token) ||                       \
+				       __builtin_types_compatible_p(                                                   \
+					       __typeof__(m), struct stoa_token[sizeof(m) / sizeof(struct stoa_token)]), \
+			       "stoa: " #member " is no struct stoa_token, nor an array of them");                     \
+		char unused;                                                                                           \
+	}))
 
 /* STOA_STRUCT(tag, STOA_ATTR(…), …): describes struct tag, of a state, of arguments or of a result, as tag_struct. */
 #define STOA_STRUCT(tag, ...)                                                                                          \

@@ -6,15 +6,19 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proxy/later.h"
 #include "proxy/wait.h"
 #include "src/cell.h"
+#include "src/clock.h"
 #include "src/error.h"
+
+static const char NOT_YET[] = "the command was applied; its answer has not been given yet";
 
 bool await_cancel(const struct lane *lane, struct record *r, uint64_t ticket)
 {
 	/* Pairs with the store of `taken` and the fence behind it (coordinator/commit.c): the coordinator looks at the
 	 * mark after it has said so. If it has not said so yet, it will see the mark. */
-	atomic_store_explicit(&r->cancel, 1, memory_order_relaxed);
+	atomic_store_explicit(&r->cancel, CANCEL_TIMED_OUT, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
 	return atomic_load_explicit(&lane->stoa->space.state->taken, memory_order_relaxed) <= ticket;
 }
@@ -27,6 +31,35 @@ static int no_answer(const struct lane *lane, uint64_t ticket)
 	return error_set_command(-EBADMSG, STOA_FROM_LIBRARY, false, ticket, NULL, 0);
 }
 
+static __attribute__((noinline, cold)) int take_error(const struct pending *p, int status, uint32_t origin,
+							const void *text, uint32_t size)
+{
+	return error_set_command(status, origin == STOA_FROM_METHOD ? STOA_FROM_METHOD : STOA_FROM_LIBRARY, false,
+				 p->ticket, text, size);
+}
+
+static inline __attribute__((always_inline)) int take_result(const struct pending *p, const void *image, uint32_t size)
+{
+	if (!p->method || !p->ret)
+		return 0;
+	int r = image_check(p->method->ret, image, size);
+	r = r ? r : image_unpack(p->method->ret, image, p->ret);
+	return r < 0 ? error_set_command(r, STOA_FROM_LIBRARY, false, p->ticket, NULL, 0) : 0;
+}
+
+static __attribute__((noinline, cold)) int take_later(const struct lane *lane, const struct pending *p)
+{
+	const struct later *later = later_of(p->record);
+	enum later_end end = later_look(lane, p->record, p->ticket);
+	if (end != LATER_ANSWERED)
+		return end == LATER_WAITS ? AWAIT_LATER : later_fail(lane, p->record, p->ticket);
+	int32_t status = later->status;
+	uint32_t size = later->size;
+	if (size > p->record->reply_size - sizeof(struct reply) - sizeof(*later))
+		return no_answer(lane, p->ticket);
+	return status < 0 ? take_error(p, status, later->origin, later + 1, size) : take_result(p, later + 1, size);
+}
+
 int await_take(const struct lane *lane, const struct pending *p)
 {
 	const struct reply *reply = (const struct reply *)((const char *)p->record + p->record->reply_at);
@@ -35,28 +68,43 @@ int await_take(const struct lane *lane, const struct pending *p)
 	if (head.done != p->ticket + 1 || head.size > room)
 		return no_answer(lane, p->ticket);
 	if (head.status < 0)
-		return error_set_command(head.status,
-					 head.origin == STOA_FROM_METHOD ? STOA_FROM_METHOD : STOA_FROM_LIBRARY, false,
-					 p->ticket, (const char *)(reply + 1), head.size);
-	if (!p->method || !p->ret)
-		return 0;
-	int r = image_check(p->method->ret, reply + 1, head.size);
-	r = r ? r : image_unpack(p->method->ret, reply + 1, p->ret);
-	return r < 0 ? error_set_command(r, STOA_FROM_LIBRARY, false, p->ticket, NULL, 0) : 0;
+		return head.status == REPLY_LATER ? take_later(lane, p)
+						  : take_error(p, head.status, head.origin, reply + 1, head.size);
+	return take_result(p, reply + 1, head.size);
 }
 
-/* Nobody answered in time. The command is cancelled, or its answer is kept for later. */
-static int give_up(struct sending *w, int why)
+/* Nobody answered in time. The command is cancelled, or it was answered at the last moment, or its answer is kept. */
+static int give_up(struct sending *w, const struct pending *now, int why)
 {
 	struct note *note = lane_note(w->lane, w->record);
 	struct pending later = { .ticket = w->ticket, .record = w->record, .note = note, .deadline = INT64_MAX };
 	if (why == -ETIMEDOUT && await_cancel(w->lane, w->record, w->ticket))
 		return error_set_command(-ECANCELED, STOA_FROM_LIBRARY, false, w->ticket, NULL, 0);
+	if (later_let_go(w->lane, w->record, w->ticket, why) != LATER_QUEUED)
+		return await_take(w->lane, now);
 	if (pending_add(w->lane, &later) < 0)
-		note->held = 0; /* no memory to keep it: stoa_await will say so */
+		note->held = NOTE_LET_GO; /* no memory to keep it: stoa_await will say so */
 	if (why == -ECONNRESET)
 		return handle_gone(w->lane->stoa, true, w->ticket);
 	return error_set_command(-ETIMEDOUT, STOA_FROM_LIBRARY, true, w->ticket, NULL, 0);
+}
+
+/* Wait no more for what is given later. What is just being given is waited for: it is given, or not, in a moment. */
+static int cease(const struct lane *lane, const struct pending *p, int why)
+{
+	enum later_end end = later_let_go(lane, p->record, p->ticket, why);
+	while (end == LATER_WAITS && later_doubt(lane))
+		end = later_look(lane, p->record, p->ticket);
+	return end == LATER_ANSWERED ? await_take(lane, p) : later_fail(lane, p->record, p->ticket);
+}
+
+/* Its method answers later. */
+static __attribute__((noinline, cold)) int answer_later(struct sending *w, const struct pending *now)
+{
+	int r = later_wait(w->lane, w->record, w->ticket, send_deadline(w));
+	r = r == 0 ? await_take(w->lane, now) : cease(w->lane, now, r);
+	lane_note(w->lane, w->record)->held = NOTE_LET_GO; /* if nobody was there to decide it */
+	return r;
 }
 
 int await_answer(struct sending *w, const struct bound_method *m, void *ret)
@@ -64,14 +112,25 @@ int await_answer(struct sending *w, const struct bound_method *m, void *ret)
 	struct pending now = { .ticket = w->ticket, .record = w->record, .method = m, .ret = ret };
 	const struct reply *reply = (const struct reply *)((const char *)w->record + w->record->reply_at);
 	/* A coordinator that dies between its commit and this leaves it to `committed` to say so. */
-	if (w->timeout != STOA_NOWAIT && handle_spin(&reply->valid, w->ticket + 1, w->rung))
-		return await_take(w->lane, &now);
-	int r = handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, send_deadline(w));
-	return r == 0 ? await_take(w->lane, &now) : give_up(w, r);
+	int r = w->timeout != STOA_NOWAIT && handle_spin(&reply->valid, w->ticket + 1, w->rung)
+			? 0
+			: handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, send_deadline(w));
+	r = r == 0 ? await_take(w->lane, &now) : give_up(w, &now, r);
+	return r == AWAIT_LATER ? answer_later(w, &now) : r;
+}
+
+/* Of a command that is committed, in this lane or, where its place is known by that alone, in one before. */
+static int await_later(const struct lane *lane, const struct pending *p, int64_t deadline)
+{
+	int r = later_wait(lane, p->record, p->ticket, deadline);
+	if (r == -ETIMEDOUT && !(p->event && clock_now() >= p->deadline))
+		return error_set_command(r, STOA_FROM_LIBRARY, false, p->ticket, NOT_YET, sizeof(NOT_YET) - 1);
+	return r == 0 ? await_take(lane, p) : cease(lane, p, r);
 }
 
 int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
 {
+	int64_t deadline = timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout);
 	struct lane *lane;
 	int r = lane_get(s, timeout, &lane);
 	if (r < 0)
@@ -81,14 +140,20 @@ int stoa_await(struct stoa *s, uint64_t ticket, int64_t timeout)
 		at = &(*at)->next;
 	if (!*at)
 		return error_set_command(-ENOENT, STOA_FROM_LIBRARY, false, ticket, NULL, 0);
-	r = handle_await(s, &lane->head->answer, UINT32_MAX, ticket + 1,
-			 timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout));
+	r = handle_await(s, &lane->head->answer, UINT32_MAX, ticket + 1, deadline);
 	if (r == -ECONNRESET)
 		return handle_gone(s, true, ticket);
 	if (r < 0)
 		return error_set_command(r, STOA_FROM_LIBRARY, true, ticket, NULL, 0);
 	r = await_take(lane, *at);
+	struct note *note = (*at)->note;
+	bool later = r == AWAIT_LATER;
+	if (later)
+		r = await_later(lane, *at, deadline);
+	if (r == -ETIMEDOUT && later_look(lane, (*at)->record, ticket) == LATER_WAITS)
+		return r;
 	pending_drop(lane, at);
+	note->held = later ? NOTE_LET_GO : NOTE_FREE;
 	return r;
 }
 

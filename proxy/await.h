@@ -16,8 +16,10 @@
  */
 int await_answer(struct sending *w, const struct bound_method *m, void *ret);
 
+#define AWAIT_LATER 1 /* it is to be given later (proxy/later.h) */
+
 /* Take the answer of a committed command of the thread that has this lane now: its status, its result into ret, its text
- * as the thread's error. */
+ * as the thread's error. AWAIT_LATER: there is none yet. */
 int await_take(const struct lane *lane, const struct pending *p);
 
 /* Set the cancel mark; true if the coordinator will see it, that is: the command will never apply. */

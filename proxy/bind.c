@@ -145,7 +145,7 @@ static int bind_method(const struct binding *b, uint32_t i, struct bound_method 
 	size_t result = out->ret->size;
 	if (out->ret->variable)
 		result = t->ret_max ? t->ret_max : CLASS_RET_MAX;
-	out->reply_size = sizeof(struct reply) + (result > STOA_ERROR_MAX ? result : STOA_ERROR_MAX);
+	out->reply_size = sizeof(struct reply) + sizeof(struct later) + (result > STOA_ERROR_MAX ? result : STOA_ERROR_MAX);
 	return 0;
 }
 

@@ -36,7 +36,7 @@ struct bound_method {
 	uint32_t *writes, *reads; /* places of flags after the object's first */
 	uint32_t n_writes, n_reads;
 	struct image_layout *args, *ret;
-	size_t reply_size; /* of the answer, with its head: a result or an error's text */
+	size_t reply_size; /* of the answer, with its heads: a result or an error's text, also one given later */
 	bool local;	     /* a reader that runs here */
 	bool folds;	     /* for both sides */
 	char *bad;

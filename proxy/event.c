@@ -18,6 +18,7 @@
 #include "proxy/await.h"
 #include "proxy/connection.h"
 #include "proxy/lane.h"
+#include "proxy/later.h"
 #include "proxy/read.h"
 #include "proxy/wait.h"
 #include "src/cancel.h"
@@ -25,6 +26,7 @@
 #include "src/error.h"
 #include "src/park.h"
 
+#define DOUBT_NS 1000000   /* between looks at an answer that is being given when its time is over */
 #define RETRY_NS 100000000 /* between looks for a lost coordinator */
 #define OLD_NS 20000000	   /* between looks at answers that come into a lane of an earlier epoch, where nobody rings */
 
@@ -169,7 +171,7 @@ int stoa_fd(struct stoa *s)
 
 /* ---- answers ---- */
 
-/* Answers come in ticket order, so the oldest that is wanted is the first. */
+/* Answers come in ticket order, but for those that are given later: the oldest that is wanted is mostly the first. */
 static struct pending **first_wanted(struct lane *lane)
 {
 	struct pending **at = &lane->pending;
@@ -181,12 +183,17 @@ static struct pending **first_wanted(struct lane *lane)
 static int next_answer(struct lane *lane, struct stoa_event *e)
 {
 	struct pending **at = first_wanted(lane);
-	if (!*at || handle_committed(lane->stoa) <= (*at)->ticket)
-		return 0;
-	*e = (struct stoa_event){ .what = STOA_ANSWER, .data = (*at)->data, .ticket = (*at)->ticket };
-	e->status = await_take(lane, *at);
-	pending_drop(lane, at);
-	return 1;
+	for (; *at && handle_committed(lane->stoa) > (*at)->ticket; at = &(*at)->next) {
+		int status = (*at)->event ? await_take(lane, *at) : AWAIT_LATER;
+		if (status == AWAIT_LATER)
+			continue;
+		*e = (struct stoa_event){
+			.what = STOA_ANSWER, .status = status, .data = (*at)->data, .ticket = (*at)->ticket
+		};
+		pending_drop(lane, at);
+		return 1;
+	}
+	return 0;
 }
 
 /* The earliest deadline that has passed. Its answer is kept for stoa_await, without the caller's memory. */
@@ -204,13 +211,19 @@ static int next_timeout(struct lane *lane, struct loop *l, struct stoa_event *e)
 			continue;
 		}
 		bool never = await_cancel(lane, p->record, p->ticket);
+		if (!never && later_look(lane, p->record, p->ticket) == LATER_WAITS && !l->lost) {
+			l->next_deadline = now + DOUBT_NS < l->next_deadline ? now + DOUBT_NS : l->next_deadline;
+			continue;
+		}
+		l->next_deadline = now; /* there may be more */
+		if (!never && next_answer(lane, e)) /* it came just in time, or none will come */
+			return 1;
 		*e = (struct stoa_event){ .what = STOA_ANSWER,
 					  .data = p->data,
 					  .ticket = p->ticket,
 					  .status = never ? -ECANCELED : -ETIMEDOUT };
 		error_set_command(e->status, STOA_FROM_LIBRARY, !never, p->ticket, NULL, 0);
 		pending_unwant(lane, p);
-		l->next_deadline = now; /* there may be more */
 		return 1;
 	}
 	return 0;

@@ -406,8 +406,10 @@ int stoa_attach_thread(struct stoa *s)
  */
 static void leave(struct stoa *s)
 {
-	for (struct lane *lane = s->lanes; lane; lane = lane->next)
+	for (struct lane *lane = s->lanes; lane; lane = lane->next) {
+		pending_let_go(lane);
 		atomic_store(&lane->head->left, 1); /* pairs with coordinator/former.c */
+	}
 	if (s->lanes && handle_lost(s) && atomic_load(&s->space.state->life.phase) != LIFE_ENDED)
 		handle_renew(s, STOA_MS(50));
 }

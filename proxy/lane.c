@@ -14,6 +14,7 @@
 
 #include "proxy/await.h"
 #include "proxy/connection.h"
+#include "proxy/later.h"
 #include "proxy/wait.h"
 #include "src/cancel.h"
 #include "src/clock.h"
@@ -42,9 +43,19 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 extern struct stoa *handles; /* handle.c, under handles_lock */
 
+static void islands_free(struct lane *lane)
+{
+	while (lane->islands) {
+		struct island *i = lane->islands;
+		lane->islands = i->next;
+		free(i);
+	}
+}
+
 static void lane_free(struct lane *lane)
 {
 	event_free(lane);
+	islands_free(lane);
 	if (lane->head)
 		segment_unmap(lane->head, LANE_LIMIT);
 	if (lane->notes)
@@ -92,13 +103,28 @@ static void idle_put(struct lane *lane)
 	pthread_mutex_unlock(&s->mutex);
 }
 
+/* Not to be answered any more, whoever still wants it. */
+static void let_go(struct lane *lane, struct pending **at)
+{
+	struct pending *p = *at;
+	enum later_end end = later_let_go(lane, p->record, p->ticket, 0);
+	struct note *note = p->note;
+	pending_drop(lane, at);
+	note->held = end == LATER_QUEUED || end == LATER_WAITS ? NOTE_LET_GO : NOTE_FREE;
+}
+
+void pending_let_go(struct lane *lane)
+{
+	while (lane->pending)
+		let_go(lane, &lane->pending);
+}
+
 /* The thread's answers and watches are wanted by nobody any more. */
 static void retire(struct lane *lane)
 {
 	event_free(lane);
 	lane->fold.incarnation = 0;
-	while (lane->pending)
-		pending_drop(lane, &lane->pending);
+	pending_let_go(lane);
 	while (lane->before)
 		drop_before(&lane->before);
 	idle_put(lane);
@@ -182,6 +208,7 @@ static void forget_dead(void)
 
 static void ring_begin(struct lane *lane, uint32_t size_log)
 {
+	islands_free(lane); /* they are in a ring that is not written any more */
 	lane->size_log = size_log;
 	lane->start = LANE_ARENA + ((UINT64_C(1) << size_log) - 1) * LANE_FIRST;
 	lane->oldest = lane->newest = lane->start;
@@ -335,9 +362,10 @@ static bool bring_answers(struct lane *lane, const struct lane *old)
 			return false;
 		memcpy(to, from, size);
 		to->seq = UINT64_MAX; /* it is no command here */
+		later_moved(lane, to, p->ticket);
 		p->record = to;
 		p->note = lane_note(lane, to);
-		*p->note = (struct note){ .units = p->note->units, .held = 1 };
+		*p->note = (struct note){ .units = p->note->units, .held = NOTE_HELD };
 	}
 	return true;
 }
@@ -472,6 +500,25 @@ static bool may_be_marked(const struct lane *lane, const struct record *r, uint6
 	       atomic_load_explicit(&reply->valid, memory_order_acquire) != ticket;
 }
 
+static bool is_held(const struct lane *lane, const struct record *r, const struct note *n)
+{
+	return n->held == NOTE_HELD ||
+	       (n->held == NOTE_LET_GO && n->ticket && later_look(lane, r, n->ticket - 1) == LATER_WAITS);
+}
+
+/* The oldest record waits for an answer given later: leave it as an island. False: it does not, or there is no memory. */
+static bool pass(struct lane *lane, const struct record *r, const struct note *n)
+{
+	struct island *i = n->held == NOTE_HELD && later_look(lane, r, n->ticket - 1) == LATER_WAITS
+				   ? malloc(sizeof(*i))
+				   : NULL;
+	if (!i)
+		return false;
+	*i = (struct island){ lane->oldest, (uint64_t)n->units * LANE_UNIT, lane->islands };
+	lane->islands = i;
+	return true;
+}
+
 /* Free the oldest records: committed, and not held for their answer. */
 static void reclaim(struct lane *lane)
 {
@@ -480,7 +527,8 @@ static void reclaim(struct lane *lane)
 	while (lane->used) {
 		const struct record *r = record_at(lane, lane->oldest);
 		const struct note *n = lane_note(lane, r);
-		if (n->held || n->ticket > lane->committed || may_be_marked(lane, r, n->ticket))
+		if (n->ticket > lane->committed || may_be_marked(lane, r, n->ticket) ||
+		    (is_held(lane, r, n) && !pass(lane, r, n)))
 			break;
 		lane->used -= (uint64_t)n->units * LANE_UNIT;
 		lane->oldest += (uint64_t)n->units * LANE_UNIT;
@@ -491,26 +539,89 @@ static void reclaim(struct lane *lane)
 		lane->oldest = lane->newest = lane->start;
 }
 
-/* Is there room for size bytes in one piece? If the oldest records stand in the way of the end, it is at the start. */
+static void islands_prune(struct lane *lane)
+{
+	for (struct island **at = &lane->islands; *at;) {
+		struct island *i = *at;
+		const struct record *r = record_at(lane, i->at);
+		if (is_held(lane, r, lane_note(lane, r))) {
+			at = &i->next;
+			continue;
+		}
+		*at = i->next;
+		free(i);
+	}
+}
+
+/* The first island between from and to; NULL: none. */
+static struct island **first_island(struct lane *lane, uint64_t from, uint64_t to)
+{
+	struct island **first = NULL;
+	for (struct island **at = &lane->islands; *at; at = &(*at)->next)
+		if ((*at)->at >= from && (*at)->at < (first ? (*first)->at : to))
+			first = at;
+	return first;
+}
+
+/* Is there room for size bytes in one piece between from and to? */
+static bool has_gap(struct lane *lane, uint64_t from, uint64_t to, uint64_t size)
+{
+	struct island **i;
+	while ((i = first_island(lane, from, to)) && (*i)->at - from < size)
+		from = (*i)->at + (*i)->size;
+	return (i ? (*i)->at : to) - from >= size;
+}
+
+/* What is left of the room is a record of nobody. */
+static void waste_room(struct lane *lane)
+{
+	if (lane->room == 0)
+		return;
+	*lane_note(lane, record_at(lane, lane->newest)) = (struct note){ .units = (uint32_t)(lane->room / LANE_UNIT) };
+	lane->newest += lane->room;
+	lane->used += lane->room;
+}
+
+/* Go on behind the island that ends the room: it is a record among the others again. */
+static bool step_over(struct lane *lane, struct island **at)
+{
+	if (!at)
+		return false;
+	struct island *i = *at;
+	waste_room(lane);
+	lane->newest += i->size;
+	lane->used += i->size;
+	*at = i->next;
+	free(i);
+	return true;
+}
+
+/* Go on at the start, if the oldest records stand in the way of the end. */
+static bool wrap(struct lane *lane, uint64_t size)
+{
+	if (lane->newest <= lane->oldest || !has_gap(lane, lane->start, lane->oldest, size))
+		return false;
+	waste_room(lane);
+	lane->newest = lane->start;
+	return true;
+}
+
+/* Is there room for size bytes in one piece? */
 static bool make_room(struct lane *lane, uint64_t size)
 {
 	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
+	struct island **island;
 	reclaim(lane);
-	if (lane->newest == end && (lane->oldest != lane->start || !lane->used))
-		lane->newest = lane->start;
-	bool full = lane->used && lane->newest == lane->oldest;
-	lane->room = full ? 0 : (lane->newest >= lane->oldest ? end : lane->oldest) - lane->newest;
-	uint64_t start_room = lane->newest > lane->oldest ? lane->oldest - lane->start : 0;
-	if (lane->room >= size || start_room < size)
-		return lane->room >= size;
-	if (lane->room) { /* what is left at the end is a record of nobody */
-		*lane_note(lane, record_at(lane, lane->newest)) =
-			(struct note){ .units = (uint32_t)(lane->room / LANE_UNIT) };
-		lane->used += lane->room;
-	}
-	lane->newest = lane->start;
-	lane->room = start_room;
-	return true;
+	islands_prune(lane);
+	do {
+		if (lane->newest == end && (lane->oldest != lane->start || !lane->used))
+			lane->newest = lane->start;
+		bool full = lane->used && lane->newest == lane->oldest;
+		uint64_t limit = full ? lane->newest : lane->newest >= lane->oldest ? end : lane->oldest;
+		island = first_island(lane, lane->newest, limit);
+		lane->room = (island ? (*island)->at : limit) - lane->newest;
+	} while (lane->room < size && (step_over(lane, island) || wrap(lane, size)));
+	return lane->room >= size;
 }
 
 static int grow(struct lane *lane, uint64_t size)
@@ -535,7 +646,7 @@ static bool drop_in_the_way(struct lane *lane)
 		at = &(*at)->next;
 	if (!*at || (*at)->event || handle_committed(lane->stoa) <= (*at)->ticket)
 		return false;
-	pending_drop(lane, at);
+	let_go(lane, at);
 	return true;
 }
 
@@ -570,7 +681,7 @@ static void drop_oldest_unwanted(struct lane *lane)
 	while (*at && ((*at)->event || handle_committed(lane->stoa) <= (*at)->ticket))
 		at = &(*at)->next;
 	if (*at)
-		pending_drop(lane, at);
+		let_go(lane, at);
 }
 
 int pending_add(struct lane *lane, const struct pending *from)
@@ -582,7 +693,7 @@ int pending_add(struct lane *lane, const struct pending *from)
 		return -ENOMEM;
 	*p = *from;
 	p->next = NULL;
-	p->note->held = 1;
+	p->note->held = NOTE_HELD;
 	*lane->pending_end = p;
 	lane->pending_end = &p->next;
 	if (p->event)
@@ -599,7 +710,7 @@ void pending_drop(struct lane *lane, struct pending **at)
 	if (!p->next)
 		lane->pending_end = at;
 	lane->n_unwanted -= !p->event;
-	p->note->held = 0;
+	p->note->held = NOTE_FREE;
 	p->next = lane->spare;
 	lane->spare = p;
 }
@@ -608,6 +719,7 @@ void pending_unwant(struct lane *lane, struct pending *p)
 {
 	p->event = false;
 	p->ret = p->data = NULL;
+	later_let_go(lane, p->record, p->ticket, 0);
 	if (++lane->n_unwanted > UNWANTED_MAX)
 		drop_oldest_unwanted(lane);
 }

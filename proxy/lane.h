@@ -2,7 +2,8 @@
  * lane.h: a thread's lane: the memory its commands are written to, and the answers it still wants.
  *
  * A lane belongs to one thread; nothing in it is locked. Records are taken from a ring of bytes, oldest freed first:
- * once its command is committed and nobody holds it for its answer. When that ring is full a larger one is begun behind
+ * once its command is committed and nobody holds it for its answer; one that waits for an answer given later is left
+ * where it is, and the ring goes on around it. When that ring is full a larger one is begun behind
  * it and the old one is left to drain: 32 KiB, 64 KiB … 32 MiB. Only growing makes system calls.
  */
 #ifndef STOA_LANE_H
@@ -18,7 +19,12 @@ struct loop;
 struct note {
 	uint64_t ticket; /* plus one; 0: of no command; UINT64_MAX: not published yet */
 	uint32_t units;	 /* its length */
-	uint32_t held;	 /* for its answer */
+	uint32_t held;	 /* enum note_held */
+};
+enum note_held {
+	NOTE_FREE,
+	NOTE_HELD,   /* for its answer */
+	NOTE_LET_GO, /* nobody wants that, but it may be just being given later */
 };
 
 /* The newest command of a folding method, which casts join while it is queued (fold.c). */
@@ -46,6 +52,12 @@ struct pending {
 	struct pending *next;
 };
 
+/* A record that waits for an answer which may take long. Those around it are used again. */
+struct island {
+	uint64_t at, size;
+	struct island *next;
+};
+
 struct lane {
 	struct stoa *stoa;
 	uint64_t generation, epoch;
@@ -63,6 +75,7 @@ struct lane {
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */
 	uint64_t start, oldest, newest, used; /* newest: where the next record goes */
 	uint64_t room;			      /* bytes that are surely free from there on */
+	struct island *islands;		      /* in what is free */
 	uint64_t last;			      /* newest ticket of this thread, plus one */
 	uint64_t rejected_before;	      /* of the lane's commands, when this thread took it */
 	uint64_t rejected_earlier;	      /* of this thread's, in lanes of epochs before that are freed */
@@ -132,7 +145,8 @@ static inline int lane_record(struct lane *lane, uint64_t size, struct record **
 void lane_unrecord(const struct lane *lane, struct record *r);
 
 int pending_add(struct lane *lane, const struct pending *p); /* -ENOMEM */
-void pending_drop(struct lane *lane, struct pending **at);
+void pending_drop(struct lane *lane, struct pending **at); /* its answer was taken */
+void pending_let_go(struct lane *lane);			   /* all of them: they are not to be answered any more */
 /* stoa_next shall not tell of it: its status is kept for stoa_await, the caller's memory let go. */
 void pending_unwant(struct lane *lane, struct pending *p);
 

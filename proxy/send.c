@@ -94,7 +94,7 @@ static ALWAYS_INLINE int begin_in(struct lane *lane, size_t args_size, size_t re
 	rec->args_size = (uint32_t)args_size;
 	rec->reply_at = (uint32_t)reply_at;
 	rec->reply_size = (uint32_t)reply_size;
-	atomic_store_explicit(&rec->cancel, 0, memory_order_relaxed);
+	atomic_store_explicit(&rec->cancel, CANCEL_NOT, memory_order_relaxed);
 	if (reply_size) {
 		struct reply *reply = (struct reply *)((char *)rec + reply_at);
 		atomic_store_explicit(&reply->valid, 0, memory_order_relaxed);

@@ -41,7 +41,7 @@ static const struct error_row rows[] = {
 	{ -EPERM, "the attribute is not writable" },
 	{ -EPROTO, "a row differs from the coordinator's" },
 	{ -ESHUTDOWN, "the coordinator is stopping" },
-	{ -ESTALE, "the object was removed" },
+	{ -ESTALE, "the object was removed, or nobody waits for the answer" },
 	{ -ETIME, "the method overran its deadline and changed nothing" },
 	{ -ETIMEDOUT, "timed out; a command may still apply" },
 };

@@ -109,6 +109,21 @@ struct turn {
 	_Atomic uint32_t objects[TURN_NOTED]; /* their entries */
 };
 
+/*
+ * The answers given later (src/later.h) by the command in hand, noted before anything of them is written: what a
+ * coordinator that dies leaves of them is taken back, unless `committed` has passed `since`.
+ */
+#define GIVEN_MAX 128
+struct answering {
+	_Atomic uint64_t since; /* `committed` then */
+	_Atomic uint32_t n;
+	uint32_t unused;
+	struct {
+		uint64_t ticket;
+		uint32_t lane, at; /* of a struct later, from the lane's start */
+	} of[GIVEN_MAX];
+};
+
 struct state_head {
 	struct segment_head head;
 	struct geometry geometry;
@@ -130,6 +145,7 @@ struct state_head {
 	_Atomic uint32_t leaving;                        /* coordinator/leave.h: the next to be told; UINT32_MAX: none */
 	_Atomic uint32_t hooked;                         /* there may be objects of classes with hooks */
 	alignas(LAYOUT_LINE) struct turn turn;
+	alignas(LAYOUT_LINE) struct answering answering;
 };
 _Static_assert(sizeof(struct state_head) <= LAYOUT_PAGE, "the head of the state is one page");
 
@@ -352,6 +368,13 @@ enum record_kind {
 	RECORD_STAGE,
 };
 
+enum cancel {
+	CANCEL_NOT,
+	CANCEL_TIMED_OUT, /* it shall not be applied, if this is seen before `taken` passes; nor answered later */
+	CANCEL_LET_GO,	  /* it shall not be answered later … */
+	CANCEL_LOST,	  /* … since there was no coordinator */
+};
+
 /* A command's bytes; args_size bytes of arguments follow. The coordinator copies first, then checks, then uses. */
 struct record {
 	uint64_t seq;         /* one more than the lane's record before it: no record is taken twice */
@@ -362,12 +385,13 @@ struct record {
 	uint32_t args_size;
 	uint32_t reply_at, reply_size; /* from here, bytes; 0: no answer wanted */
 	uint16_t kind, unused;
-	_Atomic uint32_t cancel; /* set by the owner; counts if set before `taken` passes */
+	_Atomic uint32_t cancel; /* enum cancel, set by the owner */
 	int64_t sent_ns;         /* CLOCK_MONOTONIC, of one command in some 64: that one is timed; 0: it is not */
 	uint64_t unused2;
 };
 _Static_assert(sizeof(struct record) == 64, "a record's head is one cache line");
 
+#define REPLY_LATER INT32_MIN /* as its status: a struct later follows, and takes the answer */
 struct reply {
 	uint64_t done; /* ticket + 1 */
 	int32_t status;
@@ -378,6 +402,15 @@ struct reply {
 	_Atomic uint64_t valid;
 };
 _Static_assert(sizeof(struct reply) == 32, "a reply's head is four words");
+
+/* The answer to a command whose method has deferred it (src/later.h); the result image, or the text, follows. */
+struct later {
+	_Atomic uint64_t state; /* later_state */
+	_Atomic uint64_t by;	/* ticket + 1 of the command that gives it: it counts once `committed` has reached it */
+	int32_t status;
+	uint32_t size, origin, unused; /* as in struct reply */
+};
+_Static_assert(sizeof(struct later) == 32, "it is written with the reply's head, as one line");
 
 /* The arguments of RECORD_FOLD. Not an image: they grow while they are queued. */
 struct fold_args {

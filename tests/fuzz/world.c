@@ -82,7 +82,7 @@ STOA_READER(thing, look, stoa_none, sum, .reads = "n");
 STOA_CLASS(thing, 1, &thing_add_row, &thing_look_row);
 
 /* The same class a version later: one attribute more, one of another type, one gone; a method that differs. */
-struct later {
+struct newer {
 	uint64_t n, hidden;
 	double ratio;
 	bool open;
@@ -91,32 +91,32 @@ struct later {
 	stoa_blob bytes;
 	uint8_t big[1100];
 };
-STOA_STRUCT(later, STOA_ATTR(struct later, n), STOA_ATTR(struct later, hidden),
-	    STOA_ATTR(struct later, ratio, .writable = true), STOA_ATTR(struct later, open, .writable = true),
-	    STOA_ATTR(struct later, name, .writable = true), STOA_ATTR(struct later, more),
-	    STOA_ATTR(struct later, note, .writable = true), STOA_ATTR(struct later, notes),
-	    STOA_ATTR(struct later, bytes, .writable = true), STOA_ATTR(struct later, big));
+STOA_STRUCT(newer, STOA_ATTR(struct newer, n), STOA_ATTR(struct newer, hidden),
+	    STOA_ATTR(struct newer, ratio, .writable = true), STOA_ATTR(struct newer, open, .writable = true),
+	    STOA_ATTR(struct newer, name, .writable = true), STOA_ATTR(struct newer, more),
+	    STOA_ATTR(struct newer, note, .writable = true), STOA_ATTR(struct newer, notes),
+	    STOA_ATTR(struct newer, bytes, .writable = true), STOA_ATTR(struct newer, big));
 
-static int later_add(void *self, const void *args, void *ret)
+static int newer_add(void *self, const void *args, void *ret)
 {
 	const struct add *a = args;
-	struct later *l = self;
+	struct newer *l = self;
 	l->n += a->n;
 	((struct sum *)ret)->n = l->n;
 	return stoa_text_set_n(&l->note, a->note.data, a->note.size);
 }
-static const struct stoa_method later_add_row = { .name = "add",
+static const struct stoa_method newer_add_row = { .name = "add",
 						  .class_name = "thing",
-						  .run = later_add,
+						  .run = newer_add,
 						  .args = &add_struct,
 						  .ret = &sum_struct,
 						  .writes = "n note" };
-static const struct stoa_class later_class = {
+static const struct stoa_class newer_class = {
 	.name = "thing",
 	.abi = STOA_ABI,
 	.version = 2,
-	.state = &later_struct,
-	.methods = (const struct stoa_method *const[]){ &later_add_row, NULL },
+	.state = &newer_struct,
+	.methods = (const struct stoa_method *const[]){ &newer_add_row, NULL },
 };
 
 /* ---- a class with hooks ---- */
@@ -220,7 +220,7 @@ static const struct stoa_hooks pile_hooks = { .init_args = &push_struct,
 STOA_CLASS_HOOKS(pile, 1, &pile_hooks, &pile_push_row);
 
 const struct stoa_class *const world_classes[] = { &thing_class, &pile_class, NULL };
-const struct stoa_class *const world_new_classes[] = { &later_class, &pile_class, NULL };
+const struct stoa_class *const world_new_classes[] = { &newer_class, &pile_class, NULL };
 
 /* ---- commands ---- */
 
