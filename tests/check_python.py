@@ -381,6 +381,17 @@ class Collections(Base):
         q.put(b"job")
         self.assertEqual((q.get(), q.get()), (b"job", None))
 
+    def test_what_another_puts_is_waited_for(self):
+        jobs = self.ns.create("jobs", "queue")
+        putter = threading.Timer(0.1, jobs.put, ("job",))
+        putter.start()
+        self.assertEqual(jobs.take.within(10)(), "job")
+        putter.join()
+        with self.assertRaises(stoa.Timeout):
+            jobs.take.within(0.1)()
+        jobs.put("next")
+        self.assertEqual(jobs.len, 1)
+
 
 class Together(Base):
     def test_exact_counts_with_c_threads_forks_and_processes(self):

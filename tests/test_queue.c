@@ -79,25 +79,85 @@ static void full_queue_refuses(void)
 	items_are("[1, 2, 3]");
 }
 
+static uint32_t takers(void)
+{
+	uint32_t n;
+	ok(STOA_GET(p, struct queue, takers, &n, SOON));
+	return n;
+}
+
 static void put_later(int i)
 {
-	until(harness_health(s).applied >= 1);
+	until(takers() > 0);
 	ok(put(i));
+}
+
+static int take(struct queue_value *ret, int64_t timeout)
+{
+	return queue_take_call(p, NULL, ret, timeout);
 }
 
 static void who_takes_waits_for_a_value(void)
 {
 	struct queue_value value = { 0 };
 	start(0);
-	refused(-ETIMEDOUT, queue_take(p, &value, STOA_MS(1)));
-	refused(-ETIMEDOUT, queue_take(p, &value, STOA_NOWAIT));
 	pid_t other = harness_spawn(put_later, 7);
-	ok(queue_take(p, &value, SOON));
+	ok(take(&value, SOON));
 	assert_int_equal(value.value.i64, 7);
 	harness_join(other);
 	ok(put(8));
-	ok(queue_take(p, &value, STOA_NOWAIT));
+	ok(take(&value, SOON));
 	assert_int_equal(value.value.i64, 8);
+	items_are("[]");
+}
+
+/* It is taken to wait, and then its time is over. */
+static void give_up(void)
+{
+	struct queue_value value = { 0 };
+	struct stoa_error e = { .may_apply = true };
+	while (e.code == -ECANCELED || e.may_apply) { /* it was too late for that */
+		int r = take(&value, STOA_MS(1));
+		stoa_last_error(&e);
+		refused(e.code == -ECANCELED ? -ECANCELED : -ETIMEDOUT, r);
+	}
+}
+
+static void who_gave_up_takes_nothing(void)
+{
+	start(0);
+	give_up();
+	says("no answer will come");
+	give_up();
+	assert_true(takers() >= 2);
+	ok(put(9));
+	assert_int_equal(takers(), 0);
+	items_are("[9]");
+}
+
+static void wait_in_vain(int i)
+{
+	struct queue_value value = { 0 };
+	(void)i;
+	ok(take(&value, SOON));
+}
+
+static void so_many_wait_and_no_more(void)
+{
+	struct queue_value value = { 0 };
+	start(0);
+	for (int i = 0; i < 2 * QUEUE_TAKERS; i++) /* who has given up makes room */
+		give_up();
+	ok(put(0));
+	ok(take(&value, SOON));
+	harness_spawn_all(QUEUE_TAKERS, wait_in_vain);
+	until(takers() == QUEUE_TAKERS);
+	refused(-EUSERS, take(&value, SOON));
+	says("128 wait for a value of this queue already");
+	for (int i = 0; i < QUEUE_TAKERS; i++)
+		ok(put(i));
+	harness_join_all();
+	items_are("[]");
 }
 
 #define PUTTERS 3
@@ -113,7 +173,7 @@ static void work(int i)
 		if (i < PUTTERS) {
 			ok(put(i * EACH + k));
 		} else {
-			ok(queue_take(p, &value, SOON));
+			ok(take(&value, SOON));
 			atomic_fetch_add(&times[value.value.i64], 1);
 		}
 	}
@@ -141,6 +201,8 @@ int main(void)
 		HARNESS_SECONDS(each_value_is_got_once_though_the_coordinator_is_killed, 120),
 		HARNESS(first_in_is_first_out),
 		HARNESS(full_queue_refuses),
+		HARNESS(so_many_wait_and_no_more),
+		HARNESS(who_gave_up_takes_nothing),
 		HARNESS(who_takes_waits_for_a_value),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,13 +7,17 @@
  * A value is one of <stoa/any.h>, of at most STOA_ANY_MAX bytes, else -EMSGSIZE. put: -ENOBUFS: max values wait;
  * without max there is room for over 3 million numbers (60 MiB of short values), and for 4096 values of any size, then
  * -ENOSPC. A method that fails changes nothing. get of an empty queue is no failure: it has no value. Each value is got
- * once; who got it and dies has it. Attributes: len, how many wait; changes, which grows with each change; max; first
- * and used, of its parts.
+ * once; who got it and dies has it.
+ *
+ * take waits for a value, as long as its call or submit does: what is put goes to who has waited longest, and is never
+ * in the queue. Who has timed out or died is passed over, and no value is lost by it. Up to QUEUE_TAKERS wait, then
+ * -EUSERS. A cast of take fails (-ESTALE), and so does one of several commands (-EINVAL).
+ *
+ * Attributes: len, how many values wait; takers, how many wait for one, with those who have given up since the last
+ * value came; changes, which grows with each change; max; first and used, of its parts.
  */
 #ifndef STOA_QUEUE_H
 #define STOA_QUEUE_H
-
-#include <errno.h>
 
 #include <stoa/any.h>
 
@@ -26,7 +30,11 @@ struct queue {
 	uint32_t first, used;
 	void *own; /* the coordinator's */
 	uint64_t max;
+	uint32_t takers;
+	void *waiting; /* the coordinator's */
 };
+
+#define QUEUE_TAKERS 128 /* that wait at a time */
 
 struct queue_options {
 	uint64_t max; /* 0: no limit */
@@ -47,38 +55,15 @@ STOA__BUILTIN(stoa_method, queue_get_row);
 STOA__BUILTIN(stoa_method, queue_items_row);
 STOA__BUILTIN(stoa_method, queue_peek_row);
 STOA__BUILTIN(stoa_method, queue_put_row);
+STOA__BUILTIN(stoa_method, queue_take_row);
 
 STOA_STUB(queue, put, struct queue_value, stoa_none);
 STOA_STUB(queue, get, stoa_none, struct queue_value);	/* takes away the first */
+STOA_STUB(queue, take, stoa_none, struct queue_value);	/* the same, or what comes within the timeout of the call */
 STOA_STUB(queue, peek, stoa_none, struct queue_value);	/* leaves it there */
 STOA_STUB(queue, extend, struct queue_json, stoa_none); /* puts all of a JSON array, or nothing */
 STOA_STUB(queue, items, stoa_none, struct queue_json);	/* all that wait: a JSON array. -EMSGSIZE: over 4 MiB */
 STOA_STUB(queue, clear, stoa_none, stoa_none);
-
-/*
- * get, and wait for a value up to timeout (ns, not STOA_DEFAULT). -ETIMEDOUT: there was none. Goes by CLOCK_REALTIME:
- * when that is set, the timeout is off by as much.
- */
-static inline int queue_take(struct stoa_proxy *proxy, struct queue_value *ret_value, int64_t timeout)
-{
-	int64_t end = stoa_time_ns() + timeout;
-	struct stoa_stamp stamp;
-	uint64_t len;
-	for (;;) { /* what comes after this stamp wakes us */
-		int r = stoa_get(proxy, offsetof(struct queue, len), &len, sizeof(len), STOA_DEFAULT, &stamp);
-		if (r == 0 && len > 0)
-			r = stoa_call(proxy, &queue_get_row, NULL, ret_value, STOA_DEFAULT);
-		if (r < 0 || (len > 0 && ret_value->value.kind))
-			return r;
-		int64_t left = end - stoa_time_ns();
-		if (len == 0)
-			r = stoa_wait(proxy, offsetof(struct queue, len), stamp.version, left > 0 ? left : 0, NULL);
-		if (left <= 0 && (len > 0 || r == -EAGAIN))
-			r = -ETIMEDOUT;
-		if (r < 0)
-			return r;
-	}
-}
 
 #ifdef __cplusplus
 }
