@@ -194,6 +194,24 @@ void check_fickle(uint64_t done)
 	check_values();
 }
 
+/* ---- answers given later ---- */
+
+void check_given(int64_t n)
+{
+	int r = stoa_await(stage.s, answer.ticket, SOON);
+	torture_check(r == 0 && answer.ret.sum == n, "the answer that was given is %d, %jd, not %jd: %s", r,
+		      (intmax_t)answer.ret.sum, (intmax_t)n, torture_error());
+}
+
+void check_not_given(void)
+{
+	torture_check(torture_until(handle_committed(stage.s) >= stage.target), "it is not run again");
+	want.applied--;
+	want.rejected++;
+	int r = stoa_await(stage.s, answer.ticket, STOA_MS(1));
+	torture_check(r == -ETIMEDOUT, "the answer is %d, and %jd: it was not given", r, (intmax_t)answer.ret.sum);
+}
+
 /* ---- the object that comes and goes ---- */
 
 void check_created(void)
@@ -227,8 +245,8 @@ static void await_guardian(pid_t old)
 	int64_t end = clock_deadline(SOON);
 	while (!(stoa_health(stage.s, &h) == 0 && has_inherited(&h, old)) && clock_now() < end) {
 		if (h.verdict == STOA_GONE && !again)
-			stoa_start("steps", STOA_CLASSES(&tally_class, &page_class), STOA_OPTIONS(.flags = STOA_JOIN),
-				   &again);
+			stoa_start("steps", STOA_CLASSES(&tally_class, &page_class, &desk_class),
+				   STOA_OPTIONS(.flags = STOA_JOIN), &again);
 		torture_pause();
 	}
 	stoa_detach(again);

@@ -32,6 +32,10 @@ void check_batch(bool by_event, int64_t since, struct times *t);
 /* The first `done` of the batch were applied; each of the others was refused, and changed nothing. */
 void check_fickle(uint64_t done);
 
+/* Who waits has his answer; or it was refused, and he waits on. */
+void check_given(int64_t n);
+void check_not_given(void);
+
 /* "extra" is there, as new, or it is not. */
 void check_created(void);
 void check_removed(void);

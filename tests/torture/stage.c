@@ -11,6 +11,7 @@
 
 #include "proxy/handle.h"
 #include "proxy/lane.h"
+#include "proxy/later.h"
 #include "proxy/send.h"
 #include "src/ring.h"
 #include "tests/torture/torture.h"
@@ -64,6 +65,24 @@ static int page_write(struct page *self, const struct page_args *args, stoa_none
 STOA_METHOD(page, write, page_args, stoa_none, .writes = "count text");
 STOA_CLASS(page, 1, &page_write_row);
 
+STOA_STRUCT(desk, STOA_TOKENS(struct desk, who));
+
+static int desk_wait(struct desk *self, const stoa_none *args, struct tally_ret *ret)
+{
+	(void)args, (void)ret;
+	return stoa_defer(&self->who);
+}
+
+static int desk_give(struct desk *self, const struct tally_args *args, stoa_none *ret)
+{
+	(void)ret;
+	int r = stoa_answer(&self->who, 0, &(struct tally_ret){ .sum = args->n });
+	return r == 0 && atomic_load(&shared->fickle) ? refuse() : r;
+}
+STOA_METHOD(desk, wait, stoa_none, tally_ret, .writes = "who");
+STOA_METHOD(desk, give, tally_args, stoa_none);
+STOA_CLASS(desk, 1, &desk_wait_row, &desk_give_row);
+
 /* ---- the namespace ---- */
 
 struct life *stage_life(void)
@@ -116,17 +135,18 @@ static void find_regions(void)
 void stage_open(void)
 {
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int r = stoa_start("steps", STOA_CLASSES(&tally_class, &page_class),
+	int r = stoa_start("steps", STOA_CLASSES(&tally_class, &page_class, &desk_class),
 			   STOA_OPTIONS(.max_threads = LANES, .max_objects = 4, .max_attrs = 64, .max_queue = 16,
 					.max_state = 8 << 20),
 			   &stage.s);
 	r = r ? r : stoa_create(stage.s, "tally", &tally_class, NULL, STOA_EXCL, &stage.tally);
 	r = r ? r : stoa_create(stage.s, "page", &page_class, NULL, STOA_EXCL, &stage.page);
+	r = r ? r : stoa_create(stage.s, "desk", &desk_class, NULL, STOA_EXCL, &stage.desk);
 	if (r < 0 || stoa_fd(stage.s) < 0) {
 		printf("cannot start: %s\n", torture_error());
 		exit(1);
 	}
-	want.applied = 2;
+	want.applied = 3;
 	stage.guardian = atomic_load(&stage_life()->guardian);
 	find_regions();
 }
@@ -173,6 +193,29 @@ void stage_batch(void)
 	want_tally(m);
 	want.after[3] = want.now;
 	torture_check(r == 0, "the batch was not accepted: %s", torture_error());
+}
+
+/* Where its answer is to come is one of the regions from now on. */
+void stage_wait(void)
+{
+	struct lane *lane = NULL;
+	stage.target = ring_end(&stage.s->space) + 1;
+	answer.ret = (struct tally_ret){ 0 };
+	want.applied++;
+	int r = stoa_submit(stage.desk, &desk_wait_row, NULL, &answer.ret, &answer.ret, SOON, &answer.ticket);
+	r = r ? r : lane_get(stage.s, STOA_DEFAULT, &lane);
+	torture_check(r == 0 && torture_until(stage_is_over()), "nobody waits: %s", torture_error());
+	for (const struct pending *p = lane ? lane->pending : NULL; p; p = p->next)
+		if (p->ticket == answer.ticket)
+			region(7, later_of(p->record), sizeof(struct later) + sizeof(struct tally_ret));
+}
+
+void stage_give(int64_t n)
+{
+	stage.target = ring_end(&stage.s->space) + 1;
+	want.applied++;
+	int r = stoa_cast(stage.desk, &desk_give_row, &(struct tally_args){ n }, STOA_DEFAULT);
+	torture_check(r == 0, "the answer was not accepted: %s", torture_error());
 }
 
 /* ---- the object that comes and goes ---- */

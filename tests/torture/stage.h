@@ -1,5 +1,5 @@
 /*
- * stage.h: what steps plays on: a namespace with two objects, the commands that it is given, and what must have come of
+ * stage.h: what steps plays on: a namespace with three objects, the commands that it is given, and what must have come of
  * them if each was applied once.
  */
 #ifndef STOA_STAGE_H
@@ -29,15 +29,19 @@ struct page {
 	int64_t count;
 	stoa_text text;
 };
-extern const struct stoa_class tally_class, page_class;
+/* Who waits, and is given a number. */
+struct desk {
+	struct stoa_token who;
+};
+extern const struct stoa_class tally_class, page_class, desk_class;
 extern const struct stoa_method tally_add_row;
 
 extern struct stage {
 	struct stoa *s;
-	struct stoa_proxy *tally, *page;
+	struct stoa_proxy *tally, *page, *desk;
 	struct stoa_proxy *extra; /* comes and goes; NULL: it is not there */
 	pid_t guardian;
-	struct region regions[8]; /* all that a coordinator shares with others, but for what is not used here */
+	struct region regions[9]; /* all that a coordinator shares with others, but for what is not used here */
 	uint64_t target;	  /* `committed` when what was asked is done */
 } stage;
 
@@ -78,6 +82,10 @@ extern struct answer {
 	struct tally_ret ret;
 	uint64_t ticket;
 } answer;
+
+/* A command whose answer is given later, done, and the one that gives it, asked for: it comes to answer.ret.sum. */
+void stage_wait(void);
+void stage_give(int64_t n);
 
 /* The creation or removal of the object "extra": asked for, or done. */
 void stage_ask_create(void);

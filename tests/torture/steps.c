@@ -45,7 +45,7 @@ struct scenario {
 	bool asleep;
 };
 
-static struct trace turn_trace, recovery_trace, create_trace, remove_trace, respawn_trace, hearing_trace;
+static struct trace turn_trace, recovery_trace, create_trace, remove_trace, give_trace, respawn_trace, hearing_trace;
 static struct trace call_trace, sleep_trace, read_trace, many_trace, attach_trace;
 
 /* ---- pauses ---- */
@@ -138,6 +138,17 @@ static void record_remove(void)
 	check_all();
 }
 
+static void record_give(void)
+{
+	torture_where("recording an answer that is given later");
+	stage_wait();
+	pid_t pid = victims_coordinator();
+	stage_give(1);
+	record_coordinator(pid, false, &give_trace);
+	check_given(1);
+	check_all();
+}
+
 static void record_errand(enum errand errand, bool asleep, struct trace *ret)
 {
 	torture_where("recording a client, errand %d", (int)errand);
@@ -198,7 +209,7 @@ static bool record_all(void)
 {
 	void (*const recordings[])(void) = { record_turn,     record_call,   record_sleep,   record_read,
 					     record_many,     record_attach, record_respawn, record_hearing,
-					     record_recovery, record_create, record_remove };
+					     record_recovery, record_create, record_remove, record_give };
 	for (size_t i = 0; i < sizeof recordings / sizeof *recordings && !torture.failures; i++)
 		recordings[i]();
 	return torture.failures == 0;
@@ -277,6 +288,28 @@ static bool kill_in_remove(const struct scenario *sc, struct pick at)
 	end_victim(pid, end);
 	check_progress(clock_now(), &recoveries);
 	check_removed();
+	check_all();
+	return end == TRACE_THERE;
+}
+
+/* In half of the cases the method fails when it is run again: then it has answered nothing, and the next one does. */
+static bool kill_in_give(const struct scenario *sc, struct pick at)
+{
+	stage_wait();
+	pid_t pid = victims_coordinator();
+	stage_give(at.k);
+	enum trace_end end = trace_run(pid, &of_coordinator, sc->trace, at.k);
+	bool fails = handle_committed(stage.s) < stage.target && torture_random(2);
+	atomic_store(&shared->fickle, fails);
+	end_victim(pid, end);
+	int64_t since = clock_now();
+	if (fails) {
+		check_not_given();
+		atomic_store(&shared->fickle, 0);
+		stage_give(at.k);
+	}
+	check_given(at.k);
+	check_progress(since, &recoveries);
 	check_all();
 	return end == TRACE_THERE;
 }
@@ -459,6 +492,7 @@ static const struct scenario scenarios[] = {
 	{ "coordinator killed in a turn that then fails", &turn_trace, kill_in_fickle_turn, .weight = 3, .all = true },
 	{ "coordinator killed in a turn that creates", &create_trace, kill_in_create, .weight = 2 },
 	{ "coordinator killed in a turn that removes", &remove_trace, kill_in_remove, .weight = 2 },
+	{ "coordinator killed in a turn that answers", &give_trace, kill_in_give, .weight = 3, .all = true },
 	{ "coordinator killed in its recovery", &recovery_trace, kill_in_recovery, .weight = 3 },
 	{ "coordinator killed in its recovery, and the next", &recovery_trace, kill_in_both_recoveries, .weight = 3,
 	  .pairs = true },
@@ -592,6 +626,9 @@ static void warm_up(void)
 	for (int i = 0; i < 3; i++) {
 		stage_batch();
 		check_answer(i % 2);
+		stage_wait();
+		stage_give(i);
+		check_given(i);
 	}
 }
 
