@@ -116,6 +116,8 @@ static int be_coordinator(struct guardian *g, int link_fd, pid_t guardian)
 	if (take_state(g->ns, guardian) < 0)
 		_exit(COORDINATOR_FAILED);
 	enum coordinator_exit e = coordinator_run(g->ns);
+	if (e == COORDINATOR_ENDED)
+		namespace_end(g->ns); /* the guardian does the same, if it lives: both would have to die for a file to stay */
 	if (e != COORDINATOR_ORPHANED)
 		_exit(e);
 	orphan_end();
@@ -199,11 +201,10 @@ static int plan(struct guardian *g, const char *how)
 	return 0;
 }
 
-/* A method that calls exit(0) has ended nothing. */
-static bool is_end(const struct state_head *state, int status)
+/* A method that calls exit(0) has ended nothing; a coordinator that was killed while it removed the files has. */
+static bool is_end(const struct state_head *state)
 {
-	return WIFEXITED(status) && WEXITSTATUS(status) == COORDINATOR_ENDED &&
-	       atomic_load(&state->pulse.running) == 0 && atomic_load(&state->life.phase) >= LIFE_CLOSING;
+	return atomic_load(&state->pulse.running) == 0 && atomic_load(&state->life.phase) == LIFE_ENDED;
 }
 
 /* The suspect is to have its second try in a process in which no method has run. */
@@ -226,7 +227,7 @@ static int judge(struct guardian *g, int status)
 {
 	struct state_head *state = g->ns->space.state;
 	char how[64];
-	if (is_end(state, status))
+	if (is_end(state))
 		return ENDED;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == COORDINATOR_FAILED && g->failed.kind == LINK_FAILED) {
 		snprintf(how, sizeof(how), "as it could not start");

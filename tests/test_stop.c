@@ -3,8 +3,11 @@
  * abandoned and counted, or refused.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -322,6 +325,57 @@ static void stop_succeeds_when_the_guardian_dies_with_it_unread(void)
 	until(harness_health(s).verdict == STOA_GONE);
 }
 
+static void kill_guardian_after(int us)
+{
+	pid_t guardian = harness_guardian(s);
+	atomic_store(accepted, 1);
+	for (int64_t end = clock_deadline(INT64_C(1000) * us); clock_now() < end;) {
+	}
+	kill(guardian, SIGKILL);
+}
+
+static bool is_there(void)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%s/test", getenv("STOA_DIR"));
+	return access(path, F_OK) == 0;
+}
+
+/* About half of these deaths are between the end of the coordinator and the guardian's look at it. */
+static void files_go_when_the_guardian_dies_as_it_ends(void)
+{
+	for (int us = 100; us < 900; us += 20 * HARNESS_FEWER) {
+		start();
+		pid_t killer = harness_spawn(kill_guardian_after, us);
+		until(atomic_load(accepted) == 1);
+		ok(stoa_stop(s, STOA_DRAIN, SOON));
+		harness_join(killer);
+		until(harness_health(s).verdict == STOA_GONE);
+		until(!is_there());
+		stoa_detach(s);
+	}
+}
+
+static void kill_both(int unused)
+{
+	(void)unused;
+	until(harness_health(s).applied > QUEUED / 20);
+	harness_kill_both(s);
+}
+
+static void stop_fails_when_both_die_before_it_is_done(void)
+{
+	start_napping();
+	pid_t killer = harness_spawn(kill_both, 0);
+	refused(-ECONNRESET, stoa_stop(s, STOA_DRAIN, SOON));
+	harness_join(killer);
+	assert_true(harness_health(s).queued > 0);
+	ok(stoa_start("test", STOA_CLASSES(&slow_class), NULL, &s));
+	ok(stoa_stop(s, STOA_NOW, SOON));
+	struct stoa_health h = harness_health(s);
+	assert_int_equal(h.applied + h.abandoned, QUEUED + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,12 +385,14 @@ int main(void)
 		HARNESS(drain_applies_what_was_accepted_with_producers_still_pushing),
 		HARNESS(drain_ends_when_producers_are_faster_than_methods),
 		HARNESS(embedded_namespace_ends_with_its_last_user),
+		HARNESS(files_go_when_the_guardian_dies_as_it_ends),
 		HARNESS(namespace_can_be_started_anew_when_it_has_stopped),
 		HARNESS(now_abandons_what_slow_methods_have_not_come_to),
 		HARNESS(now_counts_each_push_with_producers_still_pushing),
 		HARNESS(now_tells_those_who_wait),
 		HARNESS(served_namespace_drains_when_it_is_told_to_end),
 		HARNESS(several_may_stop_it_at_once),
+		HARNESS(stop_fails_when_both_die_before_it_is_done),
 		HARNESS(stop_succeeds_when_its_answer_comes_late),
 		HARNESS(stop_succeeds_when_the_coordinator_dies_meanwhile),
 		HARNESS(stop_succeeds_when_the_coordinator_dies_unasked),
