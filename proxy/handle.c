@@ -331,18 +331,25 @@ int handle_refuse(const struct stoa *s)
 	return r ? r : handle_whole(s);
 }
 
+static const struct damage {
+	int code;
+	const char *before, *after; /* around the name of the namespace */
+	const char *sent, *unsent;  /* what became of the command, or what to do */
+} damages[] = {
+	[HANDLE_TRUNCATED] = { -ESTALE, "a client truncated the queue of namespace ", "", "; the command may be lost",
+			       "; detach and attach again" },
+	[HANDLE_EVICTED] = { -ECONNABORTED, "this process was evicted from namespace ", "",
+			     "; the command may still be applied", ", and may not come back; end it, and start it anew" },
+	[HANDLE_REMADE] = { -ESTALE, "namespace ", " has ended and was made anew", "; the command may be lost",
+			    "; detach and attach again" },
+};
+
 int handle_fail(const struct stoa *s, bool may_apply, uint64_t ticket)
 {
 	char text[STOA_ERROR_MAX];
-	bool evicted = s->damaged == HANDLE_EVICTED;
-	int n = evicted ? snprintf(text, sizeof(text), "this process was evicted from namespace %s%s", s->name,
-				   may_apply ? "; the command may still be applied"
-					     : ", and may not come back; end it, and start it anew")
-			: snprintf(text, sizeof(text),
-				   "a client truncated the queue of namespace %s%s; detach and attach again", s->name,
-				   may_apply ? "; the command may be lost" : "");
-	return error_set_command(evicted ? -ECONNABORTED : -ESTALE, STOA_FROM_LIBRARY, may_apply, ticket, text,
-				 (size_t)n);
+	const struct damage *d = &damages[s->damaged];
+	int n = snprintf(text, sizeof(text), "%s%s%s%s", d->before, s->name, d->after, may_apply ? d->sent : d->unsent);
+	return error_set_command(d->code, STOA_FROM_LIBRARY, may_apply, ticket, text, (size_t)n);
 }
 
 /* Who has just started a coordinator wants to be its client, too: else it may end before we come. */
@@ -354,6 +361,29 @@ static int take_again(struct stoa *s, int64_t absent, struct stoa **ret)
 	else
 		*ret = s;
 	return r == -ECONNRESET ? -ENOENT : r;
+}
+
+/* Does it lead to what is served under its name now? Where nobody is, it shows at least what was there. */
+static bool leads_on(struct stoa *s)
+{
+	if (handle_lost(s))
+		handle_renew(s, s->read_only ? READER_HELLO_NS : STOA_DEFAULT);
+	return !s->damaged;
+}
+
+/* The handle that this process has already. */
+static struct stoa *take_handle(const char *dir, bool read_only)
+{
+	for (;;) {
+		pthread_mutex_lock(&handles_lock);
+		struct stoa *s = find_handle(dir, read_only);
+		if (s)
+			s->refs++;
+		pthread_mutex_unlock(&handles_lock);
+		if (!s || leads_on(s))
+			return s;
+		stoa_detach(s);
+	}
 }
 
 int attach_within(const char *name, const struct stoa_options *options, int64_t absent, struct stoa **ret)
@@ -369,12 +399,7 @@ int attach_within(const char *name, const struct stoa_options *options, int64_t 
 	r = enter(dir, name);
 	if (r < 0)
 		return r;
-	bool read_only = options && options->flags & STOA_READ_ONLY;
-	pthread_mutex_lock(&handles_lock);
-	struct stoa *s = find_handle(dir, read_only);
-	if (s)
-		s->refs++;
-	pthread_mutex_unlock(&handles_lock);
+	struct stoa *s = take_handle(dir, options && options->flags & STOA_READ_ONLY);
 	if (s)
 		return take_again(s, absent, ret);
 	s = handle_new(name, dir, owner, options);
@@ -479,6 +504,29 @@ static void forget_fds(struct stoa *s)
 	}
 }
 
+static void drop_welcome(const struct welcome *w)
+{
+	close(w->conn_fd);
+	if (w->doorbell_fd >= 0)
+		close(w->doorbell_fd);
+}
+
+/* Whom we have reached may serve other files than those that we have mapped. */
+static int check_same(struct stoa *s, const struct welcome *w)
+{
+	struct segment_head head;
+	int r = segment_check(w->state_fd, "state", SEGMENT_STATE, &head);
+	if (r == 0 && head.namespace_id != s->namespace_id) {
+		s->damaged = HANDLE_REMADE;
+		r = handle_whole(s);
+	}
+	close(w->state_fd);
+	close(w->ingress_fd);
+	if (r < 0)
+		drop_welcome(w);
+	return r;
+}
+
 /* In a forked child: a connection of its own, and none of the parent's lanes. talk is held. */
 static int renew_after_fork(struct stoa *s, int64_t deadline)
 {
@@ -486,10 +534,9 @@ static int renew_after_fork(struct stoa *s, int64_t deadline)
 	if (s->conn_fd >= 0 && inode(s->conn_fd) != s->conn_ino)
 		forget_fds(s);
 	int r = reach(s, true, deadline, &w);
+	r = r ? r : check_same(s, &w);
 	if (r == 0) {
 		take_welcome(s, &w);
-		close(w.state_fd);
-		close(w.ingress_fd);
 	} else if (nobody_there(r)) {
 		close_fd(&s->conn_fd); /* the parent's: of no use to us */
 	}
@@ -508,21 +555,10 @@ static int renew_after_fork(struct stoa *s, int64_t deadline)
 static int renew_epoch(struct stoa *s, int64_t deadline)
 {
 	struct welcome w;
-	struct segment_head head;
 	int r = reach(s, false, deadline, &w);
+	r = r ? r : check_same(s, &w);
 	if (r < 0)
 		return r;
-	r = segment_check(w.state_fd, "state", SEGMENT_STATE, &head);
-	if (r == 0 && head.namespace_id != s->namespace_id)
-		r = error_set(-ESTALE, "namespace %s has ended and was made anew; detach and attach again", s->name);
-	close(w.state_fd);
-	close(w.ingress_fd);
-	if (r < 0) {
-		close(w.conn_fd);
-		if (w.doorbell_fd >= 0)
-			close(w.doorbell_fd);
-		return r;
-	}
 	bool dropped = w.epoch == atomic_load(&s->epoch);
 	take_welcome(s, &w);
 	if (dropped) { /* the coordinator took us for gone: our lanes are others' */
@@ -578,6 +614,19 @@ bool handle_gone_for_good(struct stoa *s)
 	return r == -ECONNRESET || r == -ESTALE || r == -ECONNABORTED;
 }
 
+bool handle_remade(const struct stoa *s)
+{
+	CANCEL_LATER;
+	struct segment_head head = { 0 };
+	if (s->damaged == HANDLE_REMADE || !handle_lost(s))
+		return s->damaged == HANDLE_REMADE;
+	int fd = open_file(s, "state");
+	bool whole = fd >= 0 && pread(fd, &head, sizeof(head), 0) == sizeof(head);
+	if (fd >= 0)
+		close(fd);
+	return whole && head.namespace_id != s->namespace_id;
+}
+
 bool handle_evicted(struct stoa *s)
 {
 	return handle_gone_for_good(s) && s->damaged == HANDLE_EVICTED;
@@ -586,7 +635,7 @@ bool handle_evicted(struct stoa *s)
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket)
 {
 	char text[STOA_ERROR_MAX];
-	if (s->damaged == HANDLE_EVICTED)
+	if (s->damaged)
 		return handle_fail(s, may_apply, ticket);
 	int n = snprintf(text, sizeof(text), "the coordinator of namespace %s is gone%s", s->name,
 			 may_apply ? "; the command stays queued for the next one" : "");

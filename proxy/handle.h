@@ -34,6 +34,7 @@ struct lane;
 enum handle_damage {
 	HANDLE_TRUNCATED = 1, /* so says the guard: the ingress was cut under us, and what is mapped now is ours alone */
 	HANDLE_EVICTED,	      /* the coordinator, asked again, told us so */
+	HANDLE_REMADE,	      /* who serves the name now has files of its own: what is mapped here leads nowhere */
 };
 
 struct stoa {
@@ -92,7 +93,7 @@ static inline int handle_sent(const struct stoa *s, uint64_t ticket)
 
 /*
  * Make the handle good in this process, now: after a fork over the inherited connection, after a restart of everything
- * over the socket. 0; -EDEADLK inside a method; -ECONNRESET: nobody serves the namespace; -ESTALE: it was made anew;
+ * over the socket. 0; -EDEADLK inside a method; -ECONNRESET: nobody serves the namespace; -ESTALE: it was made anew,
  * -ECONNABORTED: we were evicted, and the handle is damaged from here on.
  */
 int handle_renew(struct stoa *s, int64_t timeout);
@@ -110,10 +111,13 @@ bool handle_lost(const struct stoa *s);
 /* The same, and nobody has taken its place, or nobody who lets us in; renews the handle if somebody has. */
 bool handle_gone_for_good(struct stoa *s);
 
-/* Were we evicted? The same, for who has reason to ask. */
+/* Are the files under its name another namespace's than those that are mapped? For who does not ask who serves them. */
+bool handle_remade(const struct stoa *s);
+
+/* Were we evicted? As handle_gone_for_good, for who has reason to ask. */
 bool handle_evicted(struct stoa *s);
 
-/* -ECONNRESET with the thread's error; -ECONNABORTED where the coordinator is gone for us alone. */
+/* -ECONNRESET with the thread's error; where the handle is damaged, as handle_fail. */
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket);
 
 /*

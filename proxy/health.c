@@ -79,14 +79,16 @@ static void read_running(struct stoa *s, struct stoa_health *h, int64_t now)
 	pthread_mutex_unlock(&s->mutex);
 }
 
-static void judge(const struct stoa *s, struct stoa_health *h)
+static void judge(const struct stoa *s, bool remade, struct stoa_health *h)
 {
 	const struct life *life = &s->space.state->life;
 	double age = (double)h->heartbeat_age / 1e9;
 	if (!h->coordinator && !h->guardian) {
 		h->verdict = STOA_GONE;
 		snprintf(h->text, sizeof(h->text), "gone: nobody serves namespace %s%s", s->name,
-			 h->queued ? "; its queue waits for the next coordinator" : "");
+			 remade	     ? " as it was; it was made anew"
+			 : h->queued ? "; its queue waits for the next coordinator"
+				     : "");
 	} else if (h->running_for > LATE_NS) {
 		h->verdict = STOA_SUSPECT;
 		snprintf(h->text, sizeof(h->text), "suspect: method %s of object %s has been running for %.1f s",
@@ -112,8 +114,9 @@ int stoa_health(struct stoa *s, struct stoa_health *ret)
 	struct stoa_health h = { 0 };
 	struct found found;
 	int64_t now = clock_now(), beat = atomic_load(&state->pulse.beat_ns);
-	h.coordinator = lock_holder(s, 1, &state->life.coordinator);
-	h.guardian = lock_holder(s, 0, &state->life.guardian);
+	bool remade = handle_remade(s); /* then who holds the lock is none of ours */
+	h.coordinator = remade ? 0 : lock_holder(s, 1, &state->life.coordinator);
+	h.guardian = remade ? 0 : lock_holder(s, 0, &state->life.guardian);
 	h.heartbeat_age = now > beat ? now - beat : 0;
 	h.restarts = atomic_load(&state->life.restarts);
 	h.started_ns = atomic_load(&state->life.started_ns);
@@ -126,8 +129,8 @@ int stoa_health(struct stoa *s, struct stoa_health *ret)
 	for (uint32_t i = 0; i < n && i < s->space.geometry.objects; i++)
 		h.objects += directory_read(s, i, handle_committed(s), &found);
 	read_running(s, &h, now);
-	judge(s, &h);
-	int r = handle_whole(s); /* else the queue is not what was counted */
+	judge(s, remade, &h);
+	int r = remade ? 0 : handle_whole(s); /* else the queue is not what was counted */
 	if (r == 0)
 		*ret = h;
 	return r;

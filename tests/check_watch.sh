@@ -180,11 +180,13 @@ expect 0 '' create hits counter 3
 until_watched ' 3 .*pid'
 expect 0 '' create absent counter 4
 watched 0 '*absent.value  *'
-watch -i hits
+watch -i -n 3 hits
 until_watched ' 3 '
 end default
 wait "$daemon"
 expect_like 0 '*1 removed*' clean --force default
 serve default
-watched 3 '*stoa: namespace default has ended and was made anew; *'
+until_watched ' removed'
+expect 0 '' create hits counter 5
+watched 0 '* 3 * removed* 5 *pid *'
 exit $bad

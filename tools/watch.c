@@ -310,13 +310,6 @@ static int await_next(const struct followed *f)
 	return r == -ETIMEDOUT ? 0 : r == -ECONNRESET ? -ESTALE : r;
 }
 
-/* What is still there in our state was not removed: the namespace was, after a crash, and no handle leads to the new one. */
-static void tell_anew(struct followed *f)
-{
-	if (look(f, false) == 0)
-		fail(f->t->w, -ESTALE);
-}
-
 static int follow(struct followed *f)
 {
 	const struct target *t = f->t;
@@ -324,8 +317,6 @@ static int follow(struct followed *f)
 	int r = look(f, true);
 	while (r == 0 && !has_ended(t->w)) {
 		r = stoa_wait(f->proxy, attr, f->newest, step(t->w), NULL);
-		if (r == -ESTALE)
-			tell_anew(f);
 		if (r == -ETIMEDOUT)
 			r = 0;
 		else if (r == -ECONNRESET)
