@@ -341,7 +341,6 @@ static void leave(struct guardian *g)
 	struct namespace *ns = g->ns;
 	if (files_in_place(ns))
 		files_remove(ns, ns->made && !g->serving);
-	namespace_close(ns);
 }
 
 /* Nobody may be there to be told: then the log is where one looks. */
@@ -367,6 +366,7 @@ int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data)
 		namespace_end(ns);
 	else
 		leave(&g);
+	namespace_close(ns);
 	if (g.orphan)
 		_exit(r == ENDED ? 0 : 1);
 	finish(&g);

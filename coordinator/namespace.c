@@ -207,7 +207,6 @@ void namespace_end(struct namespace *ns)
 	atomic_store(&ns->space.state->life.coordinator, 0);
 	if (files_in_place(ns)) /* else someone removed it, and what is there now is another's */
 		files_remove(ns, !(ns->options.flags & STOA_KEEP));
-	namespace_close(ns);
 }
 
 void namespace_close(struct namespace *ns)

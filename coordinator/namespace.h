@@ -69,14 +69,14 @@ void lock_drop(int lock_fd, int byte);
 int namespace_open(struct namespace *ns, const char *name, const struct stoa_class *const *classes,
 		   const struct stoa_options *options, pid_t *ret_pid);
 
-/* Remove the files (unless STOA_KEEP: then only the socket) and let go. Only the guardian, after its coordinator. */
+/* It is over: remove the files (unless STOA_KEEP: then only the socket). The coordinator, and its guardian after it. */
 void namespace_end(struct namespace *ns);
 
 /* Close and free what this process holds, without touching the files. */
 void namespace_close(struct namespace *ns);
 
 /* guardian.c. Fork coordinators until one has ended the namespace; then 0, or the start's error. ready (may be NULL) is
- * called once, when the first coordinator serves. Runs namespace_end. */
+ * called once, when the first coordinator serves. Closes the namespace. */
 int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data);
 
 /* coordinator.c. What the forked child runs; its return is the child's exit status. */

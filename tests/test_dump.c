@@ -118,7 +118,7 @@ static int fd = -1;
 
 static void start(const struct stoa_class *thing, const struct stoa_class *deep)
 {
-	s = harness_start(STOA_CLASSES(thing, deep));
+	s = harness_start_with(STOA_CLASSES(thing, deep), STOA_OPTIONS(.max_state = UINT64_C(512) << 20));
 }
 
 /* End the namespace, and begin one with these classes. */

@@ -241,6 +241,7 @@ static void it_is_free_when_its_owner_detached_while_nobody_served(void)
 
 static void it_is_free_when_its_owner_detached_from_the_next_without_a_word_before(void)
 {
+	harness_needs_pidfds();
 	start();
 	pid_t owner = harness_spawn(hold_and_detach, 0);
 	until(atomic_load(&shared->step) == 1);
@@ -277,6 +278,7 @@ static void start_with_few_descriptors(int unused)
 static void it_is_kept_when_there_are_too_few_descriptors(void)
 {
 	pid_t crowd[CROWD];
+	harness_needs_pidfds();
 	start();
 	pid_t owner = held(0);
 	for (int i = 0; i < CROWD; i++)

@@ -49,6 +49,12 @@ static int setup(void **state)
 	return scratch_setup(state);
 }
 
+static void end(struct namespace *ns)
+{
+	namespace_end(ns);
+	namespace_close(ns);
+}
+
 static void open_ok(struct namespace *ns, unsigned flags)
 {
 	int r = namespace_open(ns, "web", NULL, STOA_OPTIONS(.flags = flags, .log = note), NULL);
@@ -110,7 +116,7 @@ static void namespace_is_made_whole(void **state)
 	assert_memory_equal(&s->geometry, &ns.space.geometry, sizeof(s->geometry));
 	assert_true(s->head.namespace_id == ns.id && ns.space.ingress->head.namespace_id == ns.id && ns.id != 0);
 	assert_int_equal(ns.roster.n_lanes, space_lanes(&ns.space));
-	namespace_end(&ns);
+	end(&ns);
 	assert_false(exists(state, "web"));
 }
 
@@ -128,7 +134,7 @@ static void namespace_listens(void **state)
 	assert_int_equal(errno, EAGAIN);
 	close(fd);
 	close(there);
-	namespace_end(&ns);
+	end(&ns);
 }
 
 static void namespace_lets_other_users_to_the_socket_only(void **state)
@@ -143,7 +149,7 @@ static void namespace_lets_other_users_to_the_socket_only(void **state)
 	assert_int_equal(st.st_mode & 0777, 0666);
 	assert_int_equal(stat(scratch_path(state, "web/state"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	namespace_end(&ns);
+	end(&ns);
 }
 
 static void namespace_end_leaves_what_is_not_ours(void **state)
@@ -152,7 +158,7 @@ static void namespace_end_leaves_what_is_not_ours(void **state)
 	open_ok(&ns, 0);
 	touch(state, "web/lane.3");
 	touch(state, "web/notes");
-	namespace_end(&ns);
+	end(&ns);
 	assert_false(exists(state, "web/lane.3") || exists(state, "web/lock") || exists(state, "web/state"));
 	assert_true(exists(state, "web/notes"));
 	scratch_remove(scratch_path(state, "web"));
@@ -164,7 +170,7 @@ static void namespace_end_removes_nothing_of_another(void **state)
 	open_ok(&ns, 0);
 	assert_int_equal(unlink(scratch_path(state, "web/lock")), 0);
 	touch(state, "web/lock"); /* another's now */
-	namespace_end(&ns);
+	end(&ns);
 	assert_true(exists(state, "web/state") && exists(state, "web/lock"));
 	scratch_remove(scratch_path(state, "web"));
 }
@@ -193,7 +199,7 @@ static void namespace_is_taken_over_after_a_crash(void **state)
 	assert_int_equal(atomic_load(&ns.space.state->life.flags), STOA_VERIFY);
 	assert_true(exists(state, "web/lane.0"));
 	assert_false(exists(state, "web/state.new"));
-	namespace_end(&ns);
+	end(&ns);
 }
 
 static void namespace_keeps_its_limits(void **state)
@@ -209,7 +215,7 @@ static void namespace_keeps_its_limits(void **state)
 	assert_int_equal(ns.options.max_objects, 10);
 	assert_int_equal(ns.options.max_threads, 2);
 	assert_int_equal(ns.roster.n_lanes, space_lanes(&ns.space));
-	namespace_end(&ns);
+	end(&ns);
 }
 
 static void namespace_is_kept_when_asked(void **state)
@@ -217,13 +223,13 @@ static void namespace_is_kept_when_asked(void **state)
 	struct namespace ns;
 	open_ok(&ns, STOA_KEEP);
 	atomic_store(&ns.space.state->committed, 17);
-	namespace_end(&ns);
+	end(&ns);
 	assert_true(exists(state, "web/state") && exists(state, "web/ingress"));
 	assert_false(exists(state, "web/socket"));
 	open_ok(&ns, 0);
 	assert_false(ns.made);
 	assert_true(atomic_load(&ns.space.state->committed) == 17);
-	namespace_end(&ns);
+	end(&ns);
 }
 
 static void namespace_half_made_is_replaced(void **state)
@@ -238,7 +244,7 @@ static void namespace_half_made_is_replaced(void **state)
 	assert_true(ns.made);
 	assert_false(exists(state, "web/lane.3"));
 	assert_string_equal(logged, "");
-	namespace_end(&ns);
+	end(&ns);
 }
 
 static void namespace_half_removed_is_replaced(void **state)
@@ -251,7 +257,7 @@ static void namespace_half_removed_is_replaced(void **state)
 	open_ok(&ns, 0);
 	assert_true(ns.made);
 	assert_string_equal(logged, "");
-	namespace_end(&ns);
+	end(&ns);
 }
 
 /* ---- damage ------------------------------------------------------------------------------------------------ */
@@ -335,7 +341,7 @@ static void namespace_damaged_is_set_aside(void **state)
 		assert_int_equal(access(strcat(strcpy(logged, found.gl_pathv[0]), "/lane.5"), F_OK), 0);
 		scratch_remove(found.gl_pathv[0]);
 		globfree(&found);
-		namespace_end(&ns);
+		end(&ns);
 	}
 }
 
@@ -384,7 +390,7 @@ static void namespace_makes_the_directory_chosen(void **state)
 	snprintf(deeper, sizeof(deeper), "%s", scratch_path(state, "deeper"));
 	setenv("STOA_DIR", deeper, 1);
 	open_ok(&ns, 0);
-	namespace_end(&ns);
+	end(&ns);
 	assert_int_equal(rmdir(deeper), 0); /* it was chosen: it stays */
 	setenv("STOA_DIR", scratch_path(state, "not/there"), 1);
 	refused(-ENOENT, "cannot make the directory", NULL, NULL);
@@ -451,7 +457,7 @@ static void namespace_refuses_a_socket_that_someone_listens_to(void **state)
 		kill(child, SIGKILL);
 		assert_int_equal(scratch_wait(child), -SIGKILL);
 		open_ok(&ns, STOA_KEEP); /* what the dead one left is replaced */
-		namespace_end(&ns);
+		end(&ns);
 		remove(scratch_path(state, "web/state"));
 		remove(scratch_path(state, "web/ingress"));
 	}
@@ -492,7 +498,7 @@ static int open_as(uid_t uid, const char *text)
 	int r = namespace_open(&ns, "web", NULL, NULL, NULL);
 	stoa_last_error(&e);
 	if (r == 0)
-		namespace_end(&ns);
+		end(&ns);
 	return r == -EACCES && strstr(e.text, text) ? 0 : 2;
 }
 
@@ -547,7 +553,7 @@ static pid_t serve(enum life_phase phase, int byte, int ms)
 		while (ms == 0)
 			pause();
 		usleep((unsigned)ms * 1000);
-		namespace_end(&ns);
+		end(&ns);
 		_exit(0);
 	}
 	close(ready[1]);
@@ -579,7 +585,7 @@ static void namespace_served_is_refused_at_once(void **state)
 		assert_int_equal(scratch_wait(server), -SIGKILL);
 		open_ok(&ns, 0);
 		assert_false(ns.made);
-		namespace_end(&ns);
+		end(&ns);
 		assert_false(exists(state, "web"));
 	}
 }
@@ -596,7 +602,7 @@ static void namespace_served_here_is_refused(void **state)
 	if (child == 0)
 		_exit(namespace_open(&again, "web", NULL, NULL, &pid) == -EEXIST && pid == getppid() ? 0 : 1);
 	assert_int_equal(scratch_wait(child), 0);
-	namespace_end(&ns);
+	end(&ns);
 }
 
 static void namespace_ending_is_waited_for(void **state)
@@ -607,7 +613,7 @@ static void namespace_ending_is_waited_for(void **state)
 	assert_true(ns.made);
 	assert_int_equal(scratch_wait(server), 0);
 	assert_true(exists(state, "web/state"));
-	namespace_end(&ns);
+	end(&ns);
 }
 
 static void namespace_that_does_not_end_is_refused(void **state)
@@ -636,7 +642,7 @@ static void namespace_has_one_owner_in_a_throng(void **state)
 					_exit(1);
 				usleep(500);
 				unlinkat(ns.dir_fd, "mine", 0);
-				namespace_end(&ns);
+				end(&ns);
 			}
 			_exit(0);
 		}
@@ -662,7 +668,7 @@ static void namespace_fills_in_defaults(void **state)
 	assert_int_equal(ns.options.max_queue, 8192);
 	assert_true(ns.options.deadline == STOA_MS(1000));
 	assert_true(ns.options.size == sizeof(struct stoa_options));
-	namespace_end(&ns);
+	end(&ns);
 }
 
 static void namespace_refuses_wrong_options(void **state)
@@ -697,11 +703,11 @@ static void namespace_has_each_class_once(void **state)
 	assert_ptr_equal(ns.classes[0], &thing_class);
 	assert_ptr_equal(ns.classes[1], builtin_classes[0]);
 	assert_int_equal(count(ns.classes), 1 + n);
-	namespace_end(&ns);
+	end(&ns);
 	assert_int_equal(namespace_open(&ns, "web", STOA_CLASSES(&own_counter), NULL, NULL), 0);
 	assert_ptr_equal(ns.classes[0], &own_counter);
 	assert_int_equal(count(ns.classes), n); /* instead of the built-in one */
-	namespace_end(&ns);
+	end(&ns);
 	refused(-EINVAL, "class \"thing\" is given twice", STOA_CLASSES(&thing_class, &another_thing), NULL);
 	refused(-EINVAL, "class", STOA_CLASSES(&(struct stoa_class){ .name = "a/b", .state = &thing_struct }), NULL);
 }

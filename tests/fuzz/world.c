@@ -336,6 +336,7 @@ static void end(void)
 	world_forget();
 	munmap(lane, LANE_LIMIT);
 	namespace_end(&world_ns);
+	namespace_close(&world_ns);
 	rmdir(own_dir);
 	free(own_dir);
 }
