@@ -117,7 +117,7 @@ static int be_coordinator(struct guardian *g, int link_fd, pid_t guardian)
 		_exit(COORDINATOR_FAILED);
 	enum coordinator_exit e = coordinator_run(g->ns);
 	if (e == COORDINATOR_ENDED)
-		namespace_end(g->ns); /* the guardian does the same, if it lives: both would have to die for a file to stay */
+		namespace_end(g->ns); /* the guardian does it again, if it lives: for a file to stay both must die */
 	if (e != COORDINATOR_ORPHANED)
 		_exit(e);
 	orphan_end();
