@@ -108,6 +108,33 @@ for i in $(seq 10); do
 	daemon=
 done
 
+# ---- one that somebody still casts to ----
+
+said() {
+	for i in $(seq 100); do
+		[ "$(wc -l <"$tmp/casts")" = "$1" ] && return
+		sleep 0.1
+	done
+	fail "casts: $(cat "$tmp/casts")"
+}
+
+serve casts
+expect 0 '' -n casts create hits counter
+mkfifo "$tmp/verbs"
+"$builddir/stoa" -n casts - <"$tmp/verbs" >"$tmp/casts" 2>&1 &
+caster=$!
+exec 8>"$tmp/verbs"
+echo 'cast hits add 1' >&8
+said 1
+ends casts
+echo 'cast hits add 1' >&8 # queued, for the next start
+said 2
+expect_like 0 '*casts *removed*' clean --force casts
+echo 'cast hits add 1' >&8
+exec 8>&-
+wait "$caster"
+[ "$(sed 's/ [^0-9].*//' "$tmp/casts" | tr '\n' :)" = ok:ok:error\ 3: ] || fail "casts: $(cat "$tmp/casts")"
+
 # ---- one that was started between the question and the answer ----
 
 script -qec true /dev/null >/dev/null 2>&1 </dev/null || exit $bad

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,10 +110,29 @@ static void remove_lanes(int dir_fd)
 		close(fd);
 }
 
-static int remove_files(const struct place *p, int dir_fd)
+/*
+ * Who still has it mapped, and only casts, looks at nothing else: from here on nothing is published, and no cast joins
+ * what is queued.
+ */
+static void refuse_casts(int dir_fd)
+{
+	int fd = openat(dir_fd, "state", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct state_head *head = mmap(NULL, sizeof(*head), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	if (head == MAP_FAILED)
+		return;
+	atomic_store(&head->life.stopping, STOA_NOW + 1);
+	atomic_store(&head->taken, UINT64_MAX);
+	munmap(head, sizeof(*head));
+}
+
+static int remove_files(const struct place *p, enum leftover kind, int dir_fd)
 {
 	static const char *const files[] = { "state.new", "ingress.new", "ingress", "state", "lock" };
 	char above[PATH_MAX];
+	if (kind == LEFTOVER_CRASHED)
+		refuse_casts(dir_fd);
 	unlinkat(dir_fd, "socket", 0);
 	remove_lanes(dir_fd);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -132,7 +152,8 @@ int leftover_remove(const struct place *p, bool wanted)
 		return errno == ENOENT ? 0 : -errno; /* another was faster */
 	int r = fstat(dir_fd, &st) == 0 && st.st_uid == geteuid() ? take(p, dir_fd, &lock_fd) : -EACCES;
 	if (r == 0) {
-		r = !wanted && leftover_is_wanted(kind_in(dir_fd, p->damaged)) ? -EEXIST : remove_files(p, dir_fd);
+		enum leftover kind = kind_in(dir_fd, p->damaged);
+		r = !wanted && leftover_is_wanted(kind) ? -EEXIST : remove_files(p, kind, dir_fd);
 		close(lock_fd);
 	}
 	close(dir_fd);
