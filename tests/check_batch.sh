@@ -125,6 +125,16 @@ call -t 0.1 e pause 1000
 call e total
 END
 
+# ---- what may be several is a list, of one and of none, too ----
+
+for verb in clients log 'trace --last 1' rejected clean 'clean --force' namespaces; do
+	said=$(echo "$verb" | "$builddir/stoa" - 2>/dev/null)
+	case $said in
+	'ok ['*']') ;;
+	*) fail "stoa -: $verb: answered $said, which is no list" ;;
+	esac
+done
+
 # ---- one after the other: an answer comes when there is nothing more to read; a last line needs no end ----
 
 stoa create hits counter 7 || fail "create hits"

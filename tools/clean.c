@@ -118,6 +118,7 @@ static int clean_them(struct cleaning *c)
 		}
 	}
 	out_init(out_style(), out_to());
+	out_many();
 	each(c, true);
 	out_flush();
 	out_print_size(size, sizeof(size), c->bytes);
@@ -159,6 +160,7 @@ static int clean(struct tool *tool, int argc, char **argv)
 	int r = places_find(false, &c.places, &n);
 	if (r < 0)
 		return tool_refuse("cannot look for namespaces: %s", strerror(-r));
+	out_many();
 	int status = check_named(c.places, n, argc, argv);
 	for (size_t i = 0; i < n; i++)
 		if (!c.places[i].live && is_meant(c.places[i].name, argc, argv))

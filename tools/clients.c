@@ -109,6 +109,7 @@ static int clients(struct tool *tool, int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
+	out_many();
 	int r = stoa_clients(tool->stoa, print, NULL);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }

@@ -32,6 +32,7 @@ static int log_verb(struct tool *tool, int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
+	out_many();
 	int r = stoa_log(tool->stoa, 0, print, NULL);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }

@@ -97,6 +97,7 @@ static int trace(struct tool *tool, int argc, char **argv)
 	(void)argv;
 	if (!tool_option_number(tool, "last", 1, 1e9, &most))
 		return TOOL_USAGE;
+	out_many();
 	int r = trace_last(tool, most > 0 && most < ALL ? (size_t)most : ALL);
 	return r < 0 ? tool_fail(r) : TOOL_DONE;
 }
