@@ -135,6 +135,37 @@ static void evicted_client_is_told_and_may_not_come_back(void)
 	until(stoa_evict(s, pid, SOON) == -ENOENT);
 }
 
+static void submit_and_ask(int unused)
+{
+	uint64_t ticket;
+	(void)unused;
+	ok(add());
+	atomic_store(&shared->step, 1);
+	until(atomic_load(&shared->go) == 1);
+	ok(stoa_submit(p, &counter_add_row, &(struct counter_args){ 1 }, NULL, NULL, SOON, &ticket));
+	atomic_store(&shared->step, 2);
+	until(atomic_load(&shared->go) == 2);
+	report(stoa_await(s, ticket, SOON));
+	stay();
+}
+
+/* And not that there are damaged bytes where an answer should be. */
+static void it_is_told_though_the_coordinator_is_slow_to(void)
+{
+	start();
+	pid_t pid = client(submit_and_ask);
+	ok(stoa_evict(s, pid, SOON));
+	atomic_store(&shared->go, 1);
+	until(atomic_load(&shared->step) == 2);
+	ok(add()); /* behind it */
+	harness_freeze(s);
+	atomic_store(&shared->go, 2);
+	usleep(100000);
+	harness_thaw(s);
+	is_told();
+	end(pid);
+}
+
 static void cast_on(int unused)
 {
 	int r;
@@ -591,6 +622,7 @@ int main(void)
 		HARNESS(event_loop_is_told),
 		HARNESS(evicted_client_is_told_and_may_not_come_back),
 		HARNESS(it_is_shown_until_it_ends),
+		HARNESS(it_is_told_though_the_coordinator_is_slow_to),
 		HARNESS(its_children_are_others),
 		HARNESS(its_lanes_are_given_to_nobody_while_it_lives),
 		HARNESS(its_lease_is_free_at_once),
