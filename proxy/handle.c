@@ -606,12 +606,17 @@ int handle_follow(struct stoa *s)
 	return r == -ESTALE || r == -ECONNABORTED ? r : 0;
 }
 
-bool handle_gone_for_good(struct stoa *s)
+static bool is_gone_for_good(struct stoa *s, int64_t timeout)
 {
 	if (!handle_lost(s))
 		return false;
-	int r = handle_renew(s, STOA_MS(20));
+	int r = handle_renew(s, timeout);
 	return r == -ECONNRESET || r == -ESTALE || r == -ECONNABORTED;
+}
+
+bool handle_gone_for_good(struct stoa *s)
+{
+	return is_gone_for_good(s, STOA_MS(20));
 }
 
 bool handle_remade(const struct stoa *s)
@@ -627,9 +632,10 @@ bool handle_remade(const struct stoa *s)
 	return whole && head.namespace_id != s->namespace_id;
 }
 
+/* Asked of a lane that was taken from us: there is time for a coordinator that waits for a processor. */
 bool handle_evicted(struct stoa *s)
 {
-	return handle_gone_for_good(s) && s->damaged == HANDLE_EVICTED;
+	return is_gone_for_good(s, STOA_MS(1000)) && s->damaged == HANDLE_EVICTED;
 }
 
 int handle_gone(const struct stoa *s, bool may_apply, uint64_t ticket)
