@@ -1,16 +1,42 @@
 /*
  * test_idle.c: who has nothing to do sleeps. Counted in wake-ups, which a busy machine makes no more of.
  */
+#include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "coordinator/guardian.h"
 #include "include/stoa/counter.h"
+#include "src/clock.h"
 #include "tests/harness.h"
 
 #define SECONDS 2
+#define SHORT STOA_MS(20) /* a deadline that passes while the guardian sleeps */
 #define AWAKE_MAX 15 /* times a second, for guardian and coordinator together; and for one who waits */
+
+/* One method, which runs until it is ended, and says for how long. */
+struct hang {
+	int64_t n;
+};
+STOA_STRUCT(hang, STOA_ATTR(struct hang, n));
+STOA_STUB(hang, on, stoa_none, stoa_none);
+
+static _Atomic int64_t *ran; /* shared with the coordinator */
+
+static int hang_on(struct hang *self, const stoa_none *none, stoa_none *ret)
+{
+	(void)self;
+	(void)none;
+	(void)ret;
+	for (int64_t start = clock_now();; usleep(1)) /* TSan holds signals back from who calls nothing */
+		atomic_store(ran, clock_now() - start);
+	return 0;
+}
+STOA_METHOD(hang, on, stoa_none, stoa_none, .writes = "n", .deadline = SHORT);
+STOA_CLASS(hang, 1, &hang_on_row);
 
 static struct stoa *s;
 static struct stoa_proxy *p;
@@ -55,6 +81,23 @@ static void coordinator_and_guardian_sleep_when_nothing_is_asked(void)
 	assert_in_range(sleeps(guardian) + sleeps(coordinator) - before, 1, SECONDS * AWAKE_MAX);
 }
 
+/* The best of some: anything may hold a process up, but nothing makes its next look come earlier. */
+static void guardian_is_woken_for_a_short_deadline(void)
+{
+	int64_t best = INT64_MAX;
+	ran = harness_shared(sizeof(*ran));
+	s = harness_start(STOA_CLASSES(&hang_class));
+	p = harness_create(s, "h", &hang_class, NULL);
+	for (int i = 0; i < 5; i++) {
+		until(is_asleep(harness_guardian(s)));
+		uint64_t before = sleeps(harness_guardian(s));
+		until(sleeps(harness_guardian(s)) > before); /* its next look is as far away as can be */
+		refused(-ETIME, hang_on_call(p, NULL, NULL, SOON));
+		best = *ran < best ? *ran : best;
+	}
+	assert_in_range(best, 1, STOA_MS(WATCH_DOZE_MS) / 2);
+}
+
 static void wait_for_a_change(int i)
 {
 	struct stoa_stamp stamp;
@@ -78,6 +121,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(coordinator_and_guardian_sleep_when_nothing_is_asked),
+		HARNESS(guardian_is_woken_for_a_short_deadline),
 		HARNESS(waiter_sleeps_until_there_is_a_change),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
