@@ -483,8 +483,11 @@ static int reach(const struct stoa *s, bool forked, int64_t deadline, struct wel
 		int r = forked && s->conn_fd >= 0 ? connection_inherit(s->conn_fd, s->read_only, deadline, w) : -EPIPE;
 		if (nobody_there(r))
 			r = connection_open(s->dir, s->owner, s->read_only, deadline, w);
-		bool again = r == -EPIPE || r == -EAGAIN || (forked && nobody_there(r) && !handle_lost(s));
-		if (!again || clock_now() >= deadline)
+		bool there = r == -EPIPE || r == -EAGAIN; /* but it has died since then, or has too much to do */
+		bool late = clock_now() >= deadline;
+		if (there && late)
+			return error_set(-ETIMEDOUT, "the coordinator of namespace %s does not let us in", s->name);
+		if (late || !(there || (forked && nobody_there(r) && !handle_lost(s))))
 			return r;
 		struct timespec step = { .tv_nsec = ATTACH_STEP_NS };
 		nanosleep(&step, NULL);

@@ -7,7 +7,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
@@ -291,6 +295,41 @@ static void all_are_told_and_the_next_start_has_it_all_when_both_are_killed(void
 	end();
 }
 
+/* ---- neither ------------------------------------------------------------------------------------------------ */
+
+static void hang_up_on_all(int listener)
+{
+	for (;;)
+		close(accept(listener, NULL, NULL));
+}
+
+static int listen_in_its_place(void)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/test/socket", getenv("STOA_DIR"));
+	assert_int_equal(unlink(at.sun_path), 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(listener, 5), 0);
+	return listener;
+}
+
+/* As coordinators do that are killed as soon as they let somebody in. */
+static void who_hangs_up_is_not_gone(void)
+{
+	s = harness_start(NULL);
+	p = harness_create(s, "hits", &counter_class, NULL);
+	harness_kill_both(s);
+	int listener = listen_in_its_place();
+	pid_t pid = harness_spawn(hang_up_on_all, listener);
+	close(listener);
+	refused(-ECANCELED, counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_MS(500)));
+	kill(pid, SIGKILL);
+	harness_status(pid);
+	refused(-ECONNRESET, counter_add_call(p, &(struct counter_args){ 1 }, NULL, LONG));
+	ok(stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_VERIFY), &(struct stoa *){ NULL }));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +339,7 @@ int main(void)
 		HARNESS_SECONDS(nobody_notices_when_the_coordinator_is_stopped, 60),
 		HARNESS_SECONDS(nobody_notices_when_the_guardian_is_stopped_and_the_coordinator_killed, 60),
 		HARNESS_SECONDS(nobody_notices_when_the_guardian_is_stopped_for_long, 60),
+		HARNESS(who_hangs_up_is_not_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
