@@ -223,6 +223,7 @@ static void ask_for(int ms)
 	atomic_store(&shared->answer, a.n);
 	atomic_store(&shared->result, r);
 	atomic_store(&shared->ready, 1);
+	stoa_text_fini(&a.text);
 }
 
 /* One that has asked, and waits. */
