@@ -72,7 +72,7 @@ STOA_CLASS(large, 1, &large_touch_row);
 
 static void fill(struct stoa_attr *attrs, uint32_t n)
 {
-	static char names[1024][8];
+	static char names[1024][16];
 	for (uint32_t i = 0; i < n; i++) {
 		snprintf(names[i], sizeof(names[i]), "b%u", i);
 		attrs[i] = (struct stoa_attr){ .name = names[i],
