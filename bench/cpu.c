@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static cpu_set_t ours;
 
@@ -38,10 +39,10 @@ const char *cpu_name(char *to, size_t size)
 	return to;
 }
 
-static cpu_set_t one(unsigned place)
+static cpu_set_t one(unsigned at)
 {
 	cpu_set_t set;
-	unsigned skip = place % cpu_count();
+	unsigned skip = at % cpu_count();
 	CPU_ZERO(&set);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &ours) && skip-- == 0) {
@@ -51,20 +52,9 @@ static cpu_set_t one(unsigned place)
 	return set;
 }
 
-void cpu_pin_self(unsigned place)
+/* All its threads: a library may have some of its own. */
+static void place(pid_t pid, cpu_set_t set)
 {
-	cpu_set_t set = one(place);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-void cpu_free_self(void)
-{
-	sched_setaffinity(0, sizeof(ours), &ours);
-}
-
-void cpu_pin(pid_t pid, bool pinned)
-{
-	cpu_set_t set = pinned ? one(0) : ours;
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	DIR *dir = opendir(path);
@@ -74,4 +64,26 @@ void cpu_pin(pid_t pid, bool pinned)
 		if (e->d_name[0] != '.')
 			sched_setaffinity(atoi(e->d_name), sizeof(set), &set);
 	closedir(dir);
+}
+
+void cpu_pin_self(unsigned at)
+{
+	place(getpid(), one(at));
+}
+
+void cpu_free_self(void)
+{
+	place(getpid(), ours);
+}
+
+void cpu_pin(pid_t pid, bool pinned)
+{
+	place(pid, pinned ? one(0) : ours);
+}
+
+void cpu_take_along(pid_t pid)
+{
+	cpu_set_t set;
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		place(pid, set);
 }

@@ -11,8 +11,9 @@
 unsigned cpu_count(void);             /* that we may use */
 const char *cpu_name(char *to, size_t size); /* as its maker calls it */
 void cpu_begin(void);                 /* remember them, before anything is pinned */
-void cpu_pin_self(unsigned place);    /* place 0 is the servers'; 1 and up are the clients' */
+void cpu_pin_self(unsigned at);       /* all our threads; 0 is the servers'; 1 and up are the clients' */
 void cpu_pin(pid_t pid, bool pinned); /* all its threads to place 0, or let them go */
 void cpu_free_self(void);
+void cpu_take_along(pid_t pid);       /* all its threads to where the caller may run */
 
 #endif

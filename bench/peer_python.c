@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/cpu.h"
 #include "bench/servers.h"
 
 static const char server_text[] =
@@ -88,27 +89,34 @@ static int read_number(int fd, uint64_t *ret)
 									: trouble(-EPIPE, "the Python client has ended");
 }
 
+struct client {
+	int fd;
+	pid_t pid;
+};
+
 static int open_client(unsigned me, void **ret)
 {
-	static int fd;
+	static struct client client;
 	int both[2];
 	uint64_t ready;
 	(void)me;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) < 0)
 		return trouble(-errno, "socketpair: %s", strerror(errno));
-	pid_t pid = fork();
-	if (pid == 0)
+	client.fd = both[0];
+	client.pid = fork();
+	if (client.pid == 0)
 		become_python(both[1]);
 	close(both[1]);
-	fd = both[0];
-	*ret = &fd;
-	return pid < 0 ? trouble(-errno, "cannot fork: %s", strerror(errno)) : read_number(fd, &ready);
+	*ret = &client;
+	return client.pid < 0 ? trouble(-errno, "cannot fork: %s", strerror(errno)) : read_number(client.fd, &ready);
 }
 
 static int run_calls(void *client, const char *what, int64_t ns, struct histogram *ret, uint64_t *ret_n)
 {
-	int fd = *(int *)client;
+	const struct client *c = client;
+	int fd = c->fd;
 	uint64_t n = 0, took = 0;
+	cpu_take_along(c->pid);
 	int r = dprintf(fd, "%s %jd\n", what, (intmax_t)ns) < 0 ? trouble(-errno, "the Python client has ended") : 0;
 	r = r ? r : read_number(fd, &n);
 	for (uint64_t i = 0; i < n && r == 0; i++) {
