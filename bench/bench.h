@@ -49,6 +49,7 @@ enum {
 struct op {
 	enum kind kind;
 	const char *name; /* unique within its peer */
+	const char *like; /* the operation of stoa that it is compared with; NULL: the first of its kind */
 	unsigned flags;
 	uint32_t each; /* operations in one run; 0: 1 */
 	uint32_t most; /* clients; 0: any number */

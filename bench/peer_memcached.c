@@ -113,7 +113,7 @@ static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "incr noreply", .run = increment_quietly, .finish = await_increments },
 	{ .kind = KIND_R, .name = "get", .run = get },
 	{ .kind = KIND_S, .name = "get, 64 B", .run = get_small },
-	{ .kind = KIND_S, .name = "get, 1 KiB", .run = get_large },
+	{ .kind = KIND_S, .name = "get, 1 KiB", .like = "snapshot 1 KiB", .run = get_large },
 	{ .kind = KIND_C, .name = "incr", .run = increment, .flags = OP_PARKS },
 };
 

@@ -131,7 +131,7 @@ static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "update", .run = update },
 	{ .kind = KIND_R, .name = "read", .run = read_value },
 	{ .kind = KIND_S, .name = "copy 64 B", .run = read_tally },
-	{ .kind = KIND_S, .name = "copy 1 KiB", .run = read_page },
+	{ .kind = KIND_S, .name = "copy 1 KiB", .like = "snapshot 1 KiB", .run = read_page },
 	{ .kind = KIND_C, .name = "update, new value", .run = update, .flags = OP_PARKS },
 	{ .kind = KIND_RW, .name = "update, read", .run = update_and_read },
 };

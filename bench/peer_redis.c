@@ -151,7 +151,7 @@ static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "INCR, 64 pipelined", .run = increment_many, .each = PIPELINE },
 	{ .kind = KIND_R, .name = "GET", .run = get },
 	{ .kind = KIND_S, .name = "GET, 64 B", .run = get_small },
-	{ .kind = KIND_S, .name = "GET, 1 KiB", .run = get_large },
+	{ .kind = KIND_S, .name = "GET, 1 KiB", .like = "snapshot 1 KiB", .run = get_large },
 	{ .kind = KIND_C, .name = "INCR", .run = increment, .flags = OP_PARKS },
 	{ .kind = KIND_RW, .name = "INCR, GET", .run = increment_and_get },
 	{ .kind = KIND_N, .name = "SUBSCRIBE", .run = hear, .help = tell, .most = 1, .flags = OP_WAITS },

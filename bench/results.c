@@ -95,6 +95,8 @@ const double *run_floor(const struct run *run, const struct cell *cell, const ch
 const struct cell *run_stoa(const struct run *run, const struct cell *cell)
 {
 	const struct order *o = &cell->order;
+	if (o->op->like)
+		return run_find(run, "stoa", o->op->like, o->clients, o->pinned, o->pace);
 	for (size_t i = 0; i < run->n; i++) {
 		const struct order *c = &run->cells[i].order;
 		if (strcmp(c->peer->name, "stoa") == 0 && c->op->kind == o->op->kind && c->clients == o->clients &&
