@@ -171,7 +171,7 @@ static const struct op ops[] = {
 	{ .kind = KIND_R, .name = "get", .run = read_value },
 	{ .kind = KIND_S, .name = "get, 64 B", .run = read_tally },
 	{ .kind = KIND_S, .name = "get, 1 KiB", .like = "snapshot 1 KiB", .run = read_page },
-	{ .kind = KIND_C, .name = "transaction", .run = update, .flags = OP_PARKS },
+	{ .kind = KIND_C, .name = "transaction, value", .run = update, .flags = OP_PARKS },
 	{ .kind = KIND_RW, .name = "transaction, get", .run = update_and_read },
 };
 

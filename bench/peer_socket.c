@@ -125,7 +125,7 @@ static int64_t read_value(void *client)
 
 static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "send", .run = update_quietly, .finish = await_updates },
-	{ .kind = KIND_R, .name = "round trip", .run = read_value },
+	{ .kind = KIND_R, .name = "round trip, 8 B", .run = read_value },
 	{ .kind = KIND_S, .name = "round trip, 64 B", .run = read_tally },
 	{ .kind = KIND_C, .name = "round trip", .run = update, .flags = OP_PARKS },
 };

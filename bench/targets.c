@@ -157,7 +157,7 @@ static struct spread redis_cast_apart(const struct run *run)
 
 static struct spread lmdb_call(const struct run *run)
 {
-	return ahead(run, "lmdb", "transaction", "call", 4, FREE, PACE_BUSY);
+	return ahead(run, "lmdb", "transaction, value", "call", 4, FREE, PACE_BUSY);
 }
 
 static struct spread lmdb_read(const struct run *run)

@@ -47,6 +47,12 @@ parses() {
 	! command -v python3 >/dev/null || python3 -c "$2" <"$1" || fail "$1 is wrong"
 }
 
+# An operation is found by its name.
+run 0 --list
+twice=$(awk '/^[^ ]/ { peer = $1; next } { sub(/^ *[A-Za-z]+ +/, ""); print peer ": " $0 }' "$dir/out" | sort | uniq -d)
+has '^redis ' out
+[ -z "$twice" ] || fail "two operations of one name: $twice"
+
 # ---- a short run of what needs nothing installed ----
 
 run 0 --quick --rounds=1 --slice=1 --peers=mutex,robust,mq,socket --json="$dir/json" --plot="$dir/svg"
@@ -63,6 +69,7 @@ parses "$dir/json" '
 import json, sys
 all = json.load(sys.stdin)
 cells = [c for c in all["cells"] if "failed" not in c]
+assert len({(c["peer"], c["op"], c["clients"], c["pinned"], c["pace"]) for c in all["cells"]}) == len(all["cells"])
 assert {c["kind"] for c in cells} == {"floor", "W", "R", "S", "C", "RW", "N"}
 for c in cells:
     assert len(c["cost"]) == all["rounds"] == 1 and c["cost"][0] > 0
@@ -88,8 +95,6 @@ if grep -q '^failed' "$dir/out"; then
 fi
 run 0 --help
 has '--scaling' out
-run 0 --list
-has '^redis ' out
 
 # ---- clients and helpers that wake late: each is stopped for a while, once and again ----
 
