@@ -7,13 +7,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "bench/bench.h"
 #include "bench/futex.h"
+#include "bench/pool.h"
 #include "src/clock.h"
 
-#define GAP_NS 1000000
 #define LOOK_NS 10000000
 
 static struct floors {
@@ -135,6 +134,7 @@ static int64_t hear(void *client)
 {
 	(void)client;
 	uint32_t news = atomic_load(&at->news);
+	pool_listen();
 	for (int64_t end = clock_deadline(1000000000); atomic_load(&at->news) == news;) {
 		futex_wait(&at->news, news, LOOK_NS);
 		if (clock_now() > end)
@@ -146,8 +146,7 @@ static int64_t hear(void *client)
 static int tell(void *client, const _Atomic bool *stop)
 {
 	(void)client;
-	while (!atomic_load(stop)) {
-		nanosleep(&(struct timespec){ .tv_nsec = GAP_NS }, NULL);
+	while (pool_await_listener(stop)) {
 		atomic_store(&at->news_ns, clock_now());
 		atomic_fetch_add(&at->news, 1);
 		futex_wake(&at->news);

@@ -5,14 +5,13 @@
  * go on with the proxies of their parent, each over a lane of its own.
  */
 #include <errno.h>
-#include <time.h>
 
 #include "bench/classes.h"
 #include "bench/peer_stoa.h"
+#include "bench/pool.h"
 #include "include/stoa/counter.h"
 #include "src/clock.h"
 
-#define GAP_NS 1000000
 #define OTHER offsetof(struct tally, other)
 
 static struct stoa *stoa;
@@ -183,6 +182,7 @@ static int64_t hear(void *client)
 	uint64_t said_ns;
 	(void)client;
 	int r = stoa_get(tally, OTHER, &said_ns, sizeof(said_ns), STOA_DEFAULT, &stamp);
+	pool_listen();
 	r = r ? r : stoa_wait(tally, OTHER, stamp.version, STOA_MS(1000), NULL);
 	int64_t now = clock_now();
 	r = r ? r : stoa_get(tally, OTHER, &said_ns, sizeof(said_ns), STOA_DEFAULT, NULL);
@@ -193,10 +193,8 @@ static int64_t hear(void *client)
 static int tell(void *client, const _Atomic bool *stop)
 {
 	int r = 0;
-	while (r == 0 && !atomic_load(stop)) {
-		nanosleep(&(struct timespec){ .tv_nsec = GAP_NS }, NULL);
+	while (r == 0 && pool_await_listener(stop))
 		r = tally_stamp_cast(tally, &(struct tally_stamp){ (uint64_t)clock_now() }, STOA_DEFAULT);
-	}
 	return r < 0 ? stoa_trouble(r) : sync_casts(client);
 }
 

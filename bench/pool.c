@@ -26,6 +26,7 @@
 
 #define SEATS (BENCH_CLIENTS_MAX + 1)
 #define PEERS_MOST 64
+#define LISTEN_NS 50000
 #define LOOK_NS 200000000
 #define PATIENCE_NS INT64_C(30000000000) /* beyond the length of the slice */
 
@@ -39,6 +40,7 @@ static struct arena {
 	_Alignas(64) _Atomic uint32_t go;
 	_Alignas(64) _Atomic uint32_t done;
 	_Alignas(64) _Atomic bool stop;
+	_Alignas(64) _Atomic bool listening;
 	_Alignas(64) struct seat seats[SEATS];
 	struct {
 		_Alignas(64) _Atomic uint32_t turn;
@@ -113,6 +115,22 @@ static void await_word(_Atomic uint32_t *word, uint32_t old)
 {
 	while (atomic_load(word) == old)
 		futex_wait(word, old, LOOK_NS);
+}
+
+void pool_listen(void)
+{
+	atomic_store(&arena->listening, true);
+}
+
+bool pool_await_listener(const _Atomic bool *stop)
+{
+	const struct timespec look = { .tv_nsec = LISTEN_NS }, pause = { .tv_nsec = PARKED_PAUSE_NS };
+	for (; !atomic_load(stop); nanosleep(&look, NULL))
+		if (atomic_exchange(&arena->listening, false)) {
+			nanosleep(&pause, NULL);
+			return true;
+		}
+	return false;
 }
 
 static void take_place(const struct order *o, unsigned place)
@@ -266,6 +284,7 @@ static int take_steps(const struct order *o)
 	atomic_store(&arena->ready, 0);
 	atomic_store(&arena->done, 0);
 	atomic_store(&arena->stop, false);
+	atomic_store(&arena->listening, false);
 	for (unsigned i = 0; i < o->clients; i++)
 		count_up(&arena->desks[i].turn);
 	if (helped)

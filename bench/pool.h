@@ -39,4 +39,11 @@ void pool_end(void);
 void pool_catch_signals(void);
 bool pool_interrupted(void); /* ^C or a SIGTERM came */
 
+/*
+ * For who hears of a change, and the helper who makes it: none is made before somebody listens. Else one who wakes late
+ * would find a later change, and take its time for its own: the longest waits would be left out.
+ */
+void pool_listen(void);
+bool pool_await_listener(const _Atomic bool *stop); /* and until he has had time to fall asleep; false: stopped */
+
 #endif
