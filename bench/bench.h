@@ -59,7 +59,7 @@ struct op {
 	/* What one more process does meanwhile, until *stop; NULL: there is none. */
 	int (*help)(void *client, const _Atomic bool *stop);
 	/* Instead of run: a loop of its own, in another program, for so long. */
-	int (*loop)(void *client, int64_t ns, struct histogram *ret, uint64_t *ret_n);
+	int (*loop)(void *client, int64_t ns, struct histogram *ret);
 };
 
 struct peer {

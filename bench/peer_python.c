@@ -111,7 +111,7 @@ static int open_client(unsigned me, void **ret)
 	return client.pid < 0 ? trouble(-errno, "cannot fork: %s", strerror(errno)) : read_number(client.fd, &ready);
 }
 
-static int run_calls(void *client, const char *what, int64_t ns, struct histogram *ret, uint64_t *ret_n)
+static int run_calls(void *client, const char *what, int64_t ns, struct histogram *ret)
 {
 	const struct client *c = client;
 	int fd = c->fd;
@@ -123,18 +123,17 @@ static int run_calls(void *client, const char *what, int64_t ns, struct histogra
 		r = read_number(fd, &took);
 		histogram_add(ret, took);
 	}
-	*ret_n = n;
 	return r;
 }
 
-static int add_calls(void *client, int64_t ns, struct histogram *ret, uint64_t *ret_n)
+static int add_calls(void *client, int64_t ns, struct histogram *ret)
 {
-	return run_calls(client, "add", ns, ret, ret_n);
+	return run_calls(client, "add", ns, ret);
 }
 
-static int get_calls(void *client, int64_t ns, struct histogram *ret, uint64_t *ret_n)
+static int get_calls(void *client, int64_t ns, struct histogram *ret)
 {
-	return run_calls(client, "get", ns, ret, ret_n);
+	return run_calls(client, "get", ns, ret);
 }
 
 static const struct op ops[] = {
