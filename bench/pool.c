@@ -155,7 +155,7 @@ static void take_part(unsigned me, bool is_helper)
 	if (seat->status == 0 && is_helper)
 		seat->status = o->op->help(client, &arena->stop);
 	else if (seat->status == 0)
-		slice_run(o, client, arena->start_ns, seat);
+		slice_run(o, me, client, arena->start_ns, seat);
 	if (seat->status < 0)
 		snprintf(seat->text, sizeof(seat->text), "%s", trouble_text());
 	count_up(&arena->done);
@@ -296,6 +296,8 @@ static int take_steps(const struct order *o)
 	count_up(&arena->go);
 	r = await_count(&arena->done, o->clients, o->length_ns + PATIENCE_NS);
 	atomic_store(&arena->stop, true);
+	if (r == -ETIMEDOUT && o->pace == PACE_RATE)
+		trouble(r, "it does not come near %g a second", o->rate);
 	return r ? r : await_count(&arena->done, wanted, PATIENCE_NS);
 }
 

@@ -72,7 +72,7 @@ static const double *floor_cell(const struct run *run, const char *op, const str
 const double *run_floor(const struct run *run, const struct cell *cell, const char **ret_name)
 {
 	const struct order *o = &cell->order;
-	if (o->op->kind == KIND_FLOOR) {
+	if (o->op->kind == KIND_FLOOR || o->pace == PACE_RATE) {
 		*ret_name = "";
 		return NULL;
 	}

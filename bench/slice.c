@@ -103,11 +103,15 @@ static int64_t time_parked(const struct order *o, void *client, struct seat *sea
 	return r;
 }
 
-/* Latency counts from when the operation was due, so that a late one does not hide how late its followers are. */
-static int64_t time_rated(const struct order *o, void *client, struct seat *seat)
+/*
+ * Latency counts from when the operation was due, so that a late one does not hide how late its followers are, nor a
+ * client that got no CPU when the slice began, what it then should have done. The clients' turns are spread evenly.
+ */
+static int64_t time_rated(const struct order *o, unsigned me, void *client, int64_t start_ns, struct seat *seat)
 {
-	double gap = 1e9 * o->clients * (o->op->each ? o->op->each : 1) / o->rate, due = (double)clock_now();
-	int64_t end = clock_now() + o->length_ns, r = 0;
+	double gap = 1e9 * o->clients * (o->op->each ? o->op->each : 1) / o->rate;
+	double due = (double)start_ns + gap * me / o->clients;
+	int64_t end = start_ns + o->length_ns, r = 0;
 	for (; r >= 0 && due < (double)end; due += gap) {
 		spin_until((int64_t)due);
 		r = o->op->run(client);
@@ -129,17 +133,22 @@ static int64_t run_loop(const struct order *o, void *client, struct seat *seat)
 
 static int64_t run_halves(const struct order *o, void *client, struct seat *seat)
 {
-	static int64_t (*const second[PACE_COUNT])(const struct order *, void *, struct seat *) = {
-		time_busy, time_parked, time_rated
-	};
-	int64_t r = o->pace == PACE_BUSY ? measure_cost(o, client, seat) : 0;
-	r = r ? r : second[o->pace](o, client, seat);
-	return r == 0 && o->op->finish ? o->op->finish(client) : r;
+	int64_t r = measure_cost(o, client, seat);
+	return r ? r : time_busy(o, client, seat);
 }
 
-int slice_run(const struct order *order, void *client, int64_t start_ns, struct seat *seat)
+int slice_run(const struct order *o, unsigned me, void *client, int64_t start_ns, struct seat *seat)
 {
+	int64_t r;
 	spin_until(start_ns);
-	seat->status = (int)(order->op->loop ? run_loop : run_halves)(order, client, seat);
+	if (o->op->loop)
+		r = run_loop(o, client, seat);
+	else if (o->pace == PACE_RATE)
+		r = time_rated(o, me, client, start_ns, seat);
+	else
+		r = o->pace == PACE_PARKED ? time_parked(o, client, seat) : run_halves(o, client, seat);
+	if (r == 0 && o->op->finish)
+		r = o->op->finish(client);
+	seat->status = (int)r;
 	return seat->status;
 }

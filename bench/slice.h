@@ -19,6 +19,6 @@ struct seat {
 };
 
 /* From start_ns on. What it finds goes to the seat; returns its status. */
-int slice_run(const struct order *order, void *client, int64_t start_ns, struct seat *seat);
+int slice_run(const struct order *order, unsigned me, void *client, int64_t start_ns, struct seat *seat);
 
 #endif

@@ -60,8 +60,11 @@ static void print_probe(const struct run *run)
 static void print_head(const struct run *run)
 {
 	char cpu[128];
-	printf("stoa-bench " PACKAGE_VERSION ": %u CPUs, %s; %u rounds, slices of %g ms\n", cpu_count(),
+	printf("stoa-bench " PACKAGE_VERSION ": %u CPUs, %s; %u rounds, slices of %g ms", cpu_count(),
 	       cpu_name(cpu, sizeof(cpu)), run->rounds, (double)options.slice_ns / 1e6);
+	if (options.rate)
+		printf(", %g operations a second of all clients", options.rate);
+	putchar('\n');
 	print_probe(run);
 	printf("mean: time over operations of all clients (parked, rate: the median), in the median round. cost: the same, but\n"
 	       "for one client that waits for each operation: the median of an operation, which others' processes do not touch.\n"
@@ -95,7 +98,7 @@ static void print_row(const struct run *run, const struct cell *c)
 	printf("%8s %8s %8s %8s %8s %8s  ", table_ns(run_spread(c->cost_ns, run->rounds).median),
 	       table_ns(run_spread(c->mean_ns, run->rounds).median), table_ns((double)histogram_at(h, 0.5)),
 	       table_ns((double)histogram_at(h, 0.99)), table_ns((double)histogram_at(h, 0.999)), table_ns((double)h->most));
-	printf("%-18s %s\n", floor_ns && c->order.pace != PACE_RATE ? ratio(run_ratio(run, c->cost_ns, floor_ns)) : "",
+	printf("%-18s %s\n", floor_ns ? ratio(run_ratio(run, c->cost_ns, floor_ns)) : "",
 	       stoa && stoa != c ? ratio(run_ratio(run, c->cost_ns, stoa->cost_ns)) : "");
 }
 

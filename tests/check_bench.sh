@@ -88,6 +88,7 @@ run 0 --quick --rounds=1 --slice=1 --peers=mutex --clients=1 --ops=R --json
 parses "$dir/out" 'import json, sys; assert {c["kind"] for c in json.load(sys.stdin)["cells"]} == {"floor", "R"}'
 run 0 --quick --rounds=1 --slice=1 --peers=mutex --clients=2 --ops=C --rate=5000 --no-pin
 has '^stoa .* call .* rate' out
+has ' 5000 operations a second' out
 run 0 --quick --rounds=1 --slice=1 --scaling
 has '^namespaces ' out
 if grep -q '^failed' "$dir/out"; then
