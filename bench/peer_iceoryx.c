@@ -22,6 +22,7 @@ static const char *const events[] = { "polling", "waiting" };
 
 /* A client of both services or, in the helper, their servers. */
 struct client {
+	struct link link; /* what was heard, and said quietly; to say and to hear there are two ways */
 	iox_client_storage_t client_memory[2];
 	iox_server_storage_t server_memory[2];
 	iox_ws_storage_t set_memory;
@@ -163,22 +164,24 @@ static int say(iox_client_t client, struct ask ask)
 	return 0;
 }
 
-static bool take(iox_client_t client)
+/* 1: there was a response, to an ask whose answer is a value; it lies in a larger chunk. 0: none yet. */
+static int take(struct client *c, int way, const struct ask *ask)
 {
 	const void *response;
-	if (iox_client_take_response(client, &response) != ChunkReceiveResult_SUCCESS)
-		return false;
-	iox_client_release_response(client, response);
-	return true;
+	if (iox_client_take_response(c->client[way], &response) != ChunkReceiveResult_SUCCESS)
+		return 0;
+	int r = served_check(c, ask, response, sizeof(uint64_t));
+	iox_client_release_response(c->client[way], response);
+	return r < 0 ? r : 1;
 }
 
 static int poll_for(struct client *c, struct ask ask)
 {
 	int r = say(c->client[POLLING], ask);
-	for (uint64_t n = 0; r == 0 && !take(c->client[POLLING]); n++)
+	for (uint64_t n = 0; r == 0 && (r = take(c, POLLING, &ask)) == 0; n++)
 		if (n % 65536 == 65535 && iox_client_get_connection_state(c->client[POLLING]) != ConnectionState_CONNECTED)
 			return trouble(-EPIPE, "the server is gone");
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int64_t update_polling(void *client)
@@ -190,17 +193,18 @@ static int64_t update_waiting(void *client)
 {
 	struct client *c = client;
 	int r = say(c->client[WAITING], ASK_ADD);
-	for (int64_t end = clock_deadline(GONE_NS); r == 0 && !take(c->client[WAITING]);) {
+	for (int64_t end = clock_deadline(GONE_NS); r == 0 && (r = take(c, WAITING, &ASK_ADD)) == 0;) {
 		wait_a_while(c);
 		if (clock_now() > end)
 			return trouble(-ETIMEDOUT, "no response");
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int64_t update_quietly(void *client)
 {
 	struct client *c = client;
+	c->link.quiet++;
 	return say(c->client[POLLING], ASK_ADD_QUIETLY);
 }
 

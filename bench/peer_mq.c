@@ -56,48 +56,37 @@ static int start(void)
 	return r < 0 ? r : 0;
 }
 
-static int open_client(unsigned me, void **ret)
-{
-	static uint32_t from;
-	from = me;
-	*ret = &from;
-	return 0;
-}
+struct client {
+	struct link link;
+	uint32_t me;
+};
 
-static int say(void *client, struct ask ask)
+static int say(void *client, const struct ask *ask)
 {
-	struct letter letter = { ask, *(uint32_t *)client };
+	const struct client *c = client;
+	struct letter letter = { *ask, c->me };
 	int r = mq_send(to_server, (const char *)&letter, sizeof(letter), 0);
 	return r < 0 ? trouble(-errno, "mq_send: %s", strerror(errno)) : 0;
 }
 
-static int round_trip(void *client, struct ask ask)
+static int hear(void *client, void *ret_answer)
 {
-	char answer[SERVED_ANSWER];
-	int r = say(client, ask);
-	if (r == 0 && mq_receive(to_client[*(uint32_t *)client], answer, sizeof(answer), NULL) < 0)
-		r = trouble(-errno, "mq_receive: %s", strerror(errno));
-	return r;
+	const struct client *c = client;
+	ssize_t n = mq_receive(to_client[c->me], ret_answer, SERVED_ANSWER, NULL);
+	return n < 0 ? trouble(-errno, "mq_receive: %s", strerror(errno)) : (int)n;
 }
 
-static int64_t update(void *client)
+static int open_client(unsigned me, void **ret)
 {
-	return round_trip(client, ASK_ADD);
-}
-
-static int64_t update_quietly(void *client)
-{
-	return say(client, ASK_ADD_QUIETLY);
-}
-
-static int await_updates(void *client)
-{
-	return round_trip(client, ASK_VALUE);
+	static struct client client = { .link = { .say = say, .hear = hear } };
+	client.me = me;
+	*ret = &client;
+	return 0;
 }
 
 static const struct op ops[] = {
-	{ .kind = KIND_W, .name = "send", .run = update_quietly, .finish = await_updates },
-	{ .kind = KIND_C, .name = "round trip", .run = update, .flags = OP_PARKS },
+	{ .kind = KIND_W, .name = "send", .run = served_update_quietly, .finish = served_await_updates },
+	{ .kind = KIND_C, .name = "round trip", .run = served_update, .flags = OP_PARKS },
 };
 
 extern const struct peer peer_mq;

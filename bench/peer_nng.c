@@ -44,32 +44,42 @@ static int start(void)
 	return pid < 0 ? pid : 0;
 }
 
+struct client {
+	struct link link;
+	nng_socket socket;
+};
+
+static int say(void *client, const struct ask *ask)
+{
+	const struct client *c = client;
+	struct ask copy = *ask; /* nng_send() takes no const */
+	return check("nng_send", nng_send(c->socket, &copy, sizeof(copy), 0));
+}
+
+static int hear(void *client, void *ret_answer)
+{
+	const struct client *c = client;
+	size_t size = SERVED_ANSWER;
+	int r = check("nng_recv", nng_recv(c->socket, ret_answer, &size, 0));
+	return r < 0 ? r : (int)size;
+}
+
 static int open_client(unsigned me, void **ret)
 {
-	static nng_socket socket;
+	static struct client c = { .link = { .say = say, .hear = hear } };
 	(void)me;
-	*ret = &socket;
-	int r = check("nng_req0_open", nng_req0_open(&socket));
+	*ret = &c;
+	int r = check("nng_req0_open", nng_req0_open(&c.socket));
 	if (r < 0)
 		return r;
 	int64_t end = clock_deadline(CONNECT_NS);
-	while ((r = nng_dial(socket, url, NULL, 0)) && clock_now() < end) /* the server may not be there yet */
+	while ((r = nng_dial(c.socket, url, NULL, 0)) && clock_now() < end) /* the server may not be there yet */
 		usleep(5000);
 	return check("nng_dial", r);
 }
 
-static int64_t update(void *client)
-{
-	nng_socket *socket = client;
-	struct ask ask = ASK_ADD;
-	char answer[SERVED_ANSWER];
-	size_t size = sizeof(answer);
-	int r = check("nng_send", nng_send(*socket, &ask, sizeof(ask), 0));
-	return r ? r : check("nng_recv", nng_recv(*socket, answer, &size, 0));
-}
-
 static const struct op ops[] = {
-	{ .kind = KIND_C, .name = "round trip", .run = update, .flags = OP_PARKS },
+	{ .kind = KIND_C, .name = "round trip", .run = served_update, .flags = OP_PARKS },
 };
 
 extern const struct peer peer_nng;

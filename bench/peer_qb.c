@@ -7,7 +7,6 @@
 #include <qb/qbloop.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
@@ -44,10 +43,12 @@ static int32_t accept_all(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 static int32_t process(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	const struct request *request = data;
-	struct response response = { .head = { .id = request->head.id, .size = sizeof(response) } };
+	struct response response = { .head = { .id = request->head.id } };
 	(void)size;
-	if (served_do(&request->ask, response.answer))
-		qb_ipcs_response_send(c, &response, sizeof(response));
+	size_t n = served_do(&request->ask, response.answer);
+	response.head.size = (int32_t)(sizeof(response.head) + n);
+	if (n)
+		qb_ipcs_response_send(c, &response, (size_t)response.head.size);
 	return 0;
 }
 
@@ -96,56 +97,54 @@ static int start(void)
 
 /* ---- the client ---- */
 
+struct client {
+	struct link link;
+	qb_ipcc_connection_t *connection;
+};
+
+/* Full: again, as its users do. */
+static int say(void *client, const struct ask *ask)
+{
+	const struct client *c = client;
+	struct request request = { .head = { .id = QB_IPC_MSG_USER_START, .size = sizeof(request) }, .ask = *ask };
+	ssize_t n;
+	while ((n = qb_ipcc_send(c->connection, &request, sizeof(request))) == -EAGAIN) {}
+	return n < 0 ? trouble((int)n, "qb_ipcc_send: %s", strerror((int)-n)) : 0;
+}
+
+static int hear(void *client, void *ret_answer)
+{
+	const struct client *c = client;
+	struct response response;
+	ssize_t n = qb_ipcc_recv(c->connection, &response, sizeof(response), TIMEOUT_MS);
+	if (n < 0)
+		return trouble((int)n, "qb_ipcc_recv: %s", strerror((int)-n));
+	memcpy(ret_answer, response.answer, SERVED_ANSWER);
+	return (int)n - (int)sizeof(response.head);
+}
+
 static int open_client(unsigned me, void **ret)
 {
-	qb_ipcc_connection_t *c = NULL;
+	static struct client c = { .link = { .say = say, .hear = hear } };
 	(void)me;
-	for (int64_t end = clock_deadline(CONNECT_NS); !c && clock_now() < end;) {
-		c = qb_ipcc_connect(name, BYTES);
-		if (!c)
+	for (int64_t end = clock_deadline(CONNECT_NS); !c.connection && clock_now() < end;) {
+		c.connection = qb_ipcc_connect(name, BYTES);
+		if (!c.connection)
 			usleep(2000);
 	}
-	*ret = c;
-	return c ? 0 : trouble(-ECONNREFUSED, "qb_ipcc_connect: %s", strerror(errno));
+	*ret = &c;
+	return c.connection ? 0 : trouble(-ECONNREFUSED, "qb_ipcc_connect: %s", strerror(errno));
 }
 
 static void close_client(void *client)
 {
-	qb_ipcc_disconnect(client);
-}
-
-static int round_trip(void *client, struct ask ask)
-{
-	struct request request = { .head = { .id = QB_IPC_MSG_USER_START, .size = sizeof(request) }, .ask = ask };
-	struct response response;
-	struct iovec iov = { &request, sizeof(request) };
-	ssize_t n = qb_ipcc_sendv_recv(client, &iov, 1, &response, sizeof(response), TIMEOUT_MS);
-	return n < 0 ? trouble((int)n, "qb_ipcc_sendv_recv: %s", strerror((int)-n)) : 0;
-}
-
-static int64_t update(void *client)
-{
-	return round_trip(client, ASK_ADD);
-}
-
-/* Full: again, as its users do. */
-static int64_t update_quietly(void *client)
-{
-	struct request request = { .head = { .id = QB_IPC_MSG_USER_START, .size = sizeof(request) },
-				   .ask = ASK_ADD_QUIETLY };
-	ssize_t n;
-	while ((n = qb_ipcc_send(client, &request, sizeof(request))) == -EAGAIN) {}
-	return n < 0 ? trouble((int)n, "qb_ipcc_send: %s", strerror((int)-n)) : 0;
-}
-
-static int await_updates(void *client)
-{
-	return round_trip(client, ASK_VALUE);
+	struct client *c = client;
+	qb_ipcc_disconnect(c->connection);
 }
 
 static const struct op ops[] = {
-	{ .kind = KIND_W, .name = "send", .run = update_quietly, .finish = await_updates },
-	{ .kind = KIND_C, .name = "round trip", .run = update, .flags = OP_PARKS },
+	{ .kind = KIND_W, .name = "send", .run = served_update_quietly, .finish = served_await_updates },
+	{ .kind = KIND_C, .name = "round trip", .run = served_update, .flags = OP_PARKS },
 };
 
 extern const struct peer peer_qb;

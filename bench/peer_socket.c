@@ -71,63 +71,52 @@ static int start(void)
 	return pid < 0 ? pid : 0;
 }
 
+struct client {
+	struct link link;
+	int fd;
+};
+
+static int say(void *client, const struct ask *ask)
+{
+	const struct client *c = client;
+	ssize_t n = send(c->fd, ask, sizeof(*ask), MSG_NOSIGNAL);
+	return n < 0 ? trouble(-errno, "send: %s", strerror(errno)) : 0;
+}
+
+static int hear(void *client, void *ret_answer)
+{
+	const struct client *c = client;
+	ssize_t n = recv(c->fd, ret_answer, SERVED_ANSWER, 0);
+	return n <= 0 ? trouble(-EPIPE, "the server has closed the connection") : (int)n;
+}
+
 static int open_client(unsigned me, void **ret)
 {
-	static int fd;
+	static struct client c = { .link = { .say = say, .hear = hear } };
 	struct sockaddr_un a = address();
 	(void)me;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	*ret = &fd;
-	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+	*ret = &c;
+	c.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (c.fd < 0 || connect(c.fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return trouble(-errno, "%s: %s", a.sun_path, strerror(errno));
 	return 0;
 }
 
-static int say(void *client, struct ask ask)
-{
-	ssize_t n = send(*(int *)client, &ask, sizeof(ask), MSG_NOSIGNAL);
-	return n < 0 ? trouble(-errno, "send: %s", strerror(errno)) : 0;
-}
-
-static int round_trip(void *client, struct ask ask)
-{
-	char answer[SERVED_ANSWER];
-	int r = say(client, ask);
-	if (r == 0 && recv(*(int *)client, answer, sizeof(answer), 0) <= 0)
-		r = trouble(-EPIPE, "the server has closed the connection");
-	return r;
-}
-
-static int64_t update(void *client)
-{
-	return round_trip(client, ASK_ADD);
-}
-
-static int64_t update_quietly(void *client)
-{
-	return say(client, ASK_ADD_QUIETLY);
-}
-
-static int await_updates(void *client)
-{
-	return round_trip(client, ASK_VALUE);
-}
-
 static int64_t read_tally(void *client)
 {
-	return round_trip(client, (struct ask){ .what = SERVED_TALLY });
+	return served_trip(client, (struct ask){ .what = SERVED_TALLY });
 }
 
 static int64_t read_value(void *client)
 {
-	return round_trip(client, ASK_VALUE);
+	return served_trip(client, ASK_VALUE);
 }
 
 static const struct op ops[] = {
-	{ .kind = KIND_W, .name = "send", .run = update_quietly, .finish = await_updates },
+	{ .kind = KIND_W, .name = "send", .run = served_update_quietly, .finish = served_await_updates },
 	{ .kind = KIND_R, .name = "round trip, 8 B", .run = read_value },
 	{ .kind = KIND_S, .name = "round trip, 64 B", .run = read_tally },
-	{ .kind = KIND_C, .name = "round trip", .run = update, .flags = OP_PARKS },
+	{ .kind = KIND_C, .name = "round trip", .run = served_update, .flags = OP_PARKS },
 };
 
 extern const struct peer peer_socket;

@@ -42,49 +42,40 @@ static int start(void)
 	return pid < 0 ? pid : servers_await_socket(pid, path);
 }
 
+struct client {
+	struct link link;
+	void *socket;
+};
+
+static int say(void *client, const struct ask *ask)
+{
+	const struct client *c = client;
+	return zmq_send(c->socket, ask, sizeof(*ask), 0) < 0 ? failed("zmq_send") : 0;
+}
+
+static int hear(void *client, void *ret_answer)
+{
+	const struct client *c = client;
+	int n = zmq_recv(c->socket, ret_answer, SERVED_ANSWER, 0);
+	return n < 0 ? failed("zmq_recv") : n;
+}
+
 static int open_client(unsigned me, void **ret)
 {
+	static struct client c = { .link = { .say = say, .hear = hear } };
 	int none = 0;
-	void *context = zmq_ctx_new(), *socket = zmq_socket(context, ZMQ_DEALER);
 	(void)me;
-	*ret = socket;
-	if (!socket || zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof(none)) < 0 || zmq_connect(socket, endpoint) < 0)
+	*ret = &c;
+	c.socket = zmq_socket(zmq_ctx_new(), ZMQ_DEALER);
+	if (!c.socket || zmq_setsockopt(c.socket, ZMQ_LINGER, &none, sizeof(none)) < 0 ||
+	    zmq_connect(c.socket, endpoint) < 0)
 		return failed("zmq_connect");
 	return 0;
 }
 
-static int say(void *socket, struct ask ask)
-{
-	return zmq_send(socket, &ask, sizeof(ask), 0) < 0 ? failed("zmq_send") : 0;
-}
-
-static int round_trip(void *socket, struct ask ask)
-{
-	char answer[SERVED_ANSWER];
-	int r = say(socket, ask);
-	if (r == 0 && zmq_recv(socket, answer, sizeof(answer), 0) < 0)
-		r = failed("zmq_recv");
-	return r;
-}
-
-static int64_t update(void *client)
-{
-	return round_trip(client, ASK_ADD);
-}
-
-static int64_t update_quietly(void *client)
-{
-	return say(client, ASK_ADD_QUIETLY);
-}
-
-static int await_updates(void *client)
-{
-	return round_trip(client, ASK_VALUE);
-}
-
 static const struct op ops[] = {
-	{ .kind = KIND_W, .name = "send", .run = update_quietly, .finish = await_updates },
-	{ .kind = KIND_C, .name = "round trip", .run = update, .flags = OP_PARKS },
+	{ .kind = KIND_W, .name = "send", .run = served_update_quietly, .finish = served_await_updates },
+	{ .kind = KIND_C, .name = "round trip", .run = served_update, .flags = OP_PARKS },
 };
 
 extern const struct peer peer_zmq;

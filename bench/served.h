@@ -21,6 +21,21 @@ struct ask {
 #define ASK_ADD_QUIETLY ((struct ask){ SERVED_ADD, 1, 1, 2 })
 #define ASK_VALUE ((struct ask){ SERVED_VALUE, 0, 0, 0 })
 
+/*
+ * A client: how its library carries a question to the server, and brings an answer. The operations that are the same
+ * whatever carries them take it for their client; so it comes first in what a peer keeps.
+ */
+struct link {
+	int (*say)(void *link, const struct ask *ask);
+	int (*hear)(void *link, void *ret_answer); /* SERVED_ANSWER bytes at most; how many, or negative */
+	uint64_t value, quiet;                     /* the last that was heard, and what has been said quietly since */
+};
+int served_trip(void *link, struct ask ask); /* checks the answer, too */
+int served_check(void *link, const struct ask *ask, const void *answer, int size);
+int64_t served_update(void *link);
+int64_t served_update_quietly(void *link);
+int served_await_updates(void *link);
+
 /* Does it; the answer, of so many bytes, goes to ret. 0: none is wanted. */
 size_t served_do(const struct ask *ask, void *ret);
 
