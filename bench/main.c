@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/cpu.h"
 #include "bench/footprint.h"
@@ -31,8 +32,10 @@ static int output(const struct run *run)
 		table_print(run);
 		footprint_print();
 		targets_print(run);
+		if (fflush(stdout) != 0 || ferror(stdout))
+			r = trouble(-EIO, "the table could not be written: %s", strerror(errno));
 	}
-	if (options.json)
+	if (options.json && r == 0)
 		r = json_write(run, options.json_path);
 	if (options.plot_path && r == 0)
 		r = plot_write(run, options.plot_path);

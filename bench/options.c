@@ -3,6 +3,7 @@
  */
 #include "bench/options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,15 @@ static bool wrong(const char *what, const char *text, const char *wanted)
 	return false;
 }
 
+/* To be written to after minutes: tried before. */
+static bool can_write(const char *what, const char *path)
+{
+	FILE *f = path ? fopen(path, "ae") : NULL;
+	if (f)
+		fclose(f);
+	return f || !path || wrong(what, path, strerror(errno));
+}
+
 static bool number(const char *what, const char *text, double most, double *ret)
 {
 	char *end, wanted[80];
@@ -77,6 +87,11 @@ static bool number(const char *what, const char *text, double most, double *ret)
 	}
 	snprintf(wanted, sizeof(wanted), "not a number from 1 to %.0f", most);
 	return wrong(what, text, wanted);
+}
+
+static bool count(const char *what, const char *text, double most, double *ret)
+{
+	return number(what, text, most, ret) && (*ret == (unsigned)*ret || wrong(what, text, "not a whole number"));
 }
 
 bool options_want(const char *list, const char *name)
@@ -125,7 +140,7 @@ static bool clients(const char *text)
 	options.n_clients = 0;
 	for (char *n = copy ? strtok_r(copy, ",", &rest) : NULL; n && good; n = strtok_r(NULL, ",", &rest)) {
 		double value = 0;
-		good = number("--clients", n, BENCH_CLIENTS_MAX, &value);
+		good = count("--clients", n, BENCH_CLIENTS_MAX, &value);
 		if (good && options.n_clients == CLIENTS_LISTED_MOST)
 			good = wrong("--clients", text, "too many");
 		if (good)
@@ -144,6 +159,12 @@ static void print_list(void)
 		for (size_t k = 0; k < peers[i]->n_ops; k++)
 			printf("    %-6s %s\n", kind_names[peers[i]->ops[k].kind], peers[i]->ops[k].name);
 	}
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+	return n > m && strcmp(text + n - m, end) == 0;
 }
 
 static bool take(int option)
@@ -170,7 +191,7 @@ static bool take(int option)
 	case OPT_SCALING:
 		return options.scaling = true;
 	case OPT_ROUNDS:
-		good = number("--rounds", optarg, 10000, &n);
+		good = count("--rounds", optarg, 10000, &n);
 		options.rounds = (unsigned)n;
 		return good;
 	case OPT_SLICE:
@@ -186,7 +207,7 @@ static bool take(int option)
 		return true;
 	case OPT_PLOT:
 		options.plot_path = optarg;
-		return true;
+		return ends_with(optarg, ".svg") || wrong("--plot", optarg, "not the name of a .svg, which is what is written");
 	default: /* getopt has said what is wrong */
 		fputs("stoa-bench --help shows all options\n", stderr);
 		return false;
@@ -226,10 +247,15 @@ enum options_then options_read(int argc, char **argv)
 		fprintf(stderr, "stoa-bench: %s: nothing but options is expected; see --help\n", argv[optind]);
 		return OPTIONS_WRONG;
 	}
-	if (options.scaling && (options.plot_path || options.rate)) {
-		fputs("stoa-bench: --scaling goes with neither --plot nor --rate\n", stderr);
+	if (options.scaling && (options.plot_path || options.rate || options.kinds || options.peers || options.n_clients ||
+				options.pinning != PINNING_MIXED)) {
+		fputs("stoa-bench: --scaling is of stoa alone, R, W and C, one client, pinned: it goes with --rounds, --slice,"
+		      " --quick and --json only\n",
+		      stderr);
 		return OPTIONS_WRONG;
 	}
+	if (!can_write("--json", options.json_path) || !can_write("--plot", options.plot_path))
+		return OPTIONS_WRONG;
 	fill_in();
 	return OPTIONS_RUN;
 }

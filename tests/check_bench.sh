@@ -55,7 +55,7 @@ has '^redis ' out
 
 # ---- a short run of what needs nothing installed ----
 
-run 0 --quick --rounds=1 --slice=1 --peers=mutex,robust,mq,socket --json="$dir/json" --plot="$dir/svg"
+run 0 --quick --rounds=1 --slice=1 --peers=mutex,robust,mq,socket --json="$dir/json" --plot="$dir/plot.svg"
 has '^floor .*cache line ping-pong' out
 has '^stoa .* cast ' out
 has '^stoa .* call .* parked' out
@@ -76,9 +76,9 @@ for c in cells:
     assert c["n"] == sum(n for _, n in c["histogram"])
     assert c["min"] <= c["p50"] <= c["p99"] <= c["p999"] <= c["max"]
 assert all["targets"]'
-has '<polyline' svg
-has '</svg>' svg
-parses "$dir/svg" '
+has '<polyline' plot.svg
+has '</svg>' plot.svg
+parses "$dir/plot.svg" '
 import sys, xml.dom.minidom
 assert xml.dom.minidom.parse(sys.stdin.buffer).documentElement.tagName == "svg"'
 
@@ -145,8 +145,20 @@ run 2 --scaling --plot=x.svg
 has '--scaling' err
 run 2 surplus
 has 'surplus' err
-run 1 --quick --rounds=1 --slice=1 --peers=mutex --clients=1 --ops=R --plot=/nowhere/x.svg
+run 2 --scaling --clients=4
+has '--scaling' err
+run 2 --rounds=1.5
+has 'whole' err
+run 2 --plot="$dir/x.png"
+has 'x.png' err
+run 2 --rounds=10000 --plot=/nowhere/x.svg
 has '/nowhere/x.svg' err
+run 2 --rounds=10000 --json=/nowhere/x
+has '/nowhere/x' err
+if [ -w /dev/full ]; then
+	"$bench" --quick --rounds=1 --slice=1 --peers=mutex --clients=1 --ops=R >/dev/full 2>"$dir/err" && fail "a table lost"
+	has 'table' err
+fi
 
 # ---- the end, and ^C ----
 
