@@ -195,7 +195,7 @@ void run_end(struct run *run)
 /* ---- the rounds ---- */
 
 /* Tried twice: what was measured in minutes is not to end for one client that the machine has not let run. */
-static int probe(double *ret_ns)
+int run_probe(double *ret_ns)
 {
 	struct report report;
 	const struct peer *floors = peers[0];
@@ -246,7 +246,7 @@ static int run_round(struct run *run, unsigned round, int64_t from_ns)
 	int r = 0;
 	for (size_t i = 0; i < run->n && r == 0; i++) {
 		if (i % PROBE_EVERY == 0)
-			r = probe(&now_ns);
+			r = run_probe(&now_ns);
 		if (i == 0)
 			run->probe_ns[round] = now_ns;
 		tell_progress(run, round, i, from_ns);

@@ -31,6 +31,7 @@ struct run {
 };
 
 int run_begin(struct run *run);  /* starts the peers, plans the cells, forks the clients */
+int run_probe(double *ret_ns);    /* a cache line's ping-pong, now */
 int run_rounds(struct run *run); /* -EINTR: by the user; the complete rounds are there */
 void run_end(struct run *run);
 

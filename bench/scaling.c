@@ -18,7 +18,7 @@
 struct scaling {
 	double *cost_ns[WORLDS_MOST][SCALED_OPS]; /* of each round */
 	char failed[160];			  /* the last that failed */
-	struct run rounds;			  /* their number, for run_ratio() */
+	struct run rounds;			  /* their number, for run_ratio(), and their ping-pongs */
 };
 
 static int run_one(struct scaling *s, unsigned world, unsigned op, unsigned round)
@@ -45,6 +45,7 @@ static int run_all(struct scaling *s)
 	for (unsigned round = 0; round < options.rounds && r == 0; round++) {
 		if (isatty(STDERR_FILENO))
 			fprintf(stderr, "\rround %u of %u \033[K", round + 1, options.rounds);
+		r = run_probe(&s->rounds.probe_ns[round]);
 		for (unsigned op = 0; op < SCALED_OPS; op++)
 			for (unsigned world = 0; world < n_worlds && r == 0; world++)
 				r = run_one(s, world, op, round);
@@ -83,8 +84,10 @@ static void print_table(const struct scaling *s)
 	printf("What one object costs beside others, by one client, pinned: %u rounds, slices of %g ms.\n"
 	       "Behind each: over the first of its kind, by round: median (and quartiles). Of many objects and attributes\n"
 	       "the last is used; of namespaces, all in turn; bytes are those of the object, 8 of which change; keys are\n"
-	       "those of a dict: 64 of them, all over it, are added to, and how many there are is read.\n\n",
+	       "those of a dict: 64 of them, all over it, are added to, and how many there are is read.\n",
 	       s->rounds.rounds, (double)options.slice_ns / 1e6);
+	table_print_probe(&s->rounds);
+	putchar('\n');
 	printf("%-11s %8s  %-27s  %-27s  %-27s\n", "", "", "R: get", "W: cast", "C: call");
 	for (unsigned world = 0; world < n_worlds; world++) {
 		if (world && first_of(world) == world)
@@ -98,13 +101,11 @@ static void print_table(const struct scaling *s)
 		printf("\nfailed: %s\n", s->failed);
 }
 
-static void write_costs(FILE *to, const struct scaling *s, unsigned world, unsigned op)
+static void write_rounds(FILE *to, const char *name, const double *values, unsigned n)
 {
-	fprintf(to, ",\"%s\":[", scaled_ops[op].name);
-	for (unsigned i = 0; i < s->rounds.rounds; i++) {
-		double x = s->cost_ns[world][op][i];
-		fprintf(to, isfinite(x) ? "%s%.6g" : "%snull", i ? "," : "", x);
-	}
+	fprintf(to, ",\"%s\":[", name);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(to, isfinite(values[i]) ? "%s%.6g" : "%snull", i ? "," : "", values[i]);
 	fputc(']', to);
 }
 
@@ -113,11 +114,13 @@ static int write_json(const struct scaling *s)
 	FILE *to = options.json_path ? fopen(options.json_path, "we") : stdout;
 	if (!to)
 		return trouble(-errno, "%s: %s", options.json_path, strerror(errno));
-	fprintf(to, "{\"stoa_bench\":\"%s\",\"rounds\":%u,\"scaling\":[", PACKAGE_VERSION, s->rounds.rounds);
+	fprintf(to, "{\"stoa_bench\":\"%s\",\"rounds\":%u", PACKAGE_VERSION, s->rounds.rounds);
+	write_rounds(to, "ping_pong", s->rounds.probe_ns, s->rounds.rounds);
+	fputs(",\"scaling\":[", to);
 	for (unsigned world = 0; world < n_worlds; world++) {
 		fprintf(to, "%s\n{\"dimension\":\"%s\",\"n\":%u", world ? "," : "", worlds[world].dimension, worlds[world].n);
 		for (unsigned op = 0; op < SCALED_OPS; op++)
-			write_costs(to, s, world, op);
+			write_rounds(to, scaled_ops[op].name, s->cost_ns[world][op], s->rounds.rounds);
 		fputc('}', to);
 	}
 	fputs("]}\n", to);
@@ -135,7 +138,9 @@ static int begin(struct scaling *s)
 			if (!s->cost_ns[world][op])
 				return trouble(-ENOMEM, "no memory");
 		}
-	int r = scaled_begin(options.quick);
+	s->rounds.probe_ns = calloc(options.rounds, sizeof(double));
+	int r = s->rounds.probe_ns ? scaled_begin(options.quick) : trouble(-ENOMEM, "no memory");
+	r = r ? r : peers[0]->start(); /* the floors */
 	return r ? r : pool_begin(1);
 }
 
@@ -143,6 +148,7 @@ static void end(struct scaling *s)
 {
 	pool_end();
 	scaled_end();
+	free(s->rounds.probe_ns);
 	for (unsigned world = 0; world < WORLDS_MOST; world++)
 		for (unsigned op = 0; op < SCALED_OPS; op++)
 			free(s->cost_ns[world][op]);

@@ -46,7 +46,7 @@ static const char *ratio(struct spread s)
 
 /* ---- what comes before ---- */
 
-static void print_probe(const struct run *run)
+void table_print_probe(const struct run *run)
 {
 	unsigned slow = 0;
 	printf("Cache line ping-pong, by round:");
@@ -65,7 +65,7 @@ static void print_head(const struct run *run)
 	if (options.rate)
 		printf(", %g operations a second of all clients", options.rate);
 	putchar('\n');
-	print_probe(run);
+	table_print_probe(run);
 	printf("mean: time over operations of all clients (parked, rate: the median), in the median round. cost: the same, but\n"
 	       "for one client that waits for each operation: the median of an operation, which others' processes do not touch.\n"
 	       "p50 to max: of single calls, in all rounds, nothing trimmed; a reading of the clock, %.0f ns, is in each.\n"

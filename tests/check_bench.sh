@@ -91,6 +91,7 @@ has '^stoa .* call .* rate' out
 has ' 5000 operations a second' out
 run 0 --quick --rounds=1 --slice=1 --scaling
 has '^namespaces ' out
+has '^Cache line ping-pong, by round: [1-9]' out
 if grep -q '^failed' "$dir/out"; then
 	fail "scaling failed"
 fi
