@@ -22,6 +22,7 @@ static const char usage[] =
 	"      --clients=LIST   client processes (1,2,4,16)\n"
 	"      --pin            servers on the first CPU, clients on the others and the first;\n"
 	"      --no-pin         or all where they like; default: one client both ways, more of them unpinned\n"
+	"      --all            every number of clients in all ways: pinned and not, busy and parked; takes twice as long\n"
 	"      --rate=N         N operations a second, instead of one after the other; latency counts from when each one\n"
 	"                       was due\n"
 	"      --scaling        instead: what R, W and C cost with more objects, attributes, bytes, namespaces, clients\n"
@@ -40,7 +41,7 @@ static const char usage[] =
 	"Servers of peers are started on sockets in a directory of their own, and end with the benchmark.\n"
 	"Example: stoa-bench --ops=C,R --peers=redis,lmdb --clients=1,4\n";
 
-enum { OPT_OPS = 256, OPT_PEERS, OPT_CLIENTS, OPT_PIN, OPT_NO_PIN, OPT_RATE, OPT_SCALING, OPT_ROUNDS, OPT_SLICE,
+enum { OPT_OPS = 256, OPT_PEERS, OPT_CLIENTS, OPT_PIN, OPT_NO_PIN, OPT_ALL, OPT_RATE, OPT_SCALING, OPT_ROUNDS, OPT_SLICE,
        OPT_QUICK, OPT_JSON, OPT_PLOT, OPT_LIST, OPT_HELP, OPT_VERSION };
 
 static const struct option longs[] = {
@@ -49,6 +50,7 @@ static const struct option longs[] = {
 	{ "clients", required_argument, NULL, OPT_CLIENTS },
 	{ "pin", no_argument, NULL, OPT_PIN },
 	{ "no-pin", no_argument, NULL, OPT_NO_PIN },
+	{ "all", no_argument, NULL, OPT_ALL },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "scaling", no_argument, NULL, OPT_SCALING },
 	{ "rounds", required_argument, NULL, OPT_ROUNDS },
@@ -186,6 +188,9 @@ static bool take(int option)
 	case OPT_NO_PIN:
 		options.pinning = PINNING_NONE;
 		return true;
+	case OPT_ALL:
+		options.pinning = PINNING_BOTH;
+		return options.all_parked = true;
 	case OPT_RATE:
 		return number("--rate", optarg, 1e9, &options.rate);
 	case OPT_SCALING:

@@ -8,7 +8,7 @@
 
 #define CLIENTS_LISTED_MOST 16
 
-enum pinning { PINNING_MIXED, PINNING_ALL, PINNING_NONE };
+enum pinning { PINNING_MIXED, PINNING_ALL, PINNING_NONE, PINNING_BOTH };
 
 struct options {
 	unsigned rounds;
@@ -17,6 +17,7 @@ struct options {
 	unsigned clients[CLIENTS_LISTED_MOST], n_clients;
 	enum pinning pinning;
 	double rate; /* 0: closed loop */
+	bool all_parked; /* not one client alone */
 	bool quick, json, table, scaling;
 	const char *json_path, *plot_path; /* NULL: standard output; no plot */
 };

@@ -56,6 +56,8 @@ static bool does_pin(const struct op *op, unsigned clients, bool pinned)
 {
 	if (op->flags & OP_PINNED)
 		return pinned;
+	if (options.pinning == PINNING_BOTH)
+		return true;
 	if (options.pinning == PINNING_MIXED)
 		return !pinned || clients == 1;
 	return pinned == (options.pinning == PINNING_ALL);
@@ -71,7 +73,7 @@ static int64_t length_of(unsigned clients)
 static bool does_pace(const struct op *op, unsigned clients, enum pace pace)
 {
 	if (pace == PACE_PARKED)
-		return (op->flags & OP_WAITS) || ((op->flags & OP_PARKS) && clients == 1 && !options.rate);
+		return (op->flags & OP_WAITS) || ((op->flags & OP_PARKS) && (clients == 1 || options.all_parked) && !options.rate);
 	if (op->flags & OP_WAITS)
 		return false;
 	return (pace == PACE_RATE) == (options.rate && !op->loop && op->kind != KIND_FLOOR);

@@ -89,6 +89,10 @@ parses "$dir/out" 'import json, sys; assert {c["kind"] for c in json.load(sys.st
 run 0 --quick --rounds=1 --slice=1 --peers=mutex --clients=2 --ops=C --rate=5000 --no-pin
 has '^stoa .* call .* rate' out
 has ' 5000 operations a second' out
+run 0 --quick --rounds=1 --slice=1 --peers=mutex --clients=2 --ops=C --all
+for way in '2 ' '2 pin' '2 parked ' '2 parked, pin'; do
+	has "^stoa .* call .* $way" out
+done
 run 0 --quick --rounds=1 --slice=1 --scaling
 has '^namespaces ' out
 has '^Cache line ping-pong, by round: [1-9]' out
