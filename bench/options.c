@@ -252,10 +252,10 @@ enum options_then options_read(int argc, char **argv)
 		fprintf(stderr, "stoa-bench: %s: nothing but options is expected; see --help\n", argv[optind]);
 		return OPTIONS_WRONG;
 	}
-	if (options.scaling && (options.plot_path || options.rate || options.kinds || options.peers || options.n_clients ||
-				options.pinning != PINNING_MIXED)) {
-		fputs("stoa-bench: --scaling is of stoa alone, R, W and C, one client, pinned: it goes with --rounds, --slice,"
-		      " --quick and --json only\n",
+	bool chosen = options.kinds || options.peers || options.n_clients || options.pinning != PINNING_MIXED;
+	if (options.scaling && (chosen || options.plot_path || options.rate)) {
+		fputs("stoa-bench: --scaling is of stoa alone, R, W and C, one client, pinned: it goes with --rounds,\n"
+		      "--slice, --quick and --json only\n",
 		      stderr);
 		return OPTIONS_WRONG;
 	}

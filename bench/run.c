@@ -72,8 +72,9 @@ static int64_t length_of(unsigned clients)
 
 static bool does_pace(const struct op *op, unsigned clients, enum pace pace)
 {
+	bool may_park = (op->flags & OP_PARKS) && (clients == 1 || options.all_parked);
 	if (pace == PACE_PARKED)
-		return (op->flags & OP_WAITS) || ((op->flags & OP_PARKS) && (clients == 1 || options.all_parked) && !options.rate);
+		return (op->flags & OP_WAITS) || (may_park && !options.rate);
 	if (op->flags & OP_WAITS)
 		return false;
 	return (pace == PACE_RATE) == (options.rate && !op->loop && op->kind != KIND_FLOOR);

@@ -46,7 +46,8 @@ struct spread run_ratio(const struct run *run, const double *over, const double 
 /* NULL: it was not measured, or failed. */
 const struct cell *run_find(const struct run *run, const char *peer, const char *op, unsigned clients, bool pinned,
 			    enum pace pace);
-const double *run_floor(const struct run *run, const struct cell *cell, const char **ret_name); /* NULL: none, as at a rate */
+/* NULL: none, as at a rate. */
+const double *run_floor(const struct run *run, const struct cell *cell, const char **ret_name);
 const struct cell *run_stoa(const struct run *run, const struct cell *cell); /* what op->like says; NULL: none */
 
 #endif
