@@ -166,9 +166,20 @@ static int64_t read_page(void *client)
 	return read_at(c, &key_page, 0, &c->page, sizeof(c->page));
 }
 
+/* What a reader has beside him, when it is said so. */
+static int write_on(void *client, const _Atomic bool *stop)
+{
+	int64_t r = 0;
+	while (r == 0 && !atomic_load_explicit(stop, memory_order_relaxed))
+		r = update(client);
+	return (int)r;
+}
+
 static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "transaction", .run = update },
 	{ .kind = KIND_R, .name = "get", .run = read_value },
+	{ .kind = KIND_R, .name = "get, written", .like = "get, same written", .run = read_value, .help = write_on,
+	  .most = 1 },
 	{ .kind = KIND_S, .name = "get, 64 B", .run = read_tally },
 	{ .kind = KIND_S, .name = "get, 1 KiB", .like = "snapshot 1 KiB", .run = read_page },
 	{ .kind = KIND_C, .name = "transaction, value", .run = update, .flags = OP_PARKS },

@@ -127,9 +127,20 @@ static int64_t read_page(void *client)
 	return 0;
 }
 
+/* What a reader has beside him, when it is said so. */
+static int write_on(void *client, const _Atomic bool *stop)
+{
+	int64_t r = 0;
+	while (r == 0 && !atomic_load_explicit(stop, memory_order_relaxed))
+		r = update(client);
+	return (int)r;
+}
+
 static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "update", .run = update },
 	{ .kind = KIND_R, .name = "read", .run = read_value },
+	{ .kind = KIND_R, .name = "read, written", .like = "get, same written", .run = read_value, .help = write_on,
+	  .most = 1 },
 	{ .kind = KIND_S, .name = "copy 64 B", .run = read_tally },
 	{ .kind = KIND_S, .name = "copy 1 KiB", .like = "snapshot 1 KiB", .run = read_page },
 	{ .kind = KIND_C, .name = "update, new value", .run = update, .flags = OP_PARKS },

@@ -139,9 +139,20 @@ static int tell(void *client, const _Atomic bool *stop)
 	return r;
 }
 
+/* What a reader has beside him, when it is said so. */
+static int write_on(void *client, const _Atomic bool *stop)
+{
+	int64_t r = 0;
+	while (r == 0 && !atomic_load_explicit(stop, memory_order_relaxed))
+		r = increment(client);
+	return (int)r;
+}
+
 static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "INCR, 64 pipelined", .run = increment_many, .each = PIPELINE },
 	{ .kind = KIND_R, .name = "GET", .run = get },
+	{ .kind = KIND_R, .name = "GET, written", .like = "get, same written", .run = get, .help = write_on,
+	  .most = 1 },
 	{ .kind = KIND_S, .name = "GET, 64 B", .run = get_small },
 	{ .kind = KIND_S, .name = "GET, 1 KiB", .like = "snapshot 1 KiB", .run = get_large },
 	{ .kind = KIND_C, .name = "INCR", .run = increment, .flags = OP_PARKS },
