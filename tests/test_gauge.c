@@ -67,6 +67,7 @@ static void what_is_no_finite_number_changes_nothing(void)
 	says("1e+308 * 10 is not a finite number");
 	refused(-ERANGE, gauge_add_call(p, &(struct gauge_args){ 1e308 }, NULL, STOA_DEFAULT));
 	refused(-ERANGE, gauge_set_call(p, &(struct gauge_args){ NAN }, NULL, STOA_DEFAULT));
+	says("the new value is nan, which is not a finite number");
 	refused(-ERANGE, gauge_add_call(p, &(struct gauge_args){ -INFINITY }, NULL, STOA_DEFAULT));
 	assert_gauge(1e308, 1e308, 1e308, 1);
 }

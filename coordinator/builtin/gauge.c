@@ -35,9 +35,18 @@ static int make(struct gauge *self, double value, char operation, double x, stru
 	return 0;
 }
 
+static int refuse(double value)
+{
+	return stoa_fail(-ERANGE, "the new value is %g, which is not a finite number", value);
+}
+
 static int gauge_set(struct gauge *self, const struct gauge_args *args, struct gauge_value *ret)
 {
-	return make(self, args->x, '=', args->x, ret);
+	if (!isfinite(args->x))
+		return refuse(args->x);
+	keep(self, args->x);
+	ret->value = args->x;
+	return 0;
 }
 
 static int gauge_add(struct gauge *self, const struct gauge_args *args, struct gauge_value *ret)
@@ -53,7 +62,7 @@ static int gauge_mul(struct gauge *self, const struct gauge_args *args, struct g
 static int gauge_cas(struct gauge *self, const struct gauge_cas *args, struct gauge_done *ret)
 {
 	if (!isfinite(args->value))
-		return stoa_fail(-ERANGE, "the new value is %g, which is not a finite number", args->value);
+		return refuse(args->value);
 	ret->done = self->value == args->expected;
 	if (ret->done)
 		keep(self, args->value);
