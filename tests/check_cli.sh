@@ -296,6 +296,8 @@ guardian=$(field guardian) child=$(field coordinator)
 kill -STOP "$guardian" "$child"
 until_health 1 'suspect: no heartbeat for *'
 expect_like 0 '*suspect*9' get hits.value
+expect_like 1 "stoa: the coordinator does not answer on its socket; namespace default, pid $child: suspect: no heartbeat for *" \
+	-t 0.1 call hits add 1
 kill -CONT "$guardian" "$child"
 until_health 0 'healthy: *'
 

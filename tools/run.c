@@ -142,6 +142,21 @@ static int fail_nobody(const struct tool *tool)
 	return TOOL_GONE;
 }
 
+/* It is there, and does not answer: its memory tells why. */
+static int fail_silent(const struct tool *tool)
+{
+	struct stoa_error e = { 0 };
+	struct stoa_health h = { 0 };
+	struct stoa *reader = NULL;
+	stoa_last_error(&e);
+	if (stoa_attach(tool->namespace, STOA_OPTIONS(.flags = STOA_READ_ONLY, .timeout = STOA_MS(500)), &reader) == 0)
+		stoa_health(reader, &h);
+	stoa_detach(reader);
+	if (!h.coordinator)
+		return tool_refuse("%s; namespace %s", e.text, tool->namespace);
+	return tool_refuse("%s; namespace %s, pid %d: %s", e.text, tool->namespace, (int)h.coordinator, h.text);
+}
+
 /* Who waits in vain for a namespace that was not even named should know at once that others are live. */
 static void say_waiting(const struct tool *tool)
 {
@@ -167,6 +182,8 @@ static int attach(struct tool *tool)
 	int r = v->flags & TOOL_MONITOR ? 0 : tool_attach(tool);
 	if (r == -ENOENT)
 		return fail_nobody(tool);
+	if (r == -ETIMEDOUT)
+		return fail_silent(tool);
 	if (r < 0)
 		return tool_fail(r);
 	if (v->flags & TOOL_READS && tool->stoa)
