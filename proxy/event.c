@@ -62,6 +62,7 @@ static void watch_remove(struct loop *l, struct watch *w)
 
 static void loop_free(struct loop *l)
 {
+	CANCEL_LATER;
 	if (l->epoll_fd >= 0)
 		close(l->epoll_fd);
 	if (l->timer_fd >= 0)
@@ -132,6 +133,7 @@ static void loop_follow(struct loop *l, const struct lane *lane)
 		l->event_fd = lane->event_fd;
 	if (l->conn_fd >= 0 || l->lost)
 		return;
+	CANCEL_LATER;
 	l->epoch = atomic_load(&s->epoch);
 	int fd = fcntl(s->conn_fd, F_DUPFD_CLOEXEC, 0);
 	if (fd >= 0 && add(l, fd, EPOLLRDHUP) == 0)
@@ -340,6 +342,7 @@ static int next_loss(struct stoa *s, struct loop *l, struct stoa_event *e)
 	if (!l->lost) {
 		if (!has_lost(s, l))
 			return 0;
+		CANCEL_LATER;
 		int fd = l->conn_fd;
 		drop(l, &l->conn_fd); /* at its end it would poll readable for ever */
 		if (fd >= 0)

@@ -54,6 +54,7 @@ static void islands_free(struct lane *lane)
 
 static void lane_free(struct lane *lane)
 {
+	CANCEL_LATER;
 	event_free(lane);
 	islands_free(lane);
 	if (lane->head)
@@ -130,9 +131,10 @@ static void retire(struct lane *lane)
 	idle_put(lane);
 }
 
-/* A thread ends: its lanes wait for the next thread that needs one. */
+/* A thread ends: its lanes wait for the next thread that needs one. It may have been cancelled before, to no effect. */
 static void on_thread_end(void *unused)
 {
+	CANCEL_LATER;
 	(void)unused;
 	pthread_mutex_lock(&handles_lock);
 	for (uint32_t i = 0; i < mine.n; i++)

@@ -130,6 +130,30 @@ static void thread_that_is_cancelled_ends_what_it_does(void)
 	assert_int_equal(value(), 3);
 }
 
+/* Cancelled too late for a cancellation point of its own: what runs at its end has some. */
+static void *watch_and_return(void *unused)
+{
+	(void)unused;
+	assert_true(stoa_fd(s) >= 0);
+	ok(stoa_watch(p, offsetof(struct counter, value), NULL));
+	pthread_cancel(pthread_self());
+	return NULL;
+}
+
+static void thread_that_is_cancelled_as_it_ends_holds_no_lock(void)
+{
+	struct stoa *again;
+	pthread_t t;
+	start();
+	assert_int_equal(pthread_create(&t, NULL, watch_and_return, NULL), 0);
+	pthread_join(t, NULL);
+	ok(stoa_attach("test", STOA_OPTIONS(.flags = STOA_READ_ONLY), &again));
+	stoa_detach(again);
+	assert_int_equal(pthread_create(&t, NULL, count_once, NULL), 0);
+	pthread_join(t, NULL);
+	assert_int_equal(harness_health(s).threads, 2);
+}
+
 static void *open_and_close(void *unused)
 {
 	(void)unused;
@@ -341,6 +365,7 @@ int main(void)
 		HARNESS(lanes_of_ended_threads_are_used_again),
 		HARNESS(sync_tells_how_many_of_this_thread_were_rejected),
 		HARNESS(sync_tells_nothing_of_the_thread_that_had_the_lane_before),
+		HARNESS(thread_that_is_cancelled_as_it_ends_holds_no_lock),
 		HARNESS(thread_that_is_cancelled_ends_what_it_does),
 		HARNESS(threads_open_and_close_at_once),
 		HARNESS(threads_share_a_handle),
