@@ -161,6 +161,7 @@ int stoa_start(const char *name, const struct stoa_class *const *classes, const 
 
 int stoa_serve(const char *name, const struct stoa_class *const *classes, const struct stoa_options *options)
 {
+	CANCEL_LATER;
 	struct namespace ns;
 	int r = namespace_open(&ns, name, classes, options, NULL);
 	return r ? r : guardian_run(&ns, ns.options.ready, ns.options.data);

@@ -165,6 +165,7 @@ static void tell_all(struct stoa *s, const struct queued *queued, int (*each)(vo
 
 int stoa_clients(struct stoa *s, int (*each)(void *, const struct stoa_attached *), void *data)
 {
+	CANCEL_LATER;
 	struct queued *queued = calloc(space_lanes(&s->space), sizeof(*queued));
 	if (!queued)
 		return -ENOMEM;

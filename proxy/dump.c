@@ -14,6 +14,7 @@
 #include "proxy/moment.h"
 #include "proxy/read.h"
 #include "proxy/wait.h"
+#include "src/cancel.h"
 #include "src/class.h"
 #include "src/clock.h"
 #include "src/dump.h"
@@ -241,6 +242,7 @@ static int write_all(const struct dumping *d, int fd)
 
 int stoa_dump(struct stoa *s, const char *pattern, int fd, unsigned flags, int64_t timeout, size_t *ret_n)
 {
+	CANCEL_LATER;
 	struct dumping d = { .stoa = s };
 	int r = handle_enter(s);
 	if (r == 0 && flags & ~(unsigned)STOA_COMMITTED)

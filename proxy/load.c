@@ -13,6 +13,7 @@
 #include "proxy/await.h"
 #include "proxy/directory.h"
 #include "proxy/send.h"
+#include "src/cancel.h"
 #include "src/class.h"
 #include "src/declared.h"
 #include "src/dump.h"
@@ -435,6 +436,7 @@ static void loading_fini(struct loading *l)
 
 int stoa_load(struct stoa *s, int fd, int64_t timeout, size_t *ret_n)
 {
+	CANCEL_LATER;
 	struct loading l = { .stoa = s };
 	int r = handle_enter(s);
 	if (r < 0)

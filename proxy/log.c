@@ -5,6 +5,7 @@
 
 #include "include/stoa/observe.h"
 #include "proxy/handle.h"
+#include "src/cancel.h"
 
 static bool copy(const struct stoa *s, uint64_t number, struct stoa_logged *ret)
 {
@@ -20,6 +21,7 @@ static bool copy(const struct stoa *s, uint64_t number, struct stoa_logged *ret)
 
 int stoa_log(struct stoa *s, uint64_t after, int (*each)(void *, const struct stoa_logged *), void *data)
 {
+	CANCEL_LATER;
 	uint64_t n = atomic_load_explicit(&s->space.state->life.logged, memory_order_acquire);
 	uint64_t before = n > LOGGED ? n - LOGGED : 0;
 	for (uint64_t i = after > before ? after : before; i < n; i++) { /* i + 1 <= n, whatever n is */

@@ -224,6 +224,7 @@ static int collect_classes(struct stoa *s, const struct stoa_class **all, uint32
 
 int stoa_classes(struct stoa *s, int (*each)(void *, const struct stoa_class *, uint64_t), void *data)
 {
+	CANCEL_LATER;
 	uint32_t n = atomic_load_explicit(&s->space.state->n_classes, memory_order_acquire), k = 0;
 	n = n < CLASSES_MAX ? n : CLASSES_MAX;
 	const struct stoa_class **all = calloc(n + 1, sizeof(*all));
@@ -400,6 +401,7 @@ int stoa_remove(struct stoa *s, const char *object, int64_t timeout)
 int stoa_list(struct stoa *s, const char *pattern, int (*each)(void *, const char *, const struct stoa_class *),
 	      void *data)
 {
+	CANCEL_LATER;
 	struct found *all;
 	size_t n;
 	int r = directory_all(s, &all, &n);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "proxy/handle.h"
+#include "src/cancel.h"
 #include "src/cell.h"
 
 /* How many were ever rejected, as committed: the records up to there count. */
@@ -40,6 +41,7 @@ static bool copy(const struct stoa *s, uint64_t number, struct stoa_rejection *r
 
 int stoa_rejected(struct stoa *s, uint64_t after, int (*each)(void *, const struct stoa_rejection *), void *data)
 {
+	CANCEL_LATER;
 	uint64_t n = count(s), first = n > REJECTS ? n - REJECTS + 1 : 1;
 	for (uint64_t i = after + 1 > first ? after + 1 : first; i <= n; i++) {
 		struct stoa_rejection r;

@@ -8,6 +8,7 @@
 #include "include/stoa/observe.h"
 #include "proxy/bind.h"
 #include "proxy/names.h"
+#include "src/cancel.h"
 #include "src/class.h"
 
 _Static_assert(BARRIER_STEPS == STOA_BARRIER_STEPS, "all steps are told of");
@@ -94,6 +95,7 @@ static int tell_class(struct stoa *s, uint32_t id, uint32_t end, int (*each)(voi
 int stoa_statistics(struct stoa *s, enum stoa_statistics of, int (*each)(void *, const struct stoa_statistic *),
 		    void *data)
 {
+	CANCEL_LATER;
 	uint32_t n = atomic_load_explicit(&s->space.state->n_classes, memory_order_acquire);
 	n = n < CLASSES_MAX ? n : CLASSES_MAX;
 	if (of == STOA_BY_OBJECT)

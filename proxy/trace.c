@@ -7,6 +7,7 @@
 #include "include/stoa/observe.h"
 #include "proxy/bind.h"
 #include "proxy/names.h"
+#include "src/cancel.h"
 #include "src/ring.h"
 
 static const char *const kinds[] = {
@@ -84,6 +85,7 @@ static bool find_running(struct stoa *s, struct stoa_traced *ret)
 
 int stoa_trace(struct stoa *s, uint64_t after, int (*each)(void *, const struct stoa_traced *), void *data)
 {
+	CANCEL_LATER;
 	uint64_t end = handle_committed(s), first = end > TRACED ? end - TRACED : 0;
 	struct stoa_traced t;
 	struct traced e;

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
+#include "include/stoa/observe.h"
 #include "tests/harness.h"
 
 #define THREADS 8
@@ -77,6 +79,68 @@ static void lanes_of_ended_threads_are_used_again(void)
 	assert_true(harness_health(s).threads <= 4);
 }
 
+static int end_here(void *unused, const char *object, const struct stoa_class *cls)
+{
+	(void)unused, (void)object, (void)cls;
+	pthread_testcancel();
+	return 0;
+}
+
+static int end_at_class(void *unused, const struct stoa_class *cls, uint64_t fingerprint)
+{
+	(void)fingerprint;
+	return end_here(unused, NULL, cls);
+}
+
+static int end_at_client(void *unused, const struct stoa_attached *client)
+{
+	(void)client;
+	return end_here(unused, NULL, NULL);
+}
+
+static int end_at_logged(void *unused, const struct stoa_logged *message)
+{
+	(void)message;
+	return end_here(unused, NULL, NULL);
+}
+
+static int end_at_traced(void *unused, const struct stoa_traced *command)
+{
+	(void)command;
+	return end_here(unused, NULL, NULL);
+}
+
+static int end_at_statistic(void *unused, const struct stoa_statistic *one)
+{
+	(void)one;
+	return end_here(unused, NULL, NULL);
+}
+
+/* What calls back does not end in that, and what reads and writes files does not end there. */
+static void use_lists_and_files(void)
+{
+	size_t n = 0;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	FILE *f = tmpfile();
+	assert_non_null(f);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	ok(stoa_list(s, NULL, end_here, NULL));
+	ok(stoa_classes(s, end_at_class, NULL));
+	ok(stoa_clients(s, end_at_client, NULL));
+	ok(stoa_log(s, 0, end_at_logged, NULL));
+	ok(stoa_trace(s, 0, end_at_traced, NULL));
+	ok(stoa_statistics(s, STOA_BY_OBJECT, end_at_statistic, NULL));
+	ok(stoa_dump(s, "made", fileno(f), 0, SOON, &n));
+	assert_int_equal(n, 1);
+	ok(stoa_remove(s, "made", SOON));
+	assert_int_equal(lseek(fileno(f), 0, SEEK_SET), 0);
+	ok(stoa_load(s, fileno(f), SOON, &n));
+	assert_int_equal(n, 1);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	fclose(f);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+}
+
 /* A cancellation is pending: the first cancellation point would be the thread's end. */
 static __attribute__((noinline)) void use_all(void)
 {
@@ -93,6 +157,7 @@ static __attribute__((noinline)) void use_all(void)
 	assert_true(stoa_fd(s) >= 0);
 	ok(stoa_next(s, &event));
 	stoa_close(made);
+	use_lists_and_files();
 	ok(stoa_remove(s, "made", SOON));
 	refused(-ENOENT, stoa_open(s, "none", &counter_class, STOA_MS(20), &made));
 	harness_health(s);
