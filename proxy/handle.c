@@ -609,12 +609,13 @@ int handle_follow(struct stoa *s)
 	return r == -ESTALE || r == -ECONNABORTED ? r : 0;
 }
 
+/* Or we are, having dropped the privileges to come back. */
 static bool is_gone_for_good(struct stoa *s, int64_t timeout)
 {
 	if (!handle_lost(s))
 		return false;
 	int r = handle_renew(s, timeout);
-	return r == -ECONNRESET || r == -ESTALE || r == -ECONNABORTED;
+	return r == -ECONNRESET || r == -ESTALE || r == -ECONNABORTED || r == -EACCES;
 }
 
 bool handle_gone_for_good(struct stoa *s)

@@ -20,6 +20,7 @@
 
 static struct stoa *s;
 static struct stoa_proxy *p;
+static _Atomic int *dropped; /* shared: what has happened so far */
 
 static void start(void)
 {
@@ -239,6 +240,41 @@ static void child_of_a_user_that_is_not_admitted_is_refused(void)
 	assert_int_equal(value(), 0);
 }
 
+static void drop_and_be_told_of_the_end(int uid)
+{
+	add(1);
+	assert_int_equal(setgid((gid_t)uid), 0);
+	assert_int_equal(setuid((uid_t)uid), 0);
+	add(1);
+	atomic_store(dropped, 1);
+	until(atomic_load(dropped) == 2);
+	refused(-ECONNRESET, counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+	atomic_store(dropped, 3);
+	until(atomic_load(dropped) == 4);
+	refused(-EACCES, counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+	says("user 4243");
+}
+
+/* It can neither go back nor see whether anybody else serves; while they live, it goes on. */
+static void who_dropped_its_privileges_is_told_when_both_die(void)
+{
+	if (geteuid() != 0)
+		harness_skip("only root can change user");
+	dropped = harness_shared(sizeof(*dropped));
+	start();
+	pid_t child = harness_spawn(drop_and_be_told_of_the_end, 4243);
+	until(atomic_load(dropped) == 1);
+	harness_freeze(s);
+	atomic_store(dropped, 2);
+	until(harness_health(s).queued == 1);
+	harness_kill_both(s);
+	until(atomic_load(dropped) == 3);
+	ok(stoa_start("test", NULL, STOA_OPTIONS(.flags = STOA_VERIFY), &(struct stoa *){ NULL }));
+	atomic_store(dropped, 4);
+	harness_join(child);
+	assert_int_equal(value(), 3);
+}
+
 /* ---- threads and forks --------------------------------------------------------------------------------------- */
 
 static _Atomic int over;
@@ -308,6 +344,7 @@ int main(void)
 		HARNESS(descendants_at_any_depth_use_the_handle),
 		HARNESS(fork_is_safe_while_other_threads_attach_and_open),
 		HARNESS(program_that_daemonizes_goes_on),
+		HARNESS(who_dropped_its_privileges_is_told_when_both_die),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
