@@ -13,6 +13,7 @@
 #include "coordinator/notify.h"
 #include "include/stoa.h"
 #include "src/clock.h"
+#include "src/standard.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
@@ -81,6 +82,7 @@ static int serve(struct setup *s)
 
 int main(int argc, char **argv)
 {
+	standard_take();
 	signal(SIGPIPE, SIG_IGN); /* a log that cannot be written ends nothing */
 	signal(SIGXFSZ, SIG_IGN);
 	struct setup s = { .watchdog = notify_watchdog() };

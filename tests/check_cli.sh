@@ -278,6 +278,21 @@ if [ -c /dev/full ]; then
 	stoa list >/dev/full 2>"$tmp/err" && fail "stoa list >/dev/full: exit status 0"
 fi
 
+# ---- started with its standard descriptors closed: none of them is a file of the namespace ----
+
+"$builddir/stoad" --volatile -n shut <&- >&- 2>&- &
+shut=$!
+expect 0 '' -n shut create hits counter 1
+for pid in $shut $(field coordinator shut); do
+	for fd in 0 1 2; do
+		[ "$(readlink /proc/$pid/fd/$fd)" = /dev/null ] || fail "stoad $fd>&-: it is $(readlink /proc/$pid/fd/$fd)"
+	done
+done
+"$builddir/stoa" -n shut list <&- >&- 2>&- && fail "stoa list >&-: exit status 0"
+"$builddir/stoa" -n shut load <&- >&- 2>&- && fail "stoa load <&-: exit status 0"
+kill $shut
+wait $shut || fail "stoad >&-: exit status $?"
+
 # ---- health, and reading, whatever happens to the coordinator ----
 
 until_health 0 'healthy: waiting for commands; *queue 0, applied *, folded 0, rejected *restarts 0,*namespace default'
