@@ -386,19 +386,36 @@ static int create(struct loading *l, const struct dump_object *o, size_t size, i
 	return r;
 }
 
-/* The first n of them, that we have made. The error of this thread stays what it was. */
+/* The first n of them, that we have made. All are sent before they are waited for: nobody may be there to do it. */
+static uint32_t remove_first(struct loading *l, uint32_t n, int64_t timeout)
+{
+	struct dump_object o;
+	struct sending w;
+	size_t size;
+	uint32_t kept = 0;
+	l->at = l->objects;
+	for (uint32_t i = 0; i < n && convert(l, &o, &size) == 0; i++) {
+		int r = proxy_send_remove(l->stoa, o.name, false, timeout, &w);
+		kept += r < 0 && r != -ENOENT && r != -ESTALE;
+	}
+	stoa_sync(l->stoa, timeout, NULL);
+	return kept;
+}
+
+/* The error of this thread stays what it was. */
 static void undo(struct loading *l, uint32_t n, int64_t timeout)
 {
 	struct dump_object o;
 	struct stoa_error e;
 	size_t size;
 	stoa_last_error(&e);
-	l->at = l->objects;
-	for (uint32_t i = 0; i < n && convert(l, &o, &size) == 0; i++)
-		stoa_remove(l->stoa, o.name, timeout);
-	char text[2 * STOA_ERROR_MAX]; /* cut to one where it is kept */
-	snprintf(text, sizeof(text), "object %s: %s; %s", convert(l, &o, &size) == 0 ? o.name : "?", e.text,
-		 e.may_apply ? "it may be there later, and no other" : "nothing stays loaded");
+	uint32_t kept = remove_first(l, n, timeout);
+	char text[2 * STOA_ERROR_MAX], left[64] = "nothing stays loaded"; /* cut to one where it is kept */
+	if (kept)
+		snprintf(left, sizeof(left), "%u objects before it stay: they could not be removed", kept);
+	else if (e.may_apply)
+		strcpy(left, "it may be there later, and no other");
+	snprintf(text, sizeof(text), "object %s: %s; %s", convert(l, &o, &size) == 0 ? o.name : "?", e.text, left);
 	error_set_command(e.code, e.origin, e.may_apply, e.ticket, text, strlen(text));
 }
 

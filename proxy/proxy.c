@@ -377,23 +377,28 @@ int stoa_create(struct stoa *s, const char *object, const struct stoa_class *cls
 	return r == -ENOENT ? error_set(-ESTALE, "object %s was there, and was removed at once", object) : r;
 }
 
-int stoa_remove(struct stoa *s, const char *object, int64_t timeout)
+int proxy_send_remove(struct stoa *s, const char *object, bool answered, int64_t timeout, struct sending *w)
 {
 	struct stoa_proxy *p;
-	struct sending w;
 	struct target *t;
 	int r = stoa_open(s, object, NULL, STOA_NOWAIT, &p);
 	if (r < 0)
 		return r;
 	r = send_target(p, &t);
-	r = r ? r : send_begin(s, 0, sizeof(struct reply) + STOA_ERROR_MAX, timeout, &w);
+	r = r ? r : send_begin(s, 0, answered ? sizeof(struct reply) + STOA_ERROR_MAX : 0, timeout, w);
 	if (r == 0) {
-		send_address(w.record, t, RECORD_REMOVE, 0);
-		r = send_publish(&w, NULL, 0);
+		send_address(w->record, t, RECORD_REMOVE, 0);
+		r = send_publish(w, NULL, 0);
 	}
-	r = r ? r : await_answer(&w, NULL, NULL);
 	stoa_close(p);
 	return r;
+}
+
+int stoa_remove(struct stoa *s, const char *object, int64_t timeout)
+{
+	struct sending w;
+	int r = proxy_send_remove(s, object, true, timeout, &w);
+	return r ? r : await_answer(&w, NULL, NULL);
 }
 
 /* ---- looking ---- */

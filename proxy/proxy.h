@@ -43,6 +43,7 @@ struct sending;
 /* Send a create; its answer is to be waited for. */
 int proxy_send_create(struct stoa *s, const char *object, const struct class_view *view, enum create_from from,
 		      const void *image, size_t size, unsigned flags, int64_t timeout, struct sending *ret);
+int proxy_send_remove(struct stoa *s, const char *object, bool answered, int64_t timeout, struct sending *ret);
 
 static inline struct target *proxy_target(struct stoa_proxy *p)
 {

@@ -665,6 +665,41 @@ static void without_a_coordinator_what_is_committed_is_dumped(void)
 	forget();
 }
 
+#define MANY 3000
+
+static void load_and_lose_both(int unused)
+{
+	(void)unused;
+	until(harness_health(s).verdict == STOA_HEALTHY);
+	refused(-ECONNRESET, load(NULL));
+	says("may be there later, and no other");
+}
+
+/* What was created is taken back by whoever serves next, and is not waited for one by one: each would take 0.1 s. */
+static void load_ends_soon_when_both_die_and_nothing_of_it_stays(void)
+{
+	char name[16];
+	start(&old_thing, &deep_class);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		stoa_close(harness_create(s, name, &counter_class, NULL));
+	}
+	assert_int_equal(dump(NULL), MANY);
+	start_anew(&old_thing, &deep_class);
+	pid_t child = harness_spawn(load_and_lose_both, 0);
+	until(harness_health(s).objects >= 50);
+	harness_freeze(s);
+	assert_true(harness_health(s).objects < MANY);
+	harness_kill_both(s);
+	int64_t before = clock_now();
+	harness_join(child);
+	assert_true(clock_now() - before < STOA_MS(2000 * HARNESS_SLOW));
+	ok(stoa_start("test", STOA_CLASSES(&old_thing, &deep_class), NULL, &(struct stoa *){ NULL }));
+	until(harness_health(s).queued == 0);
+	assert_true(n_objects() <= 1);
+	forget();
+}
+
 static void write_at(int state, uint64_t at, uint64_t value)
 {
 	assert_int_equal(pwrite(state, &value, sizeof(value), (off_t)at), sizeof(value));
@@ -729,6 +764,7 @@ int main(void)
 		HARNESS(all_objects_are_as_of_one_moment),
 		HARNESS(damaged_size_is_not_believed),
 		HARNESS(file_without_an_end_is_refused),
+		HARNESS(load_ends_soon_when_both_die_and_nothing_of_it_stays),
 		HARNESS_SECONDS(one_larger_than_a_command_comes_back, 40),
 		HARNESS_SECONDS(one_that_is_damaged_or_cut_off_is_refused, 40),
 		HARNESS_SECONDS(one_that_is_forged_harms_nothing, 60),
