@@ -627,6 +627,7 @@ static bool all_done(void)
 }
 
 struct rest {
+	struct stoa_health health;
 	int64_t beat;
 	int times;
 };
@@ -638,11 +639,10 @@ struct rest {
 static bool at_rest(struct rest *r)
 {
 	const struct pulse *pulse = &s->space.state->pulse;
-	struct stoa_health h;
 	int64_t beat = atomic_load(&pulse->beat_ns);
-	if (stoa_health(s, &h) < 0 || h.queued || h.threads > HONEST || !atomic_load(&pulse->asleep)) {
-		*r = (struct rest){ 0 };
-	} else if (beat != r->beat) {
+	if (stoa_health(s, &r->health) < 0 || r->health.queued || r->health.threads > HONEST) {
+		r->beat = r->times = 0;
+	} else if (atomic_load(&pulse->asleep) && beat != r->beat) { /* awake: perhaps for the idle beat only */
 		r->beat = beat;
 		r->times++;
 	}
@@ -710,7 +710,8 @@ static void one_round(uint64_t number)
 	enter(REST);
 	torture_check(torture_until(all_done()), "a client does not come to rest");
 	struct rest rest = { 0 };
-	torture_check(torture_until(at_rest(&rest)), "the coordinator does not come to rest");
+	torture_check(torture_until(at_rest(&rest)), "the coordinator does not come to rest: %ju queued, %u threads, %d sleeps",
+		      (uintmax_t)rest.health.queued, rest.health.threads, rest.times);
 	enter(EXACTLY);
 	int64_t end = clock_deadline(3 * SOON);
 	while (!all_done() && clock_now() < end)
