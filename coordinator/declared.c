@@ -88,7 +88,7 @@ static int add(void *self, const void *args, void *ret)
 	void *at = (char *)self + a->offset;
 	if (a->kind > STOA_U64)
 		*value = sum_real(a->kind, at, amount, &good);
-	else if (amount == trunc(amount) && fabs(amount) <= WHOLE_MAX)
+	else if (fabs(amount) <= WHOLE_MAX && amount == (double)(int64_t)amount)
 		*value = sum_whole(a->kind, at, (int64_t)amount, &good);
 	else
 		return stoa_fail(-EINVAL, "signal %s is %s, and %.17g no whole number up to 2^53", a->name,
