@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,13 +192,33 @@ static void keys_keep_the_order_in_which_they_came(void)
 	ok(put("f", stoa_any_f64(3)));
 	json_is(&dict_keys_row, "[\"z\", \"a\", \"m\", \"q\", \"blob\", \"bad\", \"f\"]");
 	json_is(&dict_items_row, "{\"z\": \"again\", \"a\": -2.5, \"m\": true, \"q\": \"tea é\\u000a😀\", "
-				 "\"blob\": \"0xab01\", \"bad\": \"a\\ufffd\\\"\\u007f\", \"f\": 3.0}");
+				 "\"blob\": \"\\u0030xab01\", \"bad\": \"a\\ufffd\\\"\\u007f\", \"f\": 3.0}");
 	harness_kill_coordinator(s);
 	ok(dict_popitem_call(d, NULL, &last, SOON));
 	assert_string_equal(last.key.data, "f");
 	stoa_text_fini(&last.key);
-	json_is(&dict_values_row, "[\"again\", -2.5, true, \"tea é\\u000a😀\", \"0xab01\", \"a\\ufffd\\\"\\u007f\"]");
+	json_is(&dict_values_row, "[\"again\", -2.5, true, \"tea é\\u000a😀\", \"\\u0030xab01\", \"a\\ufffd\\\"\\u007f\"]");
 	has_len(6);
+}
+
+static void what_json_has_no_value_for_is_read_as_what_it_was(void)
+{
+	static const char all[] = "{\"b\": \"\\u0030x00ff\", \"e\": \"\\u0030x\", \"n\": \"\\u006ean\", \"i\": "
+				  "\"\\u0069nf\", \"m\": \"\\u002dinf\", \"0x31\": \"0x31\", \"t\": \"nan\"}";
+	start();
+	ok(put("b", stoa_any_blob("\0\xff", 2)));
+	ok(put("e", stoa_any_blob("", 0)));
+	ok(put("n", stoa_any_f64(NAN)));
+	ok(put("i", stoa_any_f64(INFINITY)));
+	ok(put("m", stoa_any_f64(-INFINITY)));
+	ok(put("0x31", stoa_any_text("0x31")));
+	ok(put("t", stoa_any_text("nan")));
+	json_is(&dict_items_row, all);
+	ok(dict_clear_call(d, NULL, NULL, SOON));
+	ok(update(all));
+	json_is(&dict_items_row, all);
+	assert_true(cas("b", stoa_any_blob("\0\xff", 2), stoa_any_i64(1)));
+	assert_true(cas("i", stoa_any_f64(INFINITY), stoa_any_i64(1)));
 }
 
 static void bad_json_changes_nothing(void)
@@ -216,6 +237,9 @@ static void bad_json_changes_nothing(void)
 					   "{\"a\":1e999}",
 					   "{\"a\":\"\\x\"}",
 					   "{\"a\":\"\\ud800\"}",
+					   "{\"a\":\"\\u0030x0\"}",
+					   "{\"a\":\"\\u0030x0g\"}",
+					   "{\"a\":\"\\u0030x00",
 					   "{\"a\":\"" };
 	start();
 	ok(put("k", stoa_any_i64(1)));
@@ -403,6 +427,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(all_that_many_processes_merge_is_there),
+		HARNESS(what_json_has_no_value_for_is_read_as_what_it_was),
 		HARNESS(bad_json_changes_nothing),
 		HARNESS_SECONDS(counts_are_exact_though_the_coordinator_is_killed, 60),
 		HARNESS(keys_keep_the_order_in_which_they_came),

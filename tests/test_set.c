@@ -59,7 +59,7 @@ static void member_is_there_once(void)
 		assert_false(done(&set_add_row, all[i]));
 	}
 	harness_kill_coordinator(s);
-	members_are("[1, 1.0, true, \"1\", \"\", \"0x31\", \"0x\"]");
+	members_are("[1, 1.0, true, \"1\", \"\", \"\\u0030x31\", \"\\u0030x\"]");
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		assert_true(done(&set_contains_row, all[i]));
 		assert_true(done(&set_discard_row, all[i]));

@@ -21,6 +21,18 @@ static locale_t numbers_with_a_point(void)
 	return uselocale(plain);
 }
 
+/*
+ * What JSON has no value for is a text whose first character is escaped where it need not be: to all other readers it is
+ * a text as any, and this one knows it from the text of these characters.
+ */
+#define MARKED_BLOB "\\u0030x"
+static const struct {
+	const char *text;
+	double value;
+} marked[] = { { "\\u006ean\"", NAN }, { "\\u0069nf\"", INFINITY }, { "\\u002dinf\"", -INFINITY } };
+
+static const char hex[] = "0123456789abcdef";
+
 /* ---- reading ---- */
 
 struct json {
@@ -128,6 +140,12 @@ static bool word(struct json *j, const char *word)
 	return true;
 }
 
+static int digit_of(char c)
+{
+	const char *at = c ? strchr(hex, c) : NULL;
+	return at ? (int)(at - hex) : -1;
+}
+
 static int take_number(struct json *j, struct stoa_any *ret)
 {
 	char text[64] = "", *end;
@@ -148,14 +166,43 @@ static int take_number(struct json *j, struct stoa_any *ret)
 	return 0;
 }
 
+/* Behind its mark. */
+static int take_blob(struct json *j, struct stoa_any *ret)
+{
+	int r = 0, high, low;
+	buffer_fini(&j->text);
+	while (r == 0 && !word(j, "\"")) {
+		high = j->at < j->end ? digit_of(*j->at) : -1;
+		low = j->at + 1 < j->end ? digit_of(j->at[1]) : -1;
+		if (high < 0 || low < 0)
+			return unlike(j, "two hexadecimal digits of a blob, or \"");
+		r = buffer_append(&j->text, (unsigned char[]){ (unsigned char)(high << 4 | low) }, 1);
+		j->at += 2;
+	}
+	*ret = stoa_any_blob(j->text.at, j->text.size);
+	return r;
+}
+
+/* Behind its opening quote: a text, or what is marked as none. */
+static int take_quoted(struct json *j, struct stoa_any *ret)
+{
+	if (word(j, MARKED_BLOB))
+		return take_blob(j, ret);
+	for (size_t i = 0; i < sizeof(marked) / sizeof(*marked); i++)
+		if (word(j, marked[i].text)) {
+			*ret = stoa_any_f64(marked[i].value);
+			return 0;
+		}
+	int r = take_text(j, &j->text);
+	*ret = stoa_any_text(NULL);
+	ret->text = text_of(&j->text);
+	return r;
+}
+
 static int take_value(struct json *j, struct stoa_any *ret)
 {
-	if (accept(j, '"')) {
-		int r = take_text(j, &j->text);
-		*ret = stoa_any_text(NULL);
-		ret->text = text_of(&j->text);
-		return r;
-	}
+	if (accept(j, '"'))
+		return take_quoted(j, ret);
 	if (word(j, "true")) {
 		*ret = stoa_any_bool(true);
 		return 0;
@@ -243,8 +290,7 @@ static int write_text(struct buffer *to, const void *text, size_t size)
 
 static int write_blob(struct buffer *to, const unsigned char *p, size_t size)
 {
-	static const char hex[] = "0123456789abcdef";
-	int r = write_string(to, "\"0x");
+	int r = write_string(to, "\"" MARKED_BLOB);
 	for (size_t i = 0; r == 0 && i < size; i++)
 		r = buffer_append(to, (char[]){ hex[p[i] >> 4], hex[p[i] & 15] }, 2);
 	return r ? r : write_string(to, "\"");
@@ -255,8 +301,10 @@ static int write_f64(struct buffer *to, double value)
 {
 	char text[40];
 	int n = 15;
-	if (!isfinite(value))
-		return write_string(to, isnan(value) ? "\"nan\"" : value < 0 ? "\"-inf\"" : "\"inf\"");
+	if (!isfinite(value)) {
+		snprintf(text, sizeof(text), "\"%s", marked[isnan(value) ? 0 : value > 0 ? 1 : 2].text);
+		return write_string(to, text);
+	}
 	locale_t was = numbers_with_a_point();
 	do
 		snprintf(text, sizeof(text), "%.*g", n, value);

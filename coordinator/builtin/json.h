@@ -1,6 +1,8 @@
 /*
  * json.h: flat JSON (RFC 8259) in and out of the built-in dict, list, set and queue: an array of values or an object of
- * them, no deeper. A whole number that fits is an i64, any other number an f64.
+ * them, no deeper. A whole number that fits is an i64, any other number an f64. What it has no value for is a text: a
+ * blob "0x" and its bytes in hexadecimal, and "nan", "inf" and "-inf"; the first character of these is escaped, \u0030x,
+ * so that they are read as what they were.
  */
 #ifndef STOA_COORDINATOR_BUILTIN_JSON_H
 #define STOA_COORDINATOR_BUILTIN_JSON_H
@@ -16,8 +18,7 @@ int json_read(const stoa_text *text, bool object,
 	      int (*each)(void *data, const stoa_text *key, const struct stoa_any *value), void *data);
 
 /*
- * An array or object as it grows; what fails is told at its end. A blob is "0x" and its bytes in hexadecimal, text that
- * is not UTF-8 has U+FFFD there; nan and inf are texts.
+ * An array or object as it grows; what fails is told at its end. Text that is not UTF-8 has U+FFFD there.
  */
 #define JSON_MAX (4u << 20) /* bytes of an answer with all that there is */
 
