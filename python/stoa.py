@@ -891,22 +891,27 @@ class Object:
             return _stamp(stamp)
         return _patiently(timeout, (Timeout, WouldBlock), attempt)
 
-    def watch(self, name=None, timeout=None):
+    def watch(self, name=None, timeout=None, initial=True):
         """Yield a Change for the value of an attribute (None: a snapshot of all) as it is, and for each new one.
 
+        Without initial, only for what is newer than this call.
         Changes that come faster than they are taken are told as one, with their number; of a snapshot, that of changed
         attributes. timeout is for each of them: Timeout is raised when nothing changed for so long.
         """
-        version = changes = 0
+        return Object._stoa_changes(self, name, timeout, None if initial else Object._stoa_look(self, name)[1])
+
+    def _stoa_look(self, name):
+        if name is not None:
+            return Object.read(self, name)
+        value = Object.snapshot(self)
+        return value, value.stamp
+
+    def _stoa_changes(self, name, timeout, seen):
         while True:
-            Object.wait(self, name, version, timeout)
-            if name is None:
-                value = Object.snapshot(self)
-                stamp = value.stamp
-            else:
-                value, stamp = Object.read(self, name)
-            yield Change(value, stamp.changes - changes if version else 1, stamp)
-            version, changes = stamp.version, stamp.changes
+            Object.wait(self, name, seen.version if seen else 0, timeout)
+            value, stamp = Object._stoa_look(self, name)
+            yield Change(value, stamp.changes - seen.changes if seen else 1, stamp)
+            seen = stamp
 
     def close(self):
         """Give the handle back; the object stays."""
