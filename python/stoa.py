@@ -12,7 +12,8 @@
 
 An object has the attributes and methods of its class, as the coordinator describes them: help(hits) and dir(hits) show
 them. Where a row of the class has the name of something here ("get", say), the row wins; what is here is then called as
-stoa.Object.get(hits, "value"). Nested attributes are hits.a.b, or hits["a.b"].
+stoa.Object.get(hits, "value"). Nested attributes are hits.a.b, or hits["a.b"]. A dict, list, set or queue is used as
+Python's: d["key"] = 1, len(d), for value in row.
 
 Timeouts are in seconds; None is what attach was given (5 if nothing), 0 is not to wait. What fails raises Error, with
 the library's text. Objects may be used from any thread, in forked children, and pickled to other processes.
@@ -24,9 +25,11 @@ import contextlib
 import ctypes
 import errno
 import inspect
+import json
 import math
 import operator
 import os
+import queue
 import re
 import struct
 import time
@@ -34,9 +37,10 @@ import weakref
 from ctypes import (CFUNCTYPE, POINTER, Structure, addressof, byref, c_bool, c_char, c_char_p, c_int, c_int64, c_size_t,
                     c_uint, c_uint8, c_uint32, c_uint64, c_void_p)
 
-__all__ = ["Change", "Command", "Error", "Evicted", "Exists", "Gone", "Group", "Health", "Latch", "Lease", "Method",
-           "MethodError", "Namespace", "NotAllowed", "NotFound", "Object", "Rejection", "Removed", "Rendezvous",
-           "Snapshot", "Stamp", "Timeout", "WouldBlock", "attach", "start"]
+__all__ = ["Change", "Command", "Dict", "Error", "Evicted", "Exists", "Full", "Gone", "Group", "Health", "Latch",
+           "Lease", "List", "Method", "MethodError", "Namespace", "NoIndex", "NoKey", "NoValue", "NotAllowed",
+           "NotFound", "Object", "Queue", "Rejection", "Removed", "Rendezvous", "Set", "Snapshot", "Stamp", "Timeout",
+           "WouldBlock", "attach", "start"]
 
 __version__ = "0.1.0"
 
@@ -211,6 +215,22 @@ class MethodError(Error):
     """The method itself refused: the code and the text are its own. Nothing was changed."""
 
 
+class NoKey(MethodError, KeyError):
+    """A dict has no such key, a set no such member."""
+
+
+class NoIndex(MethodError, IndexError):
+    """A list is not that long, or empty."""
+
+
+class NoValue(MethodError, ValueError):
+    """A list has no such value."""
+
+
+class Full(MethodError, queue.Full):
+    """As many wait in a queue as may."""
+
+
 class Timeout(Error, TimeoutError):
     """It took too long. may_apply tells whether the command may be applied later."""
 
@@ -248,20 +268,21 @@ _classes = {errno.ETIMEDOUT: Timeout, errno.ECANCELED: Timeout, errno.EAGAIN: Wo
             errno.ENOTCONN: Gone, errno.ESHUTDOWN: Gone, errno.ECONNABORTED: Evicted, errno.ESTALE: Removed}
 
 
-def _error(code):
+def _error(code, of_method):
     e = _Error()
     _lib.stoa_last_error(byref(e))
     if e.code != code:
         return _classes.get(-code, Error)(-code, _decode(_lib.stoa_strerror(code)))
-    cls = MethodError if e.origin == 1 else _classes.get(-code, Error)
+    cls = of_method.get(-code, MethodError) if e.origin == 1 else _classes.get(-code, Error)
     error = cls(-code, _decode(e.text))
     error.may_apply, error.ticket = e.may_apply, e.ticket
     return error
 
 
-def _check(code):
+def _check(code, of_method={}):
+    """of_method: the exceptions for errors of the method, by errno; all others are MethodError."""
     if code < 0:
-        raise _error(code)
+        raise _error(code, of_method)
     return code
 
 
@@ -397,10 +418,61 @@ def _unknown(name, kind):
     raise TypeError(f"{name} is of kind {kind}, which this stoa.py does not know; the library is newer")
 
 
+def _to_json(value, whose):
+    """A value as the built-in classes read it: what JSON has none for is a text whose first character is escaped."""
+    marked = None
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        marked = "0x" + bytes(value).hex()
+    elif isinstance(value, float) and not math.isfinite(value):
+        marked = str(float(value))
+    elif not isinstance(value, (str, int, float)):
+        raise TypeError(f"{whose}: a value is {_AnyRow.HOLDS}; not {type(value).__name__}")
+    elif isinstance(value, int) and not -1 << 63 <= value < 1 << 63:
+        raise OverflowError(f"{whose}: {value} is out of range: {-1 << 63} to {(1 << 63) - 1}")
+    return json.dumps(value, ensure_ascii=False) if marked is None else f'"\\u{ord(marked[0]):04x}{marked[1:]}"'
+
+
+def _from_json(text):
+    """The list or dict. No value is a list of its own: until the end such a one stands for a blob."""
+    names = {"6ean": "NaN", "69nf": "Infinity", "2dinf": "-Infinity"}
+    found = json.loads(re.sub(r'"\\u00(?:30x([0-9a-f]*)|(6ean|69nf|2dinf))"',
+                              lambda m: names[m[2]] if m[2] else f'["{m[1]}"]', text))
+    for at, value in found.items() if isinstance(found, dict) else enumerate(found):
+        if isinstance(value, list):
+            found[at] = bytes.fromhex(value[0])
+    return found
+
+
+class _JsonRow(_Row):
+    """A text of JSON that a built-in dict, list, set or queue takes or returns: a dict, or a list."""
+
+    def __init__(self, a, of):
+        super().__init__(a)
+        self.is_object, self.python = of == "dict", object
+        self.type = "dict or pairs" if self.is_object else "values"
+
+    def load(self, memory, at):
+        found = _from_json(super().load(memory, at))
+        return found.items() if isinstance(found, dict) else found
+
+    def _bytes(self, value, whose):
+        return super()._bytes(value if isinstance(value, str) else self._written(value, whose), whose)
+
+    def _written(self, value, whose):
+        if not self.is_object:
+            return "[" + ", ".join(_to_json(v, whose) for v in value) + "]"
+        pairs = dict(value)
+        for key in pairs:
+            if not isinstance(key, str):
+                raise TypeError(f"{whose}: a key is a str; not {type(key).__name__}")
+        return "{" + ", ".join(_to_json(k, whose) + ": " + _to_json(v, whose) for k, v in pairs.items()) + "}"
+
+
 class _AnyRow:
     """A member that is a struct stoa_any: six rows, of which the first says which counts. None: none does."""
 
     FIELDS = {"kind": 5, "flag": 11, "i64": 4, "f64": 10, "text": _OWN_TEXT, "blob": _OWN_BLOB}
+    HOLDS = "bool, int, float, str, bytes or None"
     KINDS = {bool: "flag", int: "i64", float: "f64", str: "text", bytes: "blob", bytearray: "blob", memoryview: "blob"}
     type, python, shape, unit, doc, writable, kind = "any", object, (), "", "", False, None
 
@@ -421,7 +493,7 @@ class _AnyRow:
         return folded
 
     def describe(self):
-        return "bool, int, float, str, bytes or None"
+        return self.HOLDS
 
     def load(self, memory, at):
         kind = self.fields["kind"].load(memory, at)
@@ -446,9 +518,10 @@ class _AnyRow:
 class _Shape:
     """A struct: the state, the arguments or the result. A nested a.b is also a_b where a name cannot have dots."""
 
-    def __init__(self, s):
+    def __init__(self, s, native=None):
         self.size = s.contents.size if s else 0
-        self.rows = _AnyRow.fold([_Row(s.contents.attrs[i]) for i in range(s.contents.n_attrs)] if s else [])
+        attrs = [s.contents.attrs[i] for i in range(s.contents.n_attrs)] if s else []
+        self.rows = _AnyRow.fold([_JsonRow(a, native) if native and a.name == b"json" else _Row(a) for a in attrs])
         self.names = {row.name.replace(".", "_"): row for row in self.rows}
         self.names.update({row.name: row for row in self.rows})
 
@@ -517,15 +590,17 @@ class _Description:
         self.name, self.version, self.doc = _decode(c.name), c.version, _decode(c.doc)
         self.state = _Shape(c.state)
         self.init = _Shape(c.hooks.contents.init_args) if c.hooks and c.hooks.contents.init_args else self.state
+        self.native = self.name if self.name in _natives and _is_built_in(c) else None
         self.methods = []
         while c.methods and c.methods[len(self.methods)]:
-            self.methods.append(_MethodRow(c.methods[len(self.methods)].contents, len(self.methods)))
+            self.methods.append(_MethodRow(c.methods[len(self.methods)].contents, len(self.methods), self.native))
 
 
 class _MethodRow:
-    def __init__(self, m, index):
+    def __init__(self, m, index, native):
         self.name, self.class_name, self.index = _decode(m.name), _decode(m.class_name), index
-        self.args, self.ret = _Shape(m.args), _Shape(m.ret)
+        self.args, self.ret = _Shape(m.args, native), _Shape(m.ret, native)
+        self.errors = _like_python.get((native, self.name)) or _like_python.get((native, None)) or {}
         self.whose = f"method {self.name} of class {self.class_name}"
         self.doc, self.signature = self._describe(m), self.args.signature()
         names = [row.name.replace(".", "_") for row in self.ret.rows]
@@ -557,7 +632,7 @@ class Method:
         self._row, self._of, self._timeout = row, of, timeout
 
     def __get__(self, of, cls=None):
-        return self if of is None or self._of is not None else Method(self._row, of)
+        return self if of is None or self._of is not None else type(self)(self._row, of)
 
     def __getattr__(self, name):
         row = self._row
@@ -581,7 +656,7 @@ class Method:
         hold, row = self._hold(), self._row
         args, _kept = row.pack(values, fields)
         ret = row.ret.new()
-        _check(_lib.stoa_call(hold.proxy, hold.methods[row.index], args, ret, _ns(self._timeout)))
+        _check(_lib.stoa_call(hold.proxy, hold.methods[row.index], args, ret, _ns(self._timeout)), row.errors)
         return row.unpack(ret)
 
     def cast(self, *values, **fields):
@@ -593,12 +668,40 @@ class Method:
     def within(self, timeout):
         """The same method, with another timeout in seconds: hits.add.within(0.5)(1)."""
         _ns(timeout)
-        return Method(self._row, self._of, timeout)
+        return type(self)(self._row, self._of, timeout)
 
     def command(self, *values, **fields):
         """This call as one of several: Namespace.call_many."""
         self._hold()
         return Command(self._of, self._row, self._row.pack(values, fields))
+
+
+# list.index and set.pop: that there is nothing is an answer of the method, and an error in Python.
+class _Found(Method):
+    __slots__ = ()
+    __doc__ = Method.__doc__
+
+    def __call__(self, *values, **fields):
+        found = Method.__call__(self, *values, **fields)
+        if self._row.name == "index" and found == -1:
+            raise NoValue(errno.ENOENT, "there is no such value")
+        if found is None:
+            raise NoKey(errno.ENOENT, "the set is empty")
+        return found
+
+
+# dict.pop: None is a fallback, too, which to the method is none.
+class _Popped(Method):
+    __slots__ = ()
+    __doc__ = Method.__doc__
+
+    def __call__(self, *values, **fields):
+        try:
+            return Method.__call__(self, *values, **fields)
+        except NoKey:
+            if len(values) + len(fields) < 2:
+                raise
+            return None
 
 
 class Command:
@@ -667,10 +770,11 @@ def _members(rows, prefix=""):
 def _make_type(description):
     doc = description.doc or f"An object of class {description.name}."
     body = _members(description.state.rows)
-    body.update({m.name: Method(m) for m in description.methods})
+    native = description.native
+    body.update({m.name: _methods.get((native, m.name), Method)(m) for m in description.methods})
     body = {name: value for name, value in body.items() if not name.startswith(("__", "_stoa_"))}
     body.update({"__slots__": (), "__doc__": doc, "__module__": __name__, "_stoa_class": description})
-    return type(description.name, (_waiting.get(description.name, Object),), body)
+    return type(description.name, (_natives[native] if native else _waiting.get(description.name, Object),), body)
 
 
 _types = {}
@@ -859,7 +963,7 @@ class Object:
     def _stoa_method(self, name):
         for row in self._stoa_class.methods:
             if row.name == name:
-                return Method(row, self)
+                return _methods.get((self._stoa_class.native, name), Method)(row, self)
         has = ", ".join(row.name for row in self._stoa_class.methods) or "none"
         raise AttributeError(f"class {self._stoa_class.name} has no method {name!r}; it has {has}")
 
@@ -976,6 +1080,91 @@ class Rendezvous(Object):
 
 
 _waiting = {"latch": Latch, "lease": Lease, "rendezvous": Rendezvous}
+
+
+# ---- built-in classes that are as Python's own: each of these is one command ---------------------------------------
+
+class Dict(Object):
+    """As Python's dict, with keys that are str. What walks it walks one reading of all its keys.
+
+    d["n"] += 1 is two commands; d.add("n", 1) is one.
+    """
+
+    __slots__ = ()
+
+    def __len__(self):
+        return self.len
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def __contains__(self, key):
+        return self.contains(key)
+
+    def __getitem__(self, key):
+        value = self.get(key)
+        if value is None:
+            raise NoKey(errno.ENOENT, f"there is no key {key!r}")
+        return value
+
+    def __setitem__(self, key, value):
+        self.put(key, value)
+
+    def __delitem__(self, key):
+        self.pop(key)
+
+
+class Set(Object):
+    """As Python's set, but that 1, 1.0 and True are three. What walks it walks one reading of all."""
+
+    __slots__ = ()
+    __len__, __contains__ = Dict.__len__, Dict.__contains__
+
+    def __iter__(self):
+        return iter(self.members())
+
+
+class List(Object):
+    """As Python's list. What walks it walks one reading of all."""
+
+    __slots__ = ()
+    __len__, __contains__ = Dict.__len__, Dict.__contains__
+
+    def __iter__(self):
+        return iter(self.items())
+
+    def __getitem__(self, index):
+        if not isinstance(index, slice):
+            return self.get(index)
+        if index.step not in (None, 1):
+            return self.items()[index]
+        return self.slice(index.start or 0, (1 << 63) - 1 if index.stop is None else index.stop)
+
+    def __setitem__(self, index, value):
+        self.set(index, value)
+
+    def __delitem__(self, index):
+        self.delete(index)
+
+
+class Queue(Object):
+    """As Python's queue; get does not wait, take does. What walks it walks one reading of all, and takes nothing."""
+
+    __slots__ = ()
+    __len__, __iter__ = Dict.__len__, List.__iter__
+
+
+_natives = {"dict": Dict, "list": List, "queue": Queue, "set": Set}
+_methods = {("dict", "pop"): _Popped, ("list", "index"): _Found, ("set", "pop"): _Found}
+_like_python = {("dict", None): {errno.ENOENT: NoKey}, ("set", None): {errno.ENOENT: NoKey},
+                ("list", None): {errno.ERANGE: NoIndex, errno.ENOENT: NoIndex},
+                ("list", "remove"): {errno.ENOENT: NoValue}, ("queue", None): {errno.ENOBUFS: Full}}
+
+
+def _is_built_in(c):
+    """Whether a class of one of these names has all that the library's own has, and is not one of a user."""
+    own = _Class.in_dll(_lib, f"stoa_{_decode(c.name)}_class")
+    return {m[:4] for m in _fingerprint(own)[-1]} <= {m[:4] for m in _fingerprint(c)[-1]}
 
 
 # ---- namespaces ----------------------------------------------------------------------------------------------------

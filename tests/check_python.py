@@ -6,12 +6,12 @@ With the argument layout it prints C that compiles if stoa.py has the structs as
 import ctypes
 import gc
 import inspect
-import json
 import math
 import multiprocessing
 import os
 import pickle
 import pydoc
+import queue
 import signal
 import statistics
 import subprocess
@@ -376,16 +376,106 @@ class Collections(Base):
     def test_they_are_as_in_python(self):
         d, row, q = (self.ns.create(name, name) for name in ("dict", "list", "queue"))
         seen = self.ns.create("seen", "set")
-        d.update(json.dumps({"b": 1, "a": 2.5, "c": "x"}))
-        self.assertEqual(list(json.loads(d.items()).items()), [("b", 1), ("a", 2.5), ("c", "x")])
+        d.update({"b": 1, "a": 2.5, "c": "x"})
+        self.assertEqual(list(d.items()), [("b", 1), ("a", 2.5), ("c", "x")])
         self.assertEqual(d.popitem(), ("c", "x"))
-        row.extend("[1, 2, 3]")
+        row.extend([1, 2, 3])
         row.append("four")
         self.assertEqual((row.get(-1), row.popleft(), row.index("four"), row.len), ("four", 1, 2, 3))
-        self.assertEqual(json.loads(row.items()), [2, 3, "four"])
+        self.assertEqual(row.items(), [2, 3, "four"])
         self.assertEqual([seen.add(x) for x in (1, 1, "1")], [True, False, True])
         q.put(b"job")
         self.assertEqual((q.get(), q.get()), (b"job", None))
+
+    def test_a_dict_is_used_as_one(self):
+        d = self.ns.create("d", "dict")
+        self.assertFalse(d)
+        d["tea"], d["0x31"] = 2.5, "0x31"
+        self.assertEqual((len(d), d["tea"], "tea" in d, "milk" in d, list(d)), (2, 2.5, True, False, ["tea", "0x31"]))
+        del d["tea"]
+        for missing in (lambda: d["tea"], lambda: d.pop("tea"), lambda: d.call("pop", "tea"),
+                        lambda: d.pop.within(9)("tea"), lambda: d.__delitem__("tea")):
+            with self.assertRaisesRegex(KeyError, "no key .tea") as caught:
+                missing()
+            self.assertIsInstance(caught.exception, stoa.MethodError)
+            self.assertEqual(caught.exception.errno, 2)
+        self.assertEqual((d.pop("tea", None), d.pop("tea", fallback=None), d.pop("tea", 1)), (None, None, 1))
+        self.assertEqual((d.keys(), d.values(), d.len), (["0x31"], ["0x31"], 1))
+        d.update([("a", 1)])
+        d.update.cast({"b": 2})
+        self.ns.call_many([d.update.command({"c": 3}), d.update.command('{"d": 4}')])
+        d.pop("0x31")
+        self.assertEqual(dict(d.items()), {"a": 1, "b": 2, "c": 3, "d": 4})
+        self.assertEqual(dict(d), dict(d.items()))
+        self.assertEqual(stoa.Object.get(d, "len"), 4)
+        d.clear()
+        self.assertRaises(KeyError, d.popitem.within(9))
+        self.assertIsInstance(d, stoa.Dict)
+
+    def test_all_that_is_put_at_once_comes_back(self):
+        values = [True, 0, -2**63, 2.0, 0.1, 1e300, math.inf, -math.inf, "", "ü\0\n\x7f\"", "0x31", "nan",
+                  '"\\u0030x00"', "\\u006ean", '"0x00', "[1]", b"", b"\0\xff\"", bytes(range(256)), "x" * 60000]
+        d, row, seen, q = (self.ns.create(name, name) for name in ("dict", "list", "set", "queue"))
+        named = {f"{i}{value!r:.60}": value for i, value in enumerate(values)}
+        d.update(named)
+        row.extend(values)
+        seen.update(iter(values))
+        q.extend(tuple(values))
+        for back in (list(dict(d.items()).values()), d.values(), row.items(), seen.members(), q.items()):
+            self.assertEqual([(type(x), x) for x in back], [(type(x), x) for x in values])
+        self.assertEqual((dict(d.items()), d.keys()), (named, list(named)))
+        self.assertEqual([d[key] for key in named], values)
+        row.extend([math.nan, memoryview(b"ab"), b"\xff".decode("utf-8", "surrogateescape")])
+        self.assertTrue(math.isnan(row[-3]))
+        self.assertTrue(math.isnan(row.items()[-3]))
+        self.assertEqual((row[-2], row[-1]), (b"ab", "\udcff"))
+        self.assertEqual(row.items()[-1], "\ufffd")  # JSON is UTF-8
+        before = self.ns.health().pushed
+        for error, use in ((TypeError, lambda: d.update({1: 2})), (TypeError, lambda: d.update({"k": None})),
+                           (TypeError, lambda: row.extend([[1]])), (TypeError, lambda: row.extend(1)),
+                           (OverflowError, lambda: seen.update([2**63])), (TypeError, lambda: q.extend([1, {}])),
+                           (TypeError, lambda: d.update(5)), (TypeError, lambda: d[1]),
+                           (TypeError, lambda: row["len"])):
+            self.assertRaises(error, use)
+        self.assertEqual(self.ns.health().pushed, before)
+        self.assertRaisesRegex(stoa.MethodError, "no flat JSON", row.extend, "abc")
+
+    def test_a_list_a_set_and_a_queue_are_used_as_such(self):
+        row, seen, q = self.ns.create("row", "list"), self.ns.create("seen", "set"), self.ns.create("q", "queue", max=2)
+        row.extend(range(5))
+        row[0], row[-1] = "first", b"last"
+        del row[1]
+        self.assertEqual((len(row), row[0], row[-1], 3 in row, 4 in row), (4, "first", b"last", True, False))
+        self.assertEqual(list(row), ["first", 2, 3, b"last"])
+        self.assertEqual((row[1:], row[:-1], row[1:3], row[::-2], row.slice(0, 1)),
+                         ([2, 3, b"last"], ["first", 2, 3], [2, 3], [b"last", 2], ["first"]))
+        for use in (lambda: row[4], lambda: row.__setitem__(-5, 1), lambda: row.__delitem__(4)):
+            self.assertRaisesRegex(IndexError, "out of range", use)
+        self.assertRaises(ValueError, row.remove, 9)
+        self.assertRaises(ValueError, row.index, 9)
+        row.clear()
+        self.assertRaises(IndexError, row.pop)
+        self.assertRaises(IndexError, row.popleft)
+
+        seen.update({1, b"x"})
+        seen.difference_update([1])
+        self.assertEqual((len(seen), b"x" in seen, 1 in seen, list(seen), seen.pop()), (1, True, False, [b"x"], b"x"))
+        self.assertRaises(KeyError, seen.remove, 1)
+        self.assertRaisesRegex(KeyError, "the set is empty", seen.pop)
+
+        q.extend(["a", "b"])
+        self.assertRaises(queue.Full, q.put, "c")
+        self.assertRaises(stoa.Full, q.put, "c")
+        self.assertEqual((len(q), list(q), q.get()), (2, ["a", "b"], "a"))
+
+    def test_a_class_of_that_name_is_not_taken_for_it(self):
+        for name, native in (("dict", stoa.Dict), ("list", stoa.List), ("set", stoa.Set), ("queue", stoa.Queue)):
+            self.assertTrue(issubclass(self.ns.describe(name), native))
+            other = stoa.Signals("len:u64", "json:text", name=name)  # as a module might bring one
+            self.assertFalse(issubclass(stoa._type_of(stoa._Class.from_address(other._found.value)), native))
+        mine = self.ns.create("mine", stoa.Signals("len:u64", "json:text"))
+        mine.json = "[1]"
+        self.assertEqual((mine["len"], mine.json, hasattr(mine, "__len__")), (0, "[1]", False))
 
     def test_what_another_puts_is_waited_for(self):
         jobs = self.ns.create("jobs", "queue")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # check_python.sh: python/stoa.py has the structs of stoa.h; all of it works on objects that C programs use too, with
-# exact counts; the example of README.md prints what it should; nothing leaks, and nothing is left behind.
+# exact counts; the examples of README.md and stoa_python(3) print what they should; nothing leaks or is left behind.
 set -eu
 python=${PYTHON:-python3}
 lib=$builddir/.libs/libstoa.so.0
@@ -40,6 +40,20 @@ cat >"$dir/expected" <<'END'
 6 by pid
 END
 sed 's/pid [0-9]*$/pid/' "$dir/readme" | diff "$dir/expected" -
+
+# The example of stoa_python(3) about containers, as it stands.
+sed -n '/^\.Ss Containers/,/^\.Ed/{/^\.Bd/,/^\.Ed/{/^\./d;s/\\e/\\/g;p;};}' "$srcdir/man/stoa_python.3" >"$dir/man.py"
+timeout 60 "$python" "$dir/man.py" >"$dir/man"
+cat >"$dir/expected" <<'END'
+tea 2.5
+milk 1
+salt b'\x00'
+there is no key 'gold'
+None 3 True
+4 [2, 3] [1, 2, 3, 4]
+True False True
+END
+diff "$dir/expected" "$dir/man"
 
 end
 n=0
