@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/builtin.h"
 #include "coordinator/load.h"
 #include "coordinator/object.h"
 #include "coordinator/run.h"
@@ -143,10 +144,15 @@ static int entry_take(struct coordinator *c, uint32_t *ret_index)
 static int first_state(struct coordinator *c, struct object *o, enum create_from from, const void *image)
 {
 	const struct stoa_hooks *hooks = o->cls->code->hooks;
-	if (from == CREATE_FROM_PARTS)
-		return object_mirror_take(c, o, image);
-	if (!hooks || !hooks->init)
-		return image ? image_unpack(o->cls->init, image, o->mirror) : 0;
+	const struct builtin_rule *rule = o->cls->rule;
+	if (from == CREATE_FROM_PARTS) {
+		int r = object_mirror_take(c, o, image);
+		return r == 0 && rule ? builtin_check(rule, o->mirror) : r;
+	}
+	if (!hooks || !hooks->init) {
+		int r = image ? image_unpack(o->cls->init, image, o->mirror) : 0;
+		return r == 0 && rule ? builtin_check_new(rule, o->mirror) : r;
+	}
 	void *args = calloc(1, (hooks->init_args ? hooks->init_args->size : 0) + 1);
 	if (!args)
 		return -ENOMEM;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coordinator/builtin.h"
 #include "coordinator/guardian.h"
 #include "coordinator/object.h"
 #include "coordinator/trace.h"
@@ -422,7 +423,12 @@ int run_assign(struct coordinator *c, struct object *o, const uint32_t *attrs, u
 		s->attrs = &s->one;
 	}
 	int r = image_unpack(layout, image, o->mirror);
-	return r < 0 ? outcome_set(c, r, "no memory for the value assigned to object %s", o->name) : 0;
+	if (r < 0)
+		return outcome_set(c, r, "no memory for the value assigned to object %s", o->name);
+	if (!o->cls->rule)
+		return 0;
+	c->outcome.origin = STOA_FROM_METHOD; /* if it refuses */
+	return c->outcome.status = builtin_check(o->cls->rule, o->mirror);
 }
 
 /* ---- for methods ---- */

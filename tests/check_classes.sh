@@ -48,6 +48,18 @@ p95: 4.8
 p99: 4.96' call t percentiles
 expect 1 'stoa: ms is -1: not from 0 to 1e+15' call t record -1
 
+# ---- what they are not given ----
+
+expect 1 'stoa: n is 5; of a new one it can only be 0: it is what the methods make of it' create tt timer 5
+expect 1 'stoa: token is 7; of a new one it can only be 0*' create no lease token=7
+expect 1 'stoa: owner is "me"; of a new one it can only be 0*' create no lease owner=me
+expect 1 'stoa: sleep is nan; it can be any finite number that is not below 0' create no breaker sleep=nan
+expect 1 'stoa: rate is -1; it can be any finite number that is not below 0' create no bucket rate=-1
+expect 0 '' create some bucket rate=1 burst=2
+expect 1 'stoa: burst is inf; it can be any finite number that is not below 0' set some.rate=3 some.burst=inf
+expect 0 '1
+2' get some.rate some.burst
+
 # ---- histogram ----
 
 expect 0 '' create latency histogram

@@ -3,6 +3,7 @@
  */
 #include "include/stoa/breaker.h"
 
+#include <errno.h>
 #include <math.h>
 
 #include "tests/harness.h"
@@ -110,20 +111,31 @@ static void a_clock_that_was_set_back_ends_the_sleep(void)
 	assert_true(state.wait_ns == STOA_MS(1000) && now().since < at + HOUR);
 }
 
-static void numbers_without_sense_count_as_the_nearest(void)
+static void what_counts_is_clamped(void)
 {
-	start((struct breaker){ .sleep = NAN, .factor = NAN, .cap = -1 });
+	start((struct breaker){ .sleep = 1e300, .factor = 1e300 });
 	ok(breaker_short_call(p, NULL, &state, SOON));
 	assert_false(state.broken); /* after 0: only by trip */
 	ok(breaker_trip_call(p, NULL, &state, SOON));
-	assert_true(state.broken && state.wait_ns == 0);
-	assert_true(reset() == 0);
-	double huge = 1e300;
-	ok(STOA_ASSIGN(p, struct breaker, sleep, &huge, SOON));
-	ok(STOA_ASSIGN(p, struct breaker, factor, &huge, SOON));
-	ok(breaker_trip_call(p, NULL, &state, SOON));
 	assert_true(state.wait_ns == 1000000000 * STOA_MS(1000));
 	assert_true(reset() == 1e9);
+}
+
+static void no_number_and_less_than_0_is_refused(void)
+{
+	struct stoa *s = harness_start(NULL);
+	refused(-EINVAL, stoa_create(s, "db", &breaker_class, &(struct breaker){ .sleep = NAN }, 0, &p));
+	says("sleep is nan; it can be any finite number that is not below 0");
+	refused(-EINVAL, stoa_create(s, "db", &breaker_class, &(struct breaker){ .cap = -1 }, 0, &p));
+	says("cap is -1");
+	p = harness_create(s, "db", &breaker_class, &(struct breaker){ .sleep = 2 });
+	double factor = INFINITY;
+	struct stoa_command command = {
+		.proxy = p, .attr = offsetof(struct breaker, factor), .args = &factor, .size = sizeof(factor)
+	};
+	refused(-EINVAL, stoa_call_many(s, 1, &command, SOON));
+	says("factor is inf");
+	assert_true(now().factor == 0 && now().sleep == 2);
 }
 
 int main(void)
@@ -134,7 +146,8 @@ int main(void)
 		HARNESS(resets_make_the_sleep_longer_up_to_the_cap),
 		HARNESS(a_sleep_that_is_over_can_be_tried_and_trips_again),
 		HARNESS(a_clock_that_was_set_back_ends_the_sleep),
-		HARNESS(numbers_without_sense_count_as_the_nearest),
+		HARNESS(what_counts_is_clamped),
+		HARNESS(no_number_and_less_than_0_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,17 @@ static void what_is_no_finite_number_changes_nothing(void)
 	assert_gauge(1e308, 1e308, 1e308, 1);
 }
 
+static void a_new_one_has_no_values_behind_it(void)
+{
+	struct stoa *s = harness_start(NULL);
+	refused(-EINVAL, stoa_create(s, "g", &gauge_class, &(struct gauge){ .value = NAN }, 0, &p));
+	says("value is nan; it can be any finite number");
+	refused(-EINVAL, stoa_create(s, "g", &gauge_class, &(struct gauge){ .n = 5 }, 0, &p));
+	says("n is 5; of a new one it can only be 0");
+	refused(-EINVAL, stoa_create(s, "g", &gauge_class, &(struct gauge){ .min = 5, .max = 3 }, 0, &p));
+	says("min is 5; of a new one it can only be 0");
+}
+
 static void double_it(int i)
 {
 	for (int n = i; n < DOUBLINGS; n += DOUBLERS)
@@ -92,6 +103,7 @@ int main(void)
 		HARNESS(least_and_greatest_are_of_what_methods_made),
 		HARNESS(cas_sets_only_what_is_as_expected),
 		HARNESS(what_is_no_finite_number_changes_nothing),
+		HARNESS(a_new_one_has_no_values_behind_it),
 		HARNESS(fifty_doublings_by_four_processes_are_two_to_the_fifty),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,16 @@ static void what_is_no_time_changes_nothing(void)
 	assert_true(t.n == 0 && t.total == 0 && t.max == 0 && t.recent[0] == 0);
 }
 
+static void a_new_one_has_nothing(void)
+{
+	start();
+	refused(-EINVAL, stoa_create(s, "of", &timer_class, &(struct timer){ .n = 5 }, 0, &p));
+	says("n is 5; of a new one it can only be 0");
+	refused(-EINVAL, stoa_create(s, "of", &timer_class, &(struct timer){ .stdev = NAN }, 0, &p));
+	says("stdev is nan; of a new one it can only be 0");
+	ok(stoa_create(s, "of", &timer_class, &(struct timer){ 0 }, 0, &p));
+}
+
 static void a_new_coordinator_goes_on_where_the_old_one_was(void)
 {
 	start();
@@ -137,6 +147,7 @@ int main(void)
 		HARNESS(percentiles_are_of_the_last_1000_and_the_rest_of_all),
 		HARNESS(variance_survives_a_large_mean),
 		HARNESS(what_is_no_time_changes_nothing),
+		HARNESS(a_new_one_has_nothing),
 		HARNESS(a_new_coordinator_goes_on_where_the_old_one_was),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * breaker.c: the methods of the built-in class "breaker". What can be assigned is taken as it comes: a number that
- * makes no sense counts as the nearest that does.
+ * breaker.c: the methods of the built-in class "breaker". What can be assigned is finite and not below 0, which is seen
+ * to in coordinator/builtin.c; what is out of the range that counts, counts as the nearest in it.
  */
 #include "include/stoa/breaker.h"
 

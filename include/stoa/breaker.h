@@ -8,7 +8,8 @@
  * makes the next sleep longer, and once it goes well again, reset_backoff. If not: short or trip, for another sleep.
  *
  * Times are of CLOCK_REALTIME, of the machine. When that is set back to before the trip, the sleep is over; when it
- * is set forward, it ends sooner. Since 0.1.
+ * is set forward, it ends sooner. What is below 0, or not finite, is refused when it is created or assigned: -EINVAL.
+ * Since 0.1.
  */
 #ifndef STOA_BREAKER_H
 #define STOA_BREAKER_H
@@ -21,7 +22,7 @@ extern "C" {
 
 struct breaker {
 	uint32_t after; /* shorts that trip it; 0: only trip does */
-	double sleep;   /* seconds, after the next trip; what is not above 0 is 0, and never more than 1e9 */
+	double sleep;   /* seconds, after the next trip; never more than 1e9 */
 	double factor;  /* a reset multiplies sleep by this; what is not above 1 is 1 */
 	double cap;     /* up to so many seconds; 0: 1e9 */
 	double first;   /* what reset_backoff makes of sleep; 0: there was no reset yet */

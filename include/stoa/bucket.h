@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 struct bucket {
-	double rate;  /* tokens a second; what is not above 0 is 0 */
+	double rate;  /* tokens a second; finite, as burst is, and not below 0: -EINVAL */
 	double burst; /* tokens that it can hold; above 0 */
 	double tokens;
 	int64_t filled_ns; /* when tokens was right, since 1970; 0: never, it is full */
