@@ -79,6 +79,37 @@ static void read_running(struct stoa *s, struct stoa_health *h, int64_t now)
 	pthread_mutex_unlock(&s->mutex);
 }
 
+static bool is_stopped(pid_t pid)
+{
+	CANCEL_LATER;
+	char path[64], text[512] = "", state = 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	const char *end = n > 0 ? strrchr(text, ')') : NULL;
+	return end && sscanf(end, ") %c", &state) == 1 && (state == 'T' || state == 't');
+}
+
+/* A guardian ends a coordinator that is stopped, unless it is, too: then all waits for who lets them go on. */
+static bool judge_stopped(struct stoa_health *h)
+{
+	bool late = !h->coordinator || h->running_for > LATE_NS || h->heartbeat_age > LATE_NS;
+	bool guardian = late && is_stopped(h->guardian), coordinator = late && is_stopped(h->coordinator);
+	if (!guardian && !coordinator)
+		return false;
+	char pids[32] = "";
+	if (guardian)
+		snprintf(pids, sizeof(pids), " %d", (int)h->guardian);
+	if (coordinator)
+		snprintf(pids + strlen(pids), sizeof(pids) - strlen(pids), " %d", (int)h->coordinator);
+	h->verdict = STOA_SUSPECT;
+	snprintf(h->text, sizeof(h->text), "suspect: stopped by a signal, no heartbeat for %.1f s; kill -CONT%s",
+		 (double)h->heartbeat_age / 1e9, pids);
+	return true;
+}
+
 static void judge(const struct stoa *s, bool remade, struct stoa_health *h)
 {
 	const struct life *life = &s->space.state->life;
@@ -89,6 +120,8 @@ static void judge(const struct stoa *s, bool remade, struct stoa_health *h)
 			 remade	     ? " as it was; it was made anew"
 			 : h->queued ? "; its queue waits for the next coordinator"
 				     : "");
+	} else if (judge_stopped(h)) {
+		return;
 	} else if (h->running_for > LATE_NS) {
 		h->verdict = STOA_SUSPECT;
 		snprintf(h->text, sizeof(h->text), "suspect: method %s of object %s has been running for %.1f s",

@@ -309,9 +309,9 @@ until_health 0 'healthy: *restarts 1,*'
 [ "$(field coordinator)" != "$killed" ] || fail "the coordinator is the one that was killed"
 guardian=$(field guardian) child=$(field coordinator)
 kill -STOP "$guardian" "$child"
-until_health 1 'suspect: no heartbeat for *'
+until_health 1 "suspect: stopped by a signal, no heartbeat for * s; kill -CONT $guardian $child[!0-9]*"
 expect_like 0 '*suspect*9' get hits.value
-expect_like 1 "stoa: the coordinator does not answer on its socket; namespace default, pid $child: suspect: no heartbeat for *" \
+expect_like 1 "stoa: the coordinator does not answer on its socket; namespace default, pid $child: suspect: stopped by a signal, *; kill -CONT $guardian $child" \
 	-t 0.1 call hits add 1
 kill -CONT "$guardian" "$child"
 until_health 0 'healthy: *'
