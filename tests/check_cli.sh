@@ -303,11 +303,13 @@ until_health 1 'suspect: method pause of object e has been running for *'
 expect_like 0 '*8' get hits.value
 until_health 0 'healthy: waiting for commands*'
 killed=$(field coordinator)
+[ "${killed:-0}" != 0 ] || { fail "nobody serves"; exit 1; } # kill 0 is for all of our process group
 kill -KILL "$killed"
 expect 0 9 call hits add 1
 until_health 0 'healthy: *restarts 1,*'
 [ "$(field coordinator)" != "$killed" ] || fail "the coordinator is the one that was killed"
 guardian=$(field guardian) child=$(field coordinator)
+[ "${guardian:-0}" != 0 ] && [ "${child:-0}" != 0 ] || { fail "nobody serves"; exit 1; }
 kill -STOP "$guardian" "$child"
 until_health 1 "suspect: stopped by a signal, no heartbeat for * s; kill -CONT $guardian $child[!0-9]*"
 expect_like 0 '*suspect*9' get hits.value
@@ -354,6 +356,26 @@ expect 0 11 call hits add 1
 expect 0 '' stop --now
 wait "$daemon" || fail "stoad: exit status $?"
 daemon=
+
+# ---- a method that hangs ----
+
+serve hung
+expect 0 '' -n hung create e every
+expect 0 '' -n hung cast e pause 30000
+for i in $(seq 100); do
+	case $(stoa -n hung health) in suspect:*) break ;; esac
+	sleep 0.1
+done
+child=$(field coordinator hung)
+for verb in 'set e.fixed=1' 'cast e pause 0' 'create f every' 'evict 1' stop; do
+	expect_like 1 "stoa: the coordinator does not answer on its socket; namespace hung, pid $child: suspect: method pause of \
+object e has been running for * s; its guardian ends it at the method's deadline, or kill -KILL $child to have it run anew: \
+no command is lost" -n hung -t 0.1 $verb
+done
+end hung
+wait "$daemon" 2>/dev/null
+daemon=
+rm -rf "$STOA_DIR/hung"
 [ -z "$(ls -A "$STOA_DIR")" ] || fail "left behind: $(ls -AR "$STOA_DIR")"
 [ $bad = 0 ] || cat "$tmp/log"
 exit $bad

@@ -142,6 +142,22 @@ static int fail_nobody(const struct tool *tool)
 	return TOOL_GONE;
 }
 
+/* What helps, if the verdict does not end with it. */
+static void say_cure(const struct stoa_health *h, char *cure, size_t size)
+{
+	int pid = (int)h->coordinator;
+	if (strstr(h->text, "kill -CONT"))
+		*cure = '\0';
+	else if (!h->guardian)
+		snprintf(cure, size, "; kill -KILL %d and start the namespace again: no command is lost", pid);
+	else if (h->running_for)
+		snprintf(cure, size, "; its guardian ends it at the method's deadline, or kill -KILL %d to have it run "
+			 "anew: no command is lost", pid);
+	else
+		snprintf(cure, size, "; if that goes on, kill -KILL %d: its guardian replaces it, and no command "
+			 "is lost", pid);
+}
+
 /* It is there, and does not answer: its memory tells why. */
 static int fail_silent(const struct tool *tool)
 {
@@ -154,7 +170,9 @@ static int fail_silent(const struct tool *tool)
 	stoa_detach(reader);
 	if (!h.coordinator)
 		return tool_refuse("%s; namespace %s", e.text, tool->namespace);
-	return tool_refuse("%s; namespace %s, pid %d: %s", e.text, tool->namespace, (int)h.coordinator, h.text);
+	char cure[160];
+	say_cure(&h, cure, sizeof(cure));
+	return tool_refuse("%s; namespace %s, pid %d: %s%s", e.text, tool->namespace, (int)h.coordinator, h.text, cure);
 }
 
 /* Who waits in vain for a namespace that was not even named should know at once that others are live. */
