@@ -69,9 +69,9 @@ static int served(const struct namespace *ns, pid_t pid, pid_t *ret_pid)
 	if (ret_pid)
 		*ret_pid = pid;
 	return error_set(-EEXIST,
-			 "namespace \"%s\" is served already, by pid %d; "
-			 "attach to it, or start with STOA_JOIN",
-			 ns->name, (int)pid);
+			 "namespace \"%s\" is served already, by pid %d; use that one, end it by \"stoa -n %s stop\", "
+			 "or choose another name; a program can attach, or start with STOA_JOIN",
+			 ns->name, (int)pid, ns->name);
 }
 
 /* Somebody holds the lock. 0: he is ending, or has not begun. -EEXIST: he serves. */

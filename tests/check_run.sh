@@ -65,7 +65,7 @@ nothing_left "after all of them"
 # ---- a namespace that is there ----
 
 serve served --volatile
-expect_like 125 'stoa: namespace "served" is served already, by pid *' -n served run true
+expect_like 125 'stoa: namespace "served" is served already, by pid *; use that one, end it by "stoa -n served stop", or choose another name*' -n served run true
 expect 0 '' -n served list
 stoa -n served stop || fail "stop"
 expect 0 '' -n kept run --keep -- stoa create hits counter 5

@@ -579,7 +579,8 @@ static void namespace_served_is_refused_at_once(void **state)
 		assert_int_equal(pid, server);
 		assert_true(clock_now() - before < STOA_MS(2000));
 		snprintf(expected, sizeof(expected), "namespace \"web\" is served already, by pid %d; "
-			 "attach to it, or start with STOA_JOIN", server);
+			 "use that one, end it by \"stoa -n web stop\", or choose another name; "
+			 "a program can attach, or start with STOA_JOIN", server);
 		refused(-EEXIST, expected, NULL, NULL);
 		kill(server, SIGKILL);
 		assert_int_equal(scratch_wait(server), -SIGKILL);
