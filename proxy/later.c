@@ -104,7 +104,7 @@ int later_fail(const struct lane *lane, const struct record *r, uint64_t ticket)
 				"and no answer will come",
 				s->name)
 		     : snprintf(text, sizeof(text),
-				"%s: the command was applied, but not answered yet, and no answer will come",
+				"%s: no answer came, and none will", /* applied it was: stoa(3) */
 				why == CANCEL_TIMED_OUT ? "timed out" : "it was dropped");
 	return error_set_command(lost ? -ECONNRESET : -ETIMEDOUT, STOA_FROM_LIBRARY, false, ticket, text, (size_t)n);
 }

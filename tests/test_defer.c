@@ -360,7 +360,7 @@ static void await_ends_with_the_submit(void)
 	uint64_t ticket = submit(&a, STOA_MS(1));
 	until(asked() == 1);
 	refused(-ETIMEDOUT, stoa_await(s, ticket, STOA_MS(5)));
-	says("no answer will come");
+	says("no answer came, and none will");
 	refused(-ESTALE, reply(0, 7));
 	refused(-ENOENT, stoa_await(s, ticket, SOON));
 }
@@ -405,7 +405,7 @@ static void give_up(bool in_loop)
 		r = in_loop ? ask_in_loop(STOA_MS(2)) : ask(&a, STOA_MS(2));
 		refused(r == -ECANCELED ? r : -ETIMEDOUT, r);
 	}
-	says("the command was applied, but not answered yet, and no answer will come");
+	says("timed out: no answer came, and none will");
 }
 
 /* In this thread's lane: before its memory is used again. */
