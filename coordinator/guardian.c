@@ -266,6 +266,8 @@ static void hear_link(struct guardian *g)
 			g->failed = m;
 		else if (m.kind == LINK_READY && !g->serving)
 			begin_serving(g);
+		else if (m.kind == LINK_READY)
+			namespace_log(g->ns, LOG_NOTICE, "coordinator %d took over", (int)g->watch.child);
 	}
 	if (r == 0)
 		return;

@@ -302,11 +302,20 @@ stoa cast e pause 3000
 until_health 1 'suspect: method pause of object e has been running for *'
 expect_like 0 '*8' get hits.value
 until_health 0 'healthy: waiting for commands*'
+expect 0 '' create l lease
+expect_like 0 'granted: true*' call l acquire me 0
+for i in $(seq 50); do # its owner has left, and the coordinator sees to that
+	case $(stoa show l) in *"by the coordinator"*) break ;; esac
+	sleep 0.1
+done
+expect_like 0 'l: lease, version *, changed * by the coordinator*' show l
+expect 0 '' remove l
 killed=$(field coordinator)
 [ "${killed:-0}" != 0 ] || { fail "nobody serves"; exit 1; } # kill 0 is for all of our process group
 kill -KILL "$killed"
 expect 0 9 call hits add 1
 until_health 0 'healthy: *restarts 1,*'
+expect_like 0 "*coordinator $killed died, *coordinator $(field coordinator) took over*" log
 [ "$(field coordinator)" != "$killed" ] || fail "the coordinator is the one that was killed"
 guardian=$(field guardian) child=$(field coordinator)
 [ "${guardian:-0}" != 0 ] && [ "${child:-0}" != 0 ] || { fail "nobody serves"; exit 1; }

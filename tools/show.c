@@ -48,8 +48,10 @@ static void print_head(const struct reading *r)
 	fprintf(out_to(), "%s%s%s: %s, version %ju", out_colour(OUT_BOLD), r->object, out_colour(OUT_NONE),
 		r->cls->name, (uintmax_t)r->at.version);
 	out_print_time(when, sizeof(when), r->at.time_ns);
-	if (r->at.version)
+	if (r->at.version && r->at.pid)
 		fprintf(out_to(), ", changed %s by pid %u", when, r->at.pid);
+	else if (r->at.version)
+		fprintf(out_to(), ", changed %s by the coordinator", when);
 	fputc('\n', out_to());
 }
 
