@@ -26,7 +26,7 @@ expect 0 '{"object":"hits","attribute":"value","value":52}' get --json hits.valu
 expect 1 'stoa: no object nix in namespace default' show nix
 expect 1 'stoa: no object nix in namespace default' get nix.value
 expect 1 'stoa: class counter has no attribute valeu; did you mean value?' get hits.valeu
-expect_like 2 'stoa: "hits" is not OBJECT.ATTRIBUTE
+expect_like 2 'stoa: "hits" is not OBJECT.ATTRIBUTE; "hits.\*" is all of it
 *' get hits
 expect_like 2 'stoa: "" is not OBJECT.ATTRIBUTE
 *' get ''
@@ -268,6 +268,9 @@ expect_like 2 'stoa: there is no verb frobnicate
 expect_like 2 'stoa: a verb is missing*'
 expect_like 2 'stoa: --jsn is no option here*' list --jsn
 expect_like 2 'stoa: --now is not for this verb*' list --now
+expect_like 2 'stoa: "h\*" is a pattern, which watch does not take; name the objects*' watch 'h*'
+[ "$(echo '-n x list' | "$builddir/stoa" -)" = "error 2 there is no verb -n; a line begins with a verb, and -n and its like stand \
+before it only where stoa is called: stoa -n NAMESPACE -" ] || fail "stoa -: -n x list"
 expect_like 2 'stoa: -t x is not a number of seconds*' -t x list
 expect_like 3 'stoa: --now is not for this verb*' health --now
 expect_like 1 'stoa: there is no user "a"*' -n a/b list

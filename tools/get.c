@@ -67,6 +67,8 @@ static int ask(struct asked *a, struct tool *tool, const char *text)
 {
 	char object[STOA_NAME_MAX + 1];
 	const char *name;
+	if (*text && !strchr(text, '.') && strlen(text) <= STOA_NAME_MAX)
+		return tool_misuse(tool, "\"%s\" is not OBJECT.ATTRIBUTE; \"%s.*\" is all of it", text, text);
 	if (!tool_split(text, object, &name))
 		return tool_misread(tool, text, "OBJECT.ATTRIBUTE");
 	int status = readings_add(&a->readings, tool, object);

@@ -26,6 +26,11 @@ static const struct verb *find_verb(const struct tool *tool, const char *name)
 	for (const struct verb *const *v = tool_verbs; *v; v++)
 		if (strcmp((*v)->name, name) == 0)
 			return *v;
+	if (name[0] == '-' && name[1]) {
+		tool_misuse(tool, "there is no verb %s; a line begins with a verb, and -n and its like stand before it "
+			    "only where stoa is called: stoa -n NAMESPACE -", name);
+		return NULL;
+	}
 	const char *near = nearest(name, strlen(name), each_verb, tool_verbs);
 	if (near)
 		tool_misuse(tool, "there is no verb %s; did you mean %s?", tool_word(name), near);

@@ -410,6 +410,11 @@ static void *run_target(void *data)
 
 static int read_target(const struct tool *tool, const char *text, struct target *t)
 {
+	if (tool_is_pattern(text))
+		return tool_misuse(tool,
+				   "\"%s\" is a pattern, which watch does not take; name the objects, which "
+				   "\"stoa list\" tells",
+				   text);
 	if (*text && !strchr(text, '.') && strlen(text) <= STOA_NAME_MAX) {
 		strcpy(t->object, text);
 		return TOOL_DONE;
