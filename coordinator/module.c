@@ -29,8 +29,12 @@ static int append(const struct stoa_class ***classes, const struct stoa_class *c
 	return 0;
 }
 
+/* dlerror() mostly begins with the path, too. */
 static int fail(int code, char text[STOA_ERROR_MAX], const char *path, const char *why)
 {
+	size_t n = strlen(path);
+	if (strncmp(why, path, n) == 0 && strncmp(why + n, ": ", 2) == 0)
+		why += n + 2;
 	snprintf(text, STOA_ERROR_MAX, "module %s: %s", path, why);
 	return code;
 }

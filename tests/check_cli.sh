@@ -296,6 +296,11 @@ done
 kill $shut
 wait $shut || fail "stoad >&-: exit status $?"
 
+case $("$builddir/stoad" -n other /nix.so 2>&1) in
+*'module /nix.so: cannot open shared object file'*) ;;
+*) fail "stoad /nix.so: $("$builddir/stoad" -n other /nix.so 2>&1)" ;;
+esac
+
 # ---- health, and reading, whatever happens to the coordinator ----
 
 until_health 0 'healthy: waiting for commands; *queue 0, applied *, folded 0, rejected *restarts 0,*namespace default'
