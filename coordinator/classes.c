@@ -9,7 +9,6 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "coordinator/builtin.h"
 #include "coordinator/declared.h"
 #include "coordinator/load.h"
 #include "src/class.h"
@@ -125,7 +124,6 @@ static int list_class(struct coordinator *c, const struct stoa_class *code, stru
 	if (!cls)
 		return -ENOMEM;
 	cls->code = code;
-	cls->rule = builtin_rule(code);
 	cls->n_methods = class_n_methods(code);
 	HASH_ADD_KEYPTR(hh, c->classes, code->name, strlen(code->name), cls);
 	*ret = cls;

@@ -546,6 +546,8 @@ static void command_name(const struct command *cmd, char *what, size_t size)
 	const struct job *j = cmd->failed < cmd->n_jobs ? &cmd->jobs[cmd->failed] : NULL;
 	if (j && j->method && j->object)
 		snprintf(what, size, "method %s of object %s", j->method->row->name, j->object->name);
+	else if (j && j->object)
+		snprintf(what, size, "an assignment to object %s", j->object->name);
 	else
 		snprintf(what, size, "%s",
 			 cmd->record.kind == RECORD_CREATE ? "the init hook of a new object" : "a command");

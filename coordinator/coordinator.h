@@ -43,7 +43,6 @@ struct server_method {
 /* A class that this coordinator has code for, or that needs none. */
 struct server_class {
 	const struct stoa_class *code;
-	const struct builtin_rule *rule; /* NULL: none */
 	struct declared *declared; /* it needs none: `code` is this one's; NULL: it is the program's */
 	uint32_t id; /* its description's entry in the state, or CLASS_UNPUBLISHED */
 	uint32_t n_methods;

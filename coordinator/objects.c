@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/builtin.h"
 #include "coordinator/load.h"
 #include "coordinator/object.h"
 #include "coordinator/run.h"
@@ -144,14 +143,13 @@ static int entry_take(struct coordinator *c, uint32_t *ret_index)
 static int first_state(struct coordinator *c, struct object *o, enum create_from from, const void *image)
 {
 	const struct stoa_hooks *hooks = o->cls->code->hooks;
-	const struct builtin_rule *rule = o->cls->rule;
 	if (from == CREATE_FROM_PARTS) {
 		int r = object_mirror_take(c, o, image);
-		return r == 0 && rule ? builtin_check(rule, o->mirror) : r;
+		return r ? r : run_validate(c, o, false);
 	}
 	if (!hooks || !hooks->init) {
 		int r = image ? image_unpack(o->cls->init, image, o->mirror) : 0;
-		return r == 0 && rule ? builtin_check_new(rule, o->mirror) : r;
+		return r ? r : run_validate(c, o, true);
 	}
 	void *args = calloc(1, (hooks->init_args ? hooks->init_args->size : 0) + 1);
 	if (!args)

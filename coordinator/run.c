@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "coordinator/builtin.h"
 #include "coordinator/guardian.h"
 #include "coordinator/object.h"
 #include "coordinator/trace.h"
@@ -413,6 +412,19 @@ const struct stoa_struct *run_state(void)
 	return c->steps[c->n_steps - 1].object->cls->code->state;
 }
 
+int run_validate(struct coordinator *c, const struct object *o, bool is_new)
+{
+	const struct stoa_class *code = o->cls->code;
+	if (!code->validate)
+		return 0;
+	run_hook(c);
+	int r = code->validate(o->mirror, is_new);
+	run_hook_end(c);
+	return r <= 0 ? r
+		      : outcome_set(c, -EINVAL, "validate of class %s returned %d; it returns 0 or a negative errno",
+				    code->name, r);
+}
+
 int run_assign(struct coordinator *c, struct object *o, const uint32_t *attrs, uint32_t n,
 	       const struct image_layout *layout, const void *image)
 {
@@ -425,10 +437,11 @@ int run_assign(struct coordinator *c, struct object *o, const uint32_t *attrs, u
 	int r = image_unpack(layout, image, o->mirror);
 	if (r < 0)
 		return outcome_set(c, r, "no memory for the value assigned to object %s", o->name);
-	if (!o->cls->rule)
+	if (!o->cls->code->validate)
 		return 0;
+	run_note(c, c->ticket + 1, o->index, UINT32_MAX, 0);
 	c->outcome.origin = STOA_FROM_METHOD; /* if it refuses */
-	return c->outcome.status = builtin_check(o->cls->rule, o->mirror);
+	return c->outcome.status = run_validate(c, o, false);
 }
 
 /* ---- for methods ---- */

@@ -26,6 +26,9 @@ void run_noted_end(struct coordinator *c);
 void run_hook(struct coordinator *c);
 void run_hook_end(struct coordinator *c);
 
+/* What its class says of a state that comes from outside. */
+int run_validate(struct coordinator *c, const struct object *o, bool is_new);
+
 /* User code has returned: in a child that it forked, end here. There is one coordinator. */
 void run_check_process(const struct coordinator *c);
 

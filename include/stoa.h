@@ -158,6 +158,11 @@ struct stoa_class {
 	const struct stoa_method *const *methods; /* ends with NULL; NULL: none */
 	const struct stoa_hooks *hooks;           /* NULL: none */
 	const char *doc;
+	/*
+	 * Does a state do that comes from outside of the methods: given to a new object (is_new), assigned, or loaded? As
+	 * a method does, it returns 0, or fails by stoa_fail(), and nothing has changed. NULL: any does.
+	 */
+	int (*validate)(const void *self, bool is_new);
 };
 
 typedef struct stoa_none {
@@ -696,11 +701,15 @@ static const struct stoa_struct stoa_none_struct __attribute__((unused)) = {
 		__VA_ARGS__                                                                                            \
 	}
 
-/* STOA_CLASS(class, version, &class_method_row, …), STOA_CLASS_HOOKS(class, version, &hooks, …), STOA_RECORD. */
-#define STOA_CLASS(cls, ver, ...) STOA__CLASS(cls, ver, NULL, __VA_ARGS__, NULL)
-#define STOA_CLASS_HOOKS(cls, ver, hooks_, ...) STOA__CLASS(cls, ver, hooks_, __VA_ARGS__, NULL)
-#define STOA_RECORD(cls, ver) STOA__CLASS(cls, ver, NULL, NULL)
-#define STOA__CLASS(cls, ver, hooks_, ...)                                                                             \
+/*
+ * STOA_CLASS(class, version, &class_method_row, …), STOA_CLASS_HOOKS(class, version, &hooks, …),
+ * STOA_CLASS_VALIDATE(class, version, validate, &class_method_row, …), STOA_RECORD(class, version).
+ */
+#define STOA_CLASS(cls, ver, ...) STOA__CLASS(cls, ver, NULL, NULL, __VA_ARGS__, NULL)
+#define STOA_CLASS_HOOKS(cls, ver, hooks_, ...) STOA__CLASS(cls, ver, hooks_, NULL, __VA_ARGS__, NULL)
+#define STOA_CLASS_VALIDATE(cls, ver, validate_, ...) STOA__CLASS(cls, ver, NULL, validate_, __VA_ARGS__, NULL)
+#define STOA_RECORD(cls, ver) STOA__CLASS(cls, ver, NULL, NULL, NULL)
+#define STOA__CLASS(cls, ver, hooks_, validate_, ...)                                                                  \
 	static const struct stoa_method *const cls##_methods[] = { __VA_ARGS__ };                                      \
 	extern const struct stoa_class cls##_class;                                                                    \
 	const struct stoa_class cls##_class = {                                                                        \
@@ -710,6 +719,7 @@ static const struct stoa_struct stoa_none_struct __attribute__((unused)) = {
 		.state = &cls##_struct,                                                                                \
 		.methods = cls##_methods,                                                                              \
 		.hooks = (hooks_),                                                                                     \
+		.validate = (validate_),                                                                               \
 	}
 
 /* Type-checked: v must point to the member's own type. */

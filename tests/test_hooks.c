@@ -14,7 +14,7 @@
 
 #define DEADLINE (STOA_MS(300) + HARNESS_DYING) /* of a hook */
 
-enum hook { INIT, FINI, PACK, UNPACK, HOOKS };
+enum hook { INIT, FINI, PACK, UNPACK, VALIDATE, HOOKS };
 enum how { WELL, CRASH, HANG, REFUSE, FORK, SPOIL };
 
 struct frail {
@@ -164,12 +164,19 @@ static int slots_look(const struct slots *self, const struct slot *args, struct 
 STOA_READER(slots, look, slot, sum);
 STOA_CLASS_HOOKS(slots, 1, &slots_hooks, &slots_add_row, &slots_look_row);
 
-/* A class without hooks, beside it. */
+/* A class without hooks, beside it; a new one is not below 0, and none below -10. */
 struct plain {
 	int64_t n;
 };
 STOA_STRUCT(plain, STOA_ATTR(struct plain, n, .writable = true));
-STOA_CLASS(plain, 1, NULL);
+
+static int plain_validate(const void *self, bool is_new)
+{
+	const struct plain *plain = self;
+	int r = act(VALIDATE), least = is_new ? 0 : -10;
+	return r || plain->n >= least ? r : stoa_fail(-ERANGE, "n is %jd, below %d", (intmax_t)plain->n, least);
+}
+STOA_CLASS_VALIDATE(plain, 1, plain_validate, NULL);
 
 static void start(void)
 {
@@ -216,6 +223,54 @@ static int keep_rejection(void *data, const struct stoa_rejection *r)
 {
 	*(struct stoa_rejection *)data = *r;
 	return 0;
+}
+
+static void is_other(int64_t n)
+{
+	int64_t value;
+	ok(STOA_GET(other, struct plain, n, &value, SOON));
+	assert_int_equal(value, n);
+}
+
+static void class_validates_what_comes_from_outside(void)
+{
+	struct stoa_proxy *q;
+	struct stoa_rejection r = { 0 };
+	start();
+	refused(-ERANGE, stoa_create(s, "q", &plain_class, &(struct plain){ -1 }, STOA_EXCL, &q));
+	says("n is -1, below 0");
+	refused(-ENOENT, stoa_open(s, "q", NULL, STOA_NOWAIT, &q));
+	ok(STOA_ASSIGN(other, struct plain, n, &(int64_t){ -10 }, SOON));
+	ok(STOA_ASSIGN(other, struct plain, n, &(int64_t){ -11 }, SOON)); /* as a cast: what is said is recorded */
+	is_other(-10);
+	ok(stoa_rejected(s, 0, keep_rejection, &r));
+	assert_int_equal(r.code, -ERANGE);
+	assert_string_equal(r.text, "n is -11, below -10");
+	harness_kill_coordinator(s); /* what is committed is not asked about */
+	is_other(-10);
+}
+
+static void validation_that_crashes_hangs_or_fails_changes_nothing(void)
+{
+	static const struct {
+		enum how how;
+		int code;
+		const char *text;
+	} cases[] = { { CRASH, -EFAULT, "an assignment to object o crashed the coordinator, 2 times, by SIGABRT" },
+		      { HANG, -ETIME, "an assignment to object o ran past its deadline and was ended" },
+		      { REFUSE, -EDOM, "Numerical argument out of domain" } };
+	struct stoa_rejection r = { 0 };
+	start();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		set(VALIDATE, cases[i].how, 99);
+		ok(STOA_ASSIGN(other, struct plain, n, &(int64_t){ 5 }, SOON));
+		is_other(0);
+		ok(stoa_rejected(s, 0, keep_rejection, &r));
+		assert_int_equal(r.code, cases[i].code);
+		assert_string_equal(r.text, cases[i].text);
+	}
+	set(VALIDATE, WELL, 0);
+	check(0);
 }
 
 /* ---- in a command -------------------------------------------------------------------------------------------- */
@@ -511,6 +566,7 @@ int main(void)
 		HARNESS(coordinator_becomes_guardian_though_the_fini_hook_hangs),
 		HARNESS(fini_hook_that_crashes_or_hangs_removes_its_object),
 		HARNESS(hooks_that_fork_make_no_second_coordinator),
+		HARNESS(class_validates_what_comes_from_outside),
 		HARNESS(init_hook_that_crashes_or_hangs_creates_nothing),
 		HARNESS(init_hook_that_leaves_a_text_without_its_end_creates_nothing),
 		HARNESS(namespace_ends_though_the_fini_hook_crashes),
@@ -523,6 +579,7 @@ int main(void)
 		HARNESS(reader_of_parts_runs_where_they_are),
 		HARNESS(undo_by_part_takes_back_what_was_touched),
 		HARNESS(unpack_hook_that_crashes_in_an_undo_harms_nothing),
+		HARNESS(validation_that_crashes_hangs_or_fails_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

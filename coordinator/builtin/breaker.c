@@ -1,8 +1,10 @@
 /*
- * breaker.c: the methods of the built-in class "breaker". What can be assigned is finite and not below 0, which is seen
- * to in coordinator/builtin.c; what is out of the range that counts, counts as the nearest in it.
+ * breaker.c: the methods of the built-in class "breaker". What can be assigned is finite and not below 0; what is out
+ * of the range that counts, counts as the nearest in it.
  */
 #include "include/stoa/breaker.h"
+
+#include "coordinator/builtin/given.h"
 
 #define SLEEP_MAX 1e9 /* seconds: 31 years, which fit behind any time in ns */
 
@@ -102,5 +104,10 @@ STOA_METHOD(breaker, reset, stoa_none, breaker_sleep, .writes = "sleep first bro
 	    .doc = "close it, and sleep longer after the next trip");
 STOA_METHOD(breaker, reset_backoff, stoa_none, breaker_sleep, .writes = "sleep first",
 	    .doc = "sleep as long as at first");
-STOA_CLASS(breaker, 1, &breaker_check_row, &breaker_short_row, &breaker_trip_row, &breaker_reset_row,
-	   &breaker_reset_backoff_row);
+static int breaker_validate(const void *self, bool is_new)
+{
+	(void)is_new;
+	return given_amounts(&breaker_struct, self);
+}
+STOA_CLASS_VALIDATE(breaker, 1, breaker_validate, &breaker_check_row, &breaker_short_row, &breaker_trip_row,
+		    &breaker_reset_row, &breaker_reset_backoff_row);

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "coordinator/builtin/given.h"
+
 STOA_STRUCT(bucket, STOA_ATTR(struct bucket, rate, .unit = "1/s", .writable = true, .doc = "tokens that come in"),
 	    STOA_ATTR(struct bucket, burst, .writable = true, .doc = "tokens that it can hold"),
 	    STOA_ATTR(struct bucket, tokens, .doc = "tokens in it at the last take"),
@@ -44,4 +46,9 @@ static int bucket_take(struct bucket *self, const struct bucket_take *take, stru
 }
 STOA_METHOD(bucket, take, bucket_take, bucket_taken, .writes = "tokens filled_ns granted refused",
 	    .doc = "take n tokens, or be told how long to wait");
-STOA_CLASS(bucket, 1, &bucket_take_row);
+static int bucket_validate(const void *self, bool is_new)
+{
+	(void)is_new;
+	return given_amounts(&bucket_struct, self);
+}
+STOA_CLASS_VALIDATE(bucket, 1, bucket_validate, &bucket_take_row);

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <math.h>
 
+#include "coordinator/builtin/given.h"
+
 STOA_STRUCT(gauge, STOA_ATTR(struct gauge, value, .doc = "what it shows"),
 	    STOA_ATTR(struct gauge, min, .doc = "the least it was; nothing while n is 0"),
 	    STOA_ATTR(struct gauge, max, .doc = "the greatest it was; nothing while n is 0"),
@@ -84,4 +86,11 @@ STOA_METHOD(gauge, add, gauge_args, gauge_value, .writes = ALL, .doc = "add x");
 STOA_METHOD(gauge, mul, gauge_args, gauge_value, .writes = ALL, .doc = "multiply by x");
 STOA_METHOD(gauge, cas, gauge_cas, gauge_done, .writes = ALL, .doc = "compare, and set if it is as expected");
 STOA_METHOD(gauge, reset, stoa_none, gauge_value, .writes = ALL, .doc = "make all 0");
-STOA_CLASS(gauge, 1, &gauge_set_row, &gauge_add_row, &gauge_mul_row, &gauge_cas_row, &gauge_reset_row);
+static int gauge_validate(const void *self, bool is_new)
+{
+	const struct gauge *g = self;
+	int r = is_new ? given_only(&gauge_struct, self, "value") : 0;
+	r = r ? r : given_finite("value", g->value);
+	return r || g->n == 0 ? r : given_range(g->min, g->value, g->max);
+}
+STOA_CLASS_VALIDATE(gauge, 1, gauge_validate, &gauge_set_row, &gauge_add_row, &gauge_mul_row, &gauge_cas_row, &gauge_reset_row);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "coordinator/builtin/given.h"
 #include "src/clock.h"
 
 STOA_STRUCT(lease, STOA_ATTR(struct lease, number, .doc = "of the client that has it; 0: free"),
@@ -110,4 +111,9 @@ STOA_METHOD(lease, renew, lease_more, stoa_none, .writes = "until_ns", .doc = "h
 STOA_METHOD(lease, release, lease_token, stoa_none, .writes = "number until_ns pid owner", .doc = "give it back");
 STOA_METHOD(lease, look, stoa_none, stoa_none, .writes = "number until_ns pid owner",
 	    .doc = "free it if its owner is gone", .on_leave = true);
-STOA_CLASS(lease, 1, &lease_acquire_row, &lease_renew_row, &lease_release_row, &lease_look_row);
+static int lease_validate(const void *self, bool is_new)
+{
+	int r = is_new ? given_only(&lease_struct, self, "") : 0;
+	return r ? r : given_amounts(&lease_struct, self);
+}
+STOA_CLASS_VALIDATE(lease, 1, lease_validate, &lease_acquire_row, &lease_renew_row, &lease_release_row, &lease_look_row);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/builtin/given.h"
+
 #define MS_MAX 1e15 /* beyond any time; n of these, and their squares, stay finite */
 
 STOA_STRUCT(timer, STOA_ATTR(struct timer, n, .doc = "times recorded"),
@@ -116,4 +118,11 @@ STOA_READER(timer, percentile, timer_percentile, timer_value, .reads = "n recent
 	    .doc = "of the last 1,000: p % of them took no longer");
 STOA_READER(timer, percentiles, stoa_none, timer_percentiles, .reads = "n recent", .doc = "the usual ones");
 STOA_METHOD(timer, reset, stoa_none, stoa_none, .writes = ALL, .doc = "as new");
-STOA_CLASS(timer, 1, &timer_record_row, &timer_percentile_row, &timer_percentiles_row, &timer_reset_row);
+static int timer_validate(const void *self, bool is_new)
+{
+	const struct timer *t = self;
+	int r = is_new ? given_only(&timer_struct, self, "") : 0;
+	r = r ? r : given_amounts(&timer_struct, self);
+	return r || t->n == 0 ? r : given_range(t->min, t->last, t->max);
+}
+STOA_CLASS_VALIDATE(timer, 1, timer_validate, &timer_record_row, &timer_percentile_row, &timer_percentiles_row, &timer_reset_row);
