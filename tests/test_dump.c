@@ -118,7 +118,8 @@ static int fd = -1;
 
 static void start(const struct stoa_class *thing, const struct stoa_class *deep)
 {
-	s = harness_start_with(STOA_CLASSES(thing, deep), STOA_OPTIONS(.max_state = UINT64_C(512) << 20));
+	s = harness_start_with(STOA_CLASSES(thing, deep), STOA_OPTIONS(.max_state = UINT64_C(512) << 20,
+								       .deadline = STOA_MS(1000) * HARNESS_SLOW));
 }
 
 /* End the namespace, and begin one with these classes. */
