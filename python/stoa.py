@@ -76,7 +76,8 @@ class _Hooks(Structure):
 
 class _Class(Structure):
     _fields_ = [("name", c_char_p), ("abi", c_uint32), ("version", c_uint32), ("state", POINTER(_Struct)),
-                ("methods", POINTER(POINTER(_Method))), ("hooks", POINTER(_Hooks)), ("doc", c_char_p)]
+                ("methods", POINTER(POINTER(_Method))), ("hooks", POINTER(_Hooks)), ("doc", c_char_p),
+                ("validate", c_void_p)]
 
 
 class _Options(Structure):
