@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/harness.h"
@@ -248,6 +249,25 @@ static void class_validates_what_comes_from_outside(void)
 	assert_string_equal(r.text, "n is -11, below -10");
 	harness_kill_coordinator(s); /* what is committed is not asked about */
 	is_other(-10);
+}
+
+static void class_validates_what_is_loaded(void)
+{
+	size_t n;
+	start();
+	int fd = memfd_create("dump", MFD_CLOEXEC);
+	ok(STOA_ASSIGN(other, struct plain, n, &(int64_t){ -10 }, SOON));
+	ok(stoa_dump(s, "o", fd, 0, SOON, &n));
+	ok(stoa_remove(s, "o", SOON));
+	lseek(fd, 0, SEEK_SET);
+	set(VALIDATE, REFUSE, 1);
+	refused(-EDOM, stoa_load(s, fd, SOON, &n));
+	refused(-ENOENT, stoa_open(s, "o", NULL, STOA_NOWAIT, &other));
+	lseek(fd, 0, SEEK_SET);
+	ok(stoa_load(s, fd, SOON, &n)); /* it is not new */
+	ok(stoa_open(s, "o", &plain_class, SOON, &other));
+	is_other(-10);
+	close(fd);
 }
 
 static void validation_that_crashes_hangs_or_fails_changes_nothing(void)
@@ -567,6 +587,7 @@ int main(void)
 		HARNESS(fini_hook_that_crashes_or_hangs_removes_its_object),
 		HARNESS(hooks_that_fork_make_no_second_coordinator),
 		HARNESS(class_validates_what_comes_from_outside),
+		HARNESS(class_validates_what_is_loaded),
 		HARNESS(init_hook_that_crashes_or_hangs_creates_nothing),
 		HARNESS(init_hook_that_leaves_a_text_without_its_end_creates_nothing),
 		HARNESS(namespace_ends_though_the_fini_hook_crashes),

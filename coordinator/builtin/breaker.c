@@ -104,6 +104,7 @@ STOA_METHOD(breaker, reset, stoa_none, breaker_sleep, .writes = "sleep first bro
 	    .doc = "close it, and sleep longer after the next trip");
 STOA_METHOD(breaker, reset_backoff, stoa_none, breaker_sleep, .writes = "sleep first",
 	    .doc = "sleep as long as at first");
+
 static int breaker_validate(const void *self, bool is_new)
 {
 	(void)is_new;

@@ -46,6 +46,7 @@ static int bucket_take(struct bucket *self, const struct bucket_take *take, stru
 }
 STOA_METHOD(bucket, take, bucket_take, bucket_taken, .writes = "tokens filled_ns granted refused",
 	    .doc = "take n tokens, or be told how long to wait");
+
 static int bucket_validate(const void *self, bool is_new)
 {
 	(void)is_new;

@@ -86,11 +86,12 @@ STOA_METHOD(gauge, add, gauge_args, gauge_value, .writes = ALL, .doc = "add x");
 STOA_METHOD(gauge, mul, gauge_args, gauge_value, .writes = ALL, .doc = "multiply by x");
 STOA_METHOD(gauge, cas, gauge_cas, gauge_done, .writes = ALL, .doc = "compare, and set if it is as expected");
 STOA_METHOD(gauge, reset, stoa_none, gauge_value, .writes = ALL, .doc = "make all 0");
+
 static int gauge_validate(const void *self, bool is_new)
 {
 	const struct gauge *g = self;
 	int r = is_new ? given_only(&gauge_struct, self, "value") : 0;
-	r = r ? r : given_finite("value", g->value);
-	return r || g->n == 0 ? r : given_range(g->min, g->value, g->max);
+	return r ? r : given_finite("value", g->value);
 }
-STOA_CLASS_VALIDATE(gauge, 1, gauge_validate, &gauge_set_row, &gauge_add_row, &gauge_mul_row, &gauge_cas_row, &gauge_reset_row);
+STOA_CLASS_VALIDATE(gauge, 1, gauge_validate, &gauge_set_row, &gauge_add_row, &gauge_mul_row, &gauge_cas_row,
+		    &gauge_reset_row);

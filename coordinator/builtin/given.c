@@ -64,12 +64,3 @@ int given_finite(const char *name, double value)
 {
 	return isfinite(value) ? 0 : stoa_fail(-EINVAL, "%s is %g; it can be any finite number", name, value);
 }
-
-int given_range(double min, double value, double max)
-{
-	return min <= value && value <= max
-		       ? 0
-		       : stoa_fail(-EINVAL,
-				   "min, value and max are %g, %g and %g; none can be below the one before it", min, value,
-				   max);
-}

@@ -10,6 +10,5 @@
 int given_only(const struct stoa_struct *state, const void *self, const char *attr); /* else all is 0; "": even that */
 int given_amounts(const struct stoa_struct *state, const void *self); /* no f64 or i64 is below 0, or not finite */
 int given_finite(const char *name, double value);
-int given_range(double min, double value, double max);
 
 #endif

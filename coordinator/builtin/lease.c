@@ -111,9 +111,10 @@ STOA_METHOD(lease, renew, lease_more, stoa_none, .writes = "until_ns", .doc = "h
 STOA_METHOD(lease, release, lease_token, stoa_none, .writes = "number until_ns pid owner", .doc = "give it back");
 STOA_METHOD(lease, look, stoa_none, stoa_none, .writes = "number until_ns pid owner",
 	    .doc = "free it if its owner is gone", .on_leave = true);
+
 static int lease_validate(const void *self, bool is_new)
 {
-	int r = is_new ? given_only(&lease_struct, self, "") : 0;
-	return r ? r : given_amounts(&lease_struct, self);
+	return is_new ? given_only(&lease_struct, self, "") : 0;
 }
-STOA_CLASS_VALIDATE(lease, 1, lease_validate, &lease_acquire_row, &lease_renew_row, &lease_release_row, &lease_look_row);
+STOA_CLASS_VALIDATE(lease, 1, lease_validate, &lease_acquire_row, &lease_renew_row, &lease_release_row,
+		    &lease_look_row);
