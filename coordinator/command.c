@@ -652,6 +652,8 @@ static bool command_head(struct command *cmd, const struct server_lane *lane, ui
 		return false;
 	cmd->base = (char *)lane->base + at;
 	copy_out(&cmd->record, cmd->base, sizeof(cmd->record));
+	if (cmd->record.reply_size) /* the line of its answer comes while it runs, unless its client looks there too early */
+		prefetch_to_write(cmd->base + cmd->record.reply_at);
 	return cmd->record.seq - lane->seq < LOST_MAX && !lane->damaged;
 }
 

@@ -68,6 +68,7 @@ struct lane {
 	struct fold fold;
 	uint64_t seq;
 	uint32_t untimed;		      /* so many commands until one is timed */
+	uint32_t patience;		      /* before its first look for an answer (wait.c) */
 	int64_t sleep_end;		      /* of its last sleep, if nobody woke it */
 	uint64_t committed;		      /* as seen when there was need to look */
 	uint64_t committed_last, restarts;    /* the same, and of which coordinator, when a record was last freed */

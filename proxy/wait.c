@@ -17,6 +17,8 @@
 #define SLEEP_NS 100000000 /* a sleeper looks so often whether anyone is left to wake it */
 #define GOES_ON_NS 50000000 /* who sleeps again so soon after that goes on waiting */
 #define SPIN_NS 30000	   /* about what going to sleep and being woken costs */
+#define PAUSES 64	   /* of a spin that is too short for a look at the clock */
+#define PATIENCE 8	   /* it is counted in so many parts of a pause */
 
 int64_t handle_deadline(const struct stoa *s, int64_t timeout)
 {
@@ -89,31 +91,63 @@ static bool may_spin(void)
 	return n > 1;
 }
 
+static bool has_reached(const _Atomic uint64_t *word, uint64_t need)
+{
+	return atomic_load_explicit(word, memory_order_acquire) >= need;
+}
+
 bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need)
 {
-	for (int i = 0; i < 64; i++) {
-		if (atomic_load_explicit(word, memory_order_acquire) >= need)
+	for (int i = 0; i < PAUSES; i++, park_pause())
+		if (has_reached(word, need))
 			return true;
-		park_pause();
-	}
+	return false;
+}
+
+static bool spin_long(const _Atomic uint64_t *word, uint64_t need)
+{
+	int64_t end = clock_now() + SPIN_NS;
+	do {
+		sched_yield(); /* who is to answer may be waiting for this very CPU */
+		for (int i = 0; i < 16; i++) {
+			if (has_reached(word, need))
+				return true;
+			park_pause();
+		}
+	} while (may_spin() && clock_now() < end);
 	return false;
 }
 
 bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung)
 {
 	/* Who is woken takes longer than that, and may be waiting for this very CPU. */
-	if (!rung && handle_spin_short(word, need))
-		return true;
-	int64_t end = clock_now() + SPIN_NS;
-	do {
-		sched_yield(); /* who is to answer may be waiting for this very CPU */
-		for (int i = 0; i < 16; i++) {
-			if (atomic_load_explicit(word, memory_order_acquire) >= need)
-				return true;
-			park_pause();
+	return (!rung && handle_spin_short(word, need)) || spin_long(word, need);
+}
+
+/* Its first look found the answer, or so many pauses later than that. */
+static void learn_patience(struct lane *lane, uint32_t late)
+{
+	if (late == 0)
+		lane->patience -= lane->patience > 0;
+	else if (late < PAUSES / 2 && lane->patience < PAUSES / 2 * PATIENCE)
+		lane->patience += PATIENCE / 2;
+}
+
+bool handle_spin_answer(struct lane *lane, const struct record *r, const struct reply *reply, uint64_t need, bool rung)
+{
+	uint32_t first = lane->patience / PATIENCE, i = 0;
+	if (rung)
+		return spin_long(&reply->valid, need);
+	for (; i < first; i++)
+		park_pause();
+	prefetch_to_read(r); /* what await_take looks at: the coordinator has taken its line, too */
+	for (; i < PAUSES; i++, park_pause()) {
+		if (has_reached(&reply->valid, need)) {
+			learn_patience(lane, i - first);
+			return true;
 		}
-	} while (may_spin() && clock_now() < end);
-	return false;
+	}
+	return spin_long(&reply->valid, need);
 }
 
 int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)

@@ -29,6 +29,13 @@ bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need);
  */
 bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung);
 
+/*
+ * The same for the answer of a command, whose record and ticket + 1 (need) these are. Each look takes the answer's line
+ * away from the coordinator, who has it come early to write there, and would have to ask for it once more. So the thread
+ * learns when its answers come, and looks no earlier.
+ */
+bool handle_spin_answer(struct lane *lane, const struct record *r, const struct reply *reply, uint64_t need, bool rung);
+
 /* handle_await without the spinning. */
 int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline);
 
