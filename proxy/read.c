@@ -261,13 +261,34 @@ static int read_attr(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size
 	}
 }
 
+/* Of 8 bytes, or of 4: through a register, as a copy of so many would not go. */
+static inline uint64_t number_load(const void *from, size_t size)
+{
+	uint64_t eight;
+	uint32_t four;
+	if (size == sizeof(eight)) {
+		memcpy(&eight, from, sizeof(eight));
+		return eight;
+	}
+	memcpy(&four, from, sizeof(four));
+	return four;
+}
+static inline void number_store(void *to, size_t size, uint64_t value)
+{
+	uint32_t four = (uint32_t)value;
+	if (size == sizeof(value))
+		memcpy(to, &value, sizeof(value));
+	else
+		memcpy(to, &four, sizeof(four));
+}
+
 /* A number, if nothing is pending for it and nobody is writing it: as it mostly is. False: look closer. */
 static inline bool read_quick(const struct stoa_proxy *p, uint32_t attr, void *ret, size_t size)
 {
 	const struct stoa *s = p->stoa;
 	const struct target *t = atomic_load_explicit(&p->target, memory_order_acquire);
 	const struct bound_attr *a = binding_quick(t->binding, attr);
-	if (!a || a->size != size || !handle_may_enter(s))
+	if (!a || a->size != size || serving_any || lane_in_reader)
 		return false;
 	uint64_t flag = atomic_load_explicit(t->flags + 1 + a->attr, memory_order_acquire), tag, value;
 	uint64_t all = a->writable ? atomic_load_explicit(t->flags, memory_order_acquire) : 0;
@@ -279,10 +300,10 @@ static inline bool read_quick(const struct stoa_proxy *p, uint32_t attr, void *r
 	uint64_t at = atomic_load_explicit(&part->cell[k], memory_order_relaxed) + a->at;
 	if (at < s->space.geometry.heap_at || at > s->space.geometry.state - sizeof(value))
 		return false;
-	memcpy(&value, space_state(&s->space, at), size == sizeof(value) ? sizeof(value) : sizeof(uint32_t));
+	value = number_load(space_state(&s->space, at), size);
 	if (!cell_still(&part->tags, k, tag) || target_dead(t, g))
 		return false;
-	memcpy(ret, &value, size == sizeof(value) ? sizeof(value) : sizeof(uint32_t));
+	number_store(ret, size, value);
 	return true;
 }
 
