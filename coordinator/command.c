@@ -53,6 +53,7 @@ struct command {
 	struct job jobs[MANY_MAX];
 	uint32_t n_jobs, failed;
 	bool hooked; /* an object's class has hooks */
+	bool alone;  /* it is a turn of its own */
 	struct fold_sums sums; /* RECORD_FOLD: what is to be applied */
 };
 
@@ -363,16 +364,16 @@ static int many_bind(struct coordinator *c, struct command *cmd)
 
 /* ---- running ---- */
 
-/* Mostly a few words, and a call of memset costs more. */
+/* Mostly a few words, and a call of memset costs more. There is room for so many more bytes. */
+#define ZERO_ROOM 16
 static inline void zero(unsigned char *at, size_t size)
 {
-	uint64_t none = 0;
-	if (size > 64 || size % sizeof(none)) {
+	if (size > 64) {
 		memset(at, 0, size);
 		return;
 	}
-	for (; size; at += sizeof(none), size -= sizeof(none))
-		memcpy(at, &none, sizeof(none));
+	for (unsigned char *end = at + size; at < end; at += ZERO_ROOM)
+		memset(at, 0, ZERO_ROOM);
 }
 
 static int ret_room(struct coordinator *c, struct command *cmd)
@@ -384,7 +385,7 @@ static int ret_room(struct coordinator *c, struct command *cmd)
 			size += (cmd->jobs[i].method->row->ret ? cmd->jobs[i].method->row->ret->size + 15u : 15u) &
 				~15u;
 	}
-	int r = scratch(&c->ret, &c->ret_room, size + 1);
+	int r = scratch(&c->ret, &c->ret_room, size + ZERO_ROOM);
 	if (r == 0)
 		zero(c->ret, size);
 	return r;
@@ -395,7 +396,7 @@ static int job_run(struct coordinator *c, const struct command *cmd, const struc
 	if (!j->method)
 		return run_assign(c, j->object, j->attrs, j->n_attrs, j->layout, j->args);
 	const struct stoa_struct *args = j->method->row->args;
-	int r = scratch(&c->args, &c->args_room, (args ? args->size : 0) + 1);
+	int r = scratch(&c->args, &c->args_room, (args ? args->size : 0) + ZERO_ROOM);
 	if (r < 0)
 		return outcome_library(c, r);
 	zero(c->args, args ? args->size : 0);
@@ -762,7 +763,7 @@ static enum command_result command_do(struct coordinator *c, struct command *cmd
 	command_finish(c, cmd, r);
 	trace_write(c, &cmd->record, cmd->lane, r, begun);
 	command_count(c, cmd, r, begun);
-	return later_any(c) || needs_first(cmd) ? COMMAND_LAST : COMMAND_DONE;
+	return later_any(c) || cmd->alone ? COMMAND_LAST : COMMAND_DONE;
 }
 
 static void command_begin(struct coordinator *c, struct command *cmd, struct stoa_client caller)
@@ -782,7 +783,8 @@ static enum command_result special_run(struct coordinator *c, struct command *cm
 		return reject_word(c, cmd->lane, "a client damaged the queue here");
 	command_begin(c, cmd, (struct stoa_client){ .client = cmd->lane });
 	r = r < 0 ? outcome_library(c, r) : many_bind(c, cmd);
-	if (!first && needs_first(cmd))
+	cmd->alone = needs_first(cmd);
+	if (!first && cmd->alone)
 		return COMMAND_ALONE;
 	return command_do(c, cmd, r);
 }
@@ -815,7 +817,8 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 	command_begin(c, &cmd, lane->owner);
 	int r = command_args(c, &cmd, lane, at);
 	r = r ? r : command_bind(c, &cmd);
-	if (!first && needs_first(&cmd))
+	cmd.alone = needs_first(&cmd);
+	if (!first && cmd.alone)
 		return COMMAND_ALONE;
 	lane->rejected += cmd.record.seq - lane->seq; /* lost: a client wrote over their words in the ring */
 	lane->seq = cmd.record.seq + 1;

@@ -60,16 +60,6 @@ int ring_obstacle(const struct space *s, uint64_t t, uint64_t *ret_committed)
 	return 0;
 }
 
-int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word)
-{
-	/* Acquire: pairs with the CAS in ring_publish. */
-	uint64_t word = atomic_load_explicit(ring_slot(s, head), memory_order_acquire);
-	if ((uint32_t)(word >> 32) != ring_lap(s, head) + 1)
-		return 0;
-	*ret_word = word;
-	return 1;
-}
-
 static void fill_hole(const struct space *s, uint64_t t)
 {
 	_Atomic uint64_t *slot = ring_slot(s, t);

@@ -131,7 +131,15 @@ static inline __attribute__((always_inline)) int ring_publish(const struct space
 }
 
 /* Consumer: the word of ticket `head`, which must be committed. 1, or 0: none yet. */
-int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word);
+static inline int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word)
+{
+	/* Acquire: pairs with the CAS in ring_publish. */
+	uint64_t word = atomic_load_explicit(ring_slot(s, head), memory_order_acquire);
+	if ((uint32_t)(word >> 32) != ring_lap(s, head) + 1)
+		return 0;
+	*ret_word = word;
+	return 1;
+}
 
 /*
  * Consumer, about to sleep with nothing at head: undo what a lying client did to slot or tail. Holes in front of a
