@@ -275,14 +275,19 @@ static bool spin(const struct coordinator *c)
 
 /*
  * A sleep that was shorter than the longest wait had better been waited out: where a wake is slow, as between virtual
- * CPUs, who wakes us is held up by it for longer than we have work, and would wake us again for each few commands. After
- * long sleeps, all waiting is in vain, and perhaps on the CPU of the client that wants to go on. The way in which KVM
- * polls for a halted CPU (Linux, Documentation/virt/kvm/halt-polling.rst), and its bound.
+ * CPUs, who wakes us is held up by it for longer than we have work, and would wake us again for each few commands. So a
+ * sleep counts until we were rung, and not until we were awake, which may take as long again; and we wait for twice what
+ * would have been enough. After long sleeps, all waiting is in vain, and perhaps on the CPU of the client that wants to
+ * go on. The way in which KVM polls for a halted CPU (Linux, Documentation/virt/kvm/halt-polling.rst), and its bound.
  */
-static void learn_to_spin(struct coordinator *c, int64_t slept)
+static void learn_to_spin(struct coordinator *c, int64_t asleep_ns)
 {
-	int64_t next = slept >= SPIN_MOST_NS ? c->spin_ns / 2 : c->spin_ns ? c->spin_ns * 2 : SPIN_LEAST_NS;
-	c->spin_ns = next > SPIN_MOST_NS ? SPIN_MOST_NS : next < SPIN_LEAST_NS ? 0 : next;
+	int64_t now = clock_now(), rung = atomic_load_explicit(&c->space->ingress->rung_ns, memory_order_relaxed);
+	int64_t slept = (rung > asleep_ns && rung < now ? rung : now) - asleep_ns;
+	int64_t next = slept < SPIN_MOST_NS ? 2 * (c->spin_ns + slept) : c->spin_ns / 2;
+	if (next < SPIN_LEAST_NS)
+		next = slept < SPIN_MOST_NS ? SPIN_LEAST_NS : 0;
+	c->spin_ns = next < SPIN_MOST_NS ? next : SPIN_MOST_NS;
 }
 
 static void mend_flags(const struct coordinator *c)
@@ -362,7 +367,7 @@ static enum coordinator_exit serve(struct coordinator *c)
 		pulse_memory(c, false);
 		int64_t asleep = clock_now();
 		r = doze(c);
-		learn_to_spin(c, clock_now() - asleep);
+		learn_to_spin(c, asleep);
 	}
 	return COORDINATOR_ORPHANED;
 }

@@ -32,6 +32,7 @@ void handle_ring_bell(const struct stoa *s, uint32_t seen)
 	if (s->read_only || s->doorbell_fd < 0)
 		return;
 	CANCEL_LATER;
+	atomic_store_explicit(&s->space.ingress->rung_ns, clock_now(), memory_order_relaxed);
 	if (write(s->doorbell_fd, &one, sizeof(one)) < 0 && errno != EAGAIN) /* EAGAIN: it rings already */
 		return;
 	/* Only now: who is stopped before it has rung leaves that to others. Another sleep has another word. */
