@@ -9,6 +9,7 @@
 #include "bench/pool.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,10 +302,24 @@ static int take_steps(const struct order *o)
 	return r ? r : await_count(&arena->done, wanted, PATIENCE_NS);
 }
 
+/* From when the first of the clients began until the last was done, over what all did. */
+static double mean_of_all(const struct order *o)
+{
+	double from_ns = INFINITY, until_ns = 0, n = 0;
+	for (unsigned k = 0; k < o->clients; k++) {
+		const struct seat *seat = &arena->seats[k];
+		if (seat->n == 0)
+			continue;
+		n += (double)seat->n;
+		from_ns = fmin(from_ns, seat->from_ns);
+		until_ns = fmax(until_ns, seat->until_ns);
+	}
+	return n > 0 ? (until_ns - from_ns) / n : 0;
+}
+
 static int judge(const struct order *o, struct report *ret)
 {
 	unsigned n = o->clients + (o->op->help != NULL);
-	double each_ns = 0;
 	const struct seat *first = &arena->seats[0];
 	memset(ret, 0, sizeof(*ret));
 	for (unsigned k = 0; k < n; k++) {
@@ -312,9 +327,10 @@ static int judge(const struct order *o, struct report *ret)
 		if (seat->status < 0)
 			return trouble(seat->status, "%s", seat->text);
 		histogram_merge(&ret->histogram, &seat->histogram);
-		each_ns += k < o->clients && seat->took_ns > 0 ? (double)seat->n / seat->took_ns : 0;
 	}
-	ret->mean_ns = each_ns > 0 ? 1 / each_ns : (double)histogram_at(&ret->histogram, 0.5);
+	ret->mean_ns = mean_of_all(o);
+	if (ret->mean_ns == 0)
+		ret->mean_ns = (double)histogram_at(&ret->histogram, 0.5);
 	ret->cost_ns = ret->mean_ns;
 	if (o->clients == 1 && !o->op->finish && first->costs.n)
 		ret->cost_ns = (double)histogram_at(&first->costs, 0.5) / SLICE_COST_UNIT / (o->op->each ? o->op->each : 1);

@@ -1,9 +1,9 @@
 /*
  * pool.h: the client processes: forked once, then ordered through shared memory to run one slice after the other.
  *
- * Between slices they sleep. A slice begins for all of them at one moment. In its first half operations run without a
- * look at the clock, for what they cost; in its second half each one is timed. A slice that is parked, or of a fixed
- * rate, has the second half only. A client opens a peer at the first slice of it.
+ * Between slices they sleep. A slice begins for all of them at one moment. In its first half each operation is
+ * timed; in its second half they run without a look at the clock, for what they cost. A slice that is parked, or of a
+ * fixed rate, has the first half only. A client opens a peer at the first slice of it.
  */
 #ifndef BENCH_POOL_H
 #define BENCH_POOL_H

@@ -8,7 +8,7 @@
 
 #include "bench/ticks.h"
 
-#define BATCH_NS 5000     /* the clock is read about so often in the first half */
+#define BATCH_NS 5000     /* the clock is read about so often in the second half */
 #define BATCH_MOST 65536u
 #define SPIN_NS 100000    /* before an operation is due: a sleep may end that late */
 
@@ -25,7 +25,34 @@ static void spin_until(int64_t ns)
 	while (clock_now() < ns) {}
 }
 
-/* ---- the first half: what an operation costs ---- */
+static uint64_t ticks_at(int64_t ns)
+{
+	return ticks_now() + (uint64_t)(int64_t)((double)(ns - clock_now()) / ticks.ns);
+}
+
+/* ---- the first half: how long each one takes; one at least, even if its time is over when we get a CPU ---- */
+
+static int64_t time_one(const struct op *op, void *client, struct histogram *h)
+{
+	uint64_t from = ticks_now();
+	int64_t r = op->run(client);
+	uint64_t took = ticks_now() - from;
+	if (r >= 0)
+		histogram_add(h, r > 0 ? (uint64_t)r : (uint64_t)ticks_to_ns(took));
+	return r < 0 ? r : 0;
+}
+
+static int64_t time_busy(const struct order *o, void *client, int64_t start_ns, struct seat *seat)
+{
+	uint64_t end = ticks_at(start_ns + o->length_ns / 2);
+	int64_t r;
+	do
+		r = time_one(o->op, client, &seat->histogram);
+	while (r == 0 && ticks_now() < end);
+	return r;
+}
+
+/* ---- the second half: what an operation costs ---- */
 
 static int64_t run_batch(const struct op *op, void *client, unsigned n)
 {
@@ -43,9 +70,9 @@ static unsigned next_batch(unsigned batch, double took_ns)
 	return took_ns > 4 * BATCH_NS && batch > 1 ? batch / 2 : batch;
 }
 
-static int64_t run_batches(const struct op *op, void *client, int64_t ns, struct seat *seat)
+static int64_t run_batches(const struct op *op, void *client, uint64_t end, struct seat *seat)
 {
-	uint64_t now = ticks_now(), end = now + (uint64_t)((double)ns / ticks.ns);
+	uint64_t now = ticks_now();
 	int64_t r = 0;
 	for (unsigned batch = 1; now < end && r == 0;) {
 		uint64_t from = now;
@@ -58,38 +85,20 @@ static int64_t run_batches(const struct op *op, void *client, int64_t ns, struct
 	return r;
 }
 
-static int64_t measure_cost(const struct order *o, void *client, struct seat *seat)
+/* The scheduler has had the first half to sort out who runs where. What is left of that is done before this begins. */
+static int64_t measure_cost(const struct order *o, void *client, int64_t start_ns, struct seat *seat)
 {
-	uint64_t from = ticks_now();
-	int64_t r = run_batches(o->op, client, o->length_ns / 2, seat);
+	int64_t r = o->op->finish ? o->op->finish(client) : 0;
+	seat->from_ns = ticks_to_ns(ticks_now());
+	r = r ? r : run_batches(o->op, client, ticks_at(start_ns + o->length_ns), seat);
 	if (r == 0 && o->op->finish)
 		r = o->op->finish(client);
-	seat->took_ns = ticks_to_ns(ticks_now() - from);
+	seat->until_ns = ticks_to_ns(ticks_now());
 	seat->n = seat->costs.n * (o->op->each ? o->op->each : 1);
 	return r;
 }
 
-/* ---- the second half: how long each one takes; one at least, even if its time is over when we get a CPU ---- */
-
-static int64_t time_one(const struct op *op, void *client, struct histogram *h)
-{
-	uint64_t from = ticks_now();
-	int64_t r = op->run(client);
-	uint64_t took = ticks_now() - from;
-	if (r >= 0)
-		histogram_add(h, r > 0 ? (uint64_t)r : (uint64_t)ticks_to_ns(took));
-	return r < 0 ? r : 0;
-}
-
-static int64_t time_busy(const struct order *o, void *client, struct seat *seat)
-{
-	uint64_t end = ticks_now() + (uint64_t)((double)(o->length_ns / 2) / ticks.ns);
-	int64_t r;
-	do
-		r = time_one(o->op, client, &seat->histogram);
-	while (r == 0 && ticks_now() < end);
-	return r;
-}
+/* ---- a slice ---- */
 
 /* An operation that waits by nature has its pause from the helper. */
 static int64_t time_parked(const struct order *o, void *client, struct seat *seat)
@@ -126,15 +135,15 @@ static int64_t time_rated(const struct order *o, unsigned me, void *client, int6
 static int64_t run_loop(const struct order *o, void *client, struct seat *seat)
 {
 	int64_t r = o->op->loop(client, o->length_ns, &seat->histogram);
-	seat->took_ns = seat->histogram.sum;
+	seat->until_ns = seat->histogram.sum;
 	seat->n = seat->histogram.n;
 	return r;
 }
 
-static int64_t run_halves(const struct order *o, void *client, struct seat *seat)
+static int64_t run_halves(const struct order *o, void *client, int64_t start_ns, struct seat *seat)
 {
-	int64_t r = measure_cost(o, client, seat);
-	return r ? r : time_busy(o, client, seat);
+	int64_t r = time_busy(o, client, start_ns, seat);
+	return r ? r : measure_cost(o, client, start_ns, seat);
 }
 
 int slice_run(const struct order *o, unsigned me, void *client, int64_t start_ns, struct seat *seat)
@@ -146,7 +155,7 @@ int slice_run(const struct order *o, unsigned me, void *client, int64_t start_ns
 	else if (o->pace == PACE_RATE)
 		r = time_rated(o, me, client, start_ns, seat);
 	else
-		r = o->pace == PACE_PARKED ? time_parked(o, client, seat) : run_halves(o, client, seat);
+		r = o->pace == PACE_PARKED ? time_parked(o, client, seat) : run_halves(o, client, start_ns, seat);
 	if (r == 0 && o->op->finish)
 		r = o->op->finish(client);
 	seat->status = (int)r;

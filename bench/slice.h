@@ -12,8 +12,8 @@
 struct seat {
 	int status;
 	char text[160];
-	uint64_t n;     /* operations of the first half */
-	double took_ns; /* in which they were done, and have been applied */
+	uint64_t n; /* operations of the second half */
+	double from_ns, until_ns; /* when that began, and when they had been done and applied */
 	struct histogram costs; /* of those, by batches of them, in SLICE_COST_UNIT of a nanosecond */
 	struct histogram histogram;
 };
