@@ -120,13 +120,11 @@ int image_unpack_variable(const struct image_layout *layout, const void *image, 
 void image_borrow_variable(const struct image_layout *layout, const void *image, void *to);
 void image_drop_variable(const struct image_layout *layout, void *of);
 
-/* Most runs are one number or two, and a call of memcpy costs more than the copy. */
+/* Most runs are one number, and a call of memcpy costs more than the copy. */
 static inline void image_copy(void *to, const void *from, size_t n)
 {
 	if (n == 8)
 		memcpy(to, from, 8);
-	else if (n == 16)
-		memcpy(to, from, 16);
 	else if (n == 4)
 		memcpy(to, from, 4);
 	else

@@ -10,6 +10,7 @@
 
 #include "coordinator/guardian.h"
 #include "include/stoa/counter.h"
+#include "proxy/handle.h"
 #include "src/clock.h"
 #include "tests/harness.h"
 
@@ -81,6 +82,18 @@ static void coordinator_and_guardian_sleep_when_nothing_is_asked(void)
 	assert_in_range(sleeps(guardian) + sleeps(coordinator) - before, 1, SECONDS * AWAKE_MAX);
 }
 
+/* By which the coordinator learns how long it should have waited. */
+static void who_wakes_the_coordinator_says_when(void)
+{
+	start();
+	for (int i = 0; i < 5; i++) {
+		until(is_asleep(harness_coordinator(s)));
+		int64_t before = clock_now();
+		ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, STOA_DEFAULT));
+		assert_in_range(atomic_load(&s->space.ingress->rung_ns), before, clock_now());
+	}
+}
+
 /* The best of some: anything may hold a process up, but nothing makes its next look come earlier. */
 static void guardian_is_woken_for_a_short_deadline(void)
 {
@@ -121,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(coordinator_and_guardian_sleep_when_nothing_is_asked),
+		HARNESS(who_wakes_the_coordinator_says_when),
 		HARNESS(guardian_is_woken_for_a_short_deadline),
 		HARNESS(waiter_sleeps_until_there_is_a_change),
 	};

@@ -80,7 +80,7 @@ static uint64_t push(uint32_t units)
 
 static void takes(uint64_t ticket, uint32_t units)
 {
-	uint64_t word;
+	uint64_t word = 0;
 	assert_int_equal(ring_take(s, ticket, &word), 1);
 	assert_int_equal(ring_word_lane(word), 1);
 	assert_int_equal(ring_word_units(word), units);
@@ -282,7 +282,7 @@ static void nothing_is_published_behind_the_end_when_the_tail_was_forged(void **
 
 static void hole_is_filled_when_a_producer_was_misled(void **state)
 {
-	uint64_t word;
+	uint64_t word = 0;
 	(void)state;
 	atomic_store(&space.ingress->tail, 5);
 	fill_behind_a_hole(5, 9);
