@@ -42,6 +42,17 @@ static int output(const struct run *run)
 	return r;
 }
 
+/* Absent peers are none: they are left out. */
+static int check_cells(const struct run *run)
+{
+	for (size_t i = 0; i < run->n; i++) {
+		const struct cell *c = &run->cells[i];
+		if (c->failed[0])
+			return trouble(-EIO, "%s, %s: %s", c->order.peer->name, c->order.op->name, c->failed);
+	}
+	return 0;
+}
+
 static int measure(void)
 {
 	struct run run = { 0 };
@@ -52,7 +63,7 @@ static int measure(void)
 		fprintf(stderr, "stoa-bench: interrupted before the first round was complete\n");
 	if (r == 0)
 		footprint_measure(options.quick);
-	if (run.rounds && output(&run) < 0)
+	if (run.rounds && (output(&run) < 0 || (status == 0 && check_cells(&run) < 0)))
 		status = complain();
 	run_end(&run);
 	return status;
