@@ -53,7 +53,6 @@ struct command {
 	struct job jobs[MANY_MAX];
 	uint32_t n_jobs, failed;
 	bool hooked; /* an object's class has hooks */
-	bool alone;  /* it is a turn of its own */
 	struct fold_sums sums; /* RECORD_FOLD: what is to be applied */
 };
 
@@ -364,7 +363,7 @@ static int many_bind(struct coordinator *c, struct command *cmd)
 
 /* ---- running ---- */
 
-/* Mostly a few words, and a call of memset costs more. There is room for so many more bytes. */
+/* Mostly a few words, and a call of memset costs more. Behind `size` there is room for ZERO_ROOM more. */
 #define ZERO_ROOM 16
 static inline void zero(unsigned char *at, size_t size)
 {
@@ -609,16 +608,19 @@ static int command_bind(struct coordinator *c, struct command *cmd)
 	return job_bind(c, cmd, &cmd->jobs[0]);
 }
 
-/* Must what came before in this turn be committed first?
- * Commands on the directory, and those only undone from cells. */
-static bool needs_first(const struct command *cmd)
+static bool hooked_needs_first(const struct command *cmd)
 {
-	bool needs = is_of_directory(cmd->record.kind);
-	if (!cmd->hooked)
-		return needs;
+	bool needs = false;
 	for (const struct job *j = cmd->jobs; !needs && j < cmd->jobs + cmd->n_jobs; j++)
 		needs = j->object && j->object->cls && run_needs_commit(j->object);
 	return needs;
+}
+
+/* Must what came before in this turn be committed first?
+ * Commands on the directory, and those only undone from cells. */
+static inline bool needs_first(const struct command *cmd)
+{
+	return is_of_directory(cmd->record.kind) || (cmd->hooked && hooked_needs_first(cmd));
 }
 
 static void command_finish(struct coordinator *c, const struct command *cmd, int status)
@@ -653,8 +655,9 @@ static bool command_head(struct command *cmd, const struct server_lane *lane, ui
 		return false;
 	cmd->base = (char *)lane->base + at;
 	copy_out(&cmd->record, cmd->base, sizeof(cmd->record));
-	if (cmd->record.reply_size) /* the line of its answer comes while it runs, unless its client looks there too early */
-		prefetch_to_write(cmd->base + cmd->record.reply_at);
+	/* The line of its answer comes while it runs, unless its client looks there too early. Nothing is checked yet. */
+	if (cmd->record.reply_size)
+		prefetch_to_write((const char *)((uintptr_t)cmd->base + cmd->record.reply_at));
 	return cmd->record.seq - lane->seq < LOST_MAX && !lane->damaged;
 }
 
@@ -763,7 +766,7 @@ static enum command_result command_do(struct coordinator *c, struct command *cmd
 	command_finish(c, cmd, r);
 	trace_write(c, &cmd->record, cmd->lane, r, begun);
 	command_count(c, cmd, r, begun);
-	return later_any(c) || cmd->alone ? COMMAND_LAST : COMMAND_DONE;
+	return later_any(c) || needs_first(cmd) ? COMMAND_LAST : COMMAND_DONE;
 }
 
 static void command_begin(struct coordinator *c, struct command *cmd, struct stoa_client caller)
@@ -783,8 +786,7 @@ static enum command_result special_run(struct coordinator *c, struct command *cm
 		return reject_word(c, cmd->lane, "a client damaged the queue here");
 	command_begin(c, cmd, (struct stoa_client){ .client = cmd->lane });
 	r = r < 0 ? outcome_library(c, r) : many_bind(c, cmd);
-	cmd->alone = needs_first(cmd);
-	if (!first && cmd->alone)
+	if (!first && needs_first(cmd))
 		return COMMAND_ALONE;
 	return command_do(c, cmd, r);
 }
@@ -817,8 +819,7 @@ enum command_result command_run(struct coordinator *c, uint64_t word, bool first
 	command_begin(c, &cmd, lane->owner);
 	int r = command_args(c, &cmd, lane, at);
 	r = r ? r : command_bind(c, &cmd);
-	cmd.alone = needs_first(&cmd);
-	if (!first && cmd.alone)
+	if (!first && needs_first(&cmd))
 		return COMMAND_ALONE;
 	lane->rejected += cmd.record.seq - lane->seq; /* lost: a client wrote over their words in the ring */
 	lane->seq = cmd.record.seq + 1;

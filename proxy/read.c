@@ -273,6 +273,7 @@ static inline uint64_t number_load(const void *from, size_t size)
 	memcpy(&four, from, sizeof(four));
 	return four;
 }
+
 static inline void number_store(void *to, size_t size, uint64_t value)
 {
 	uint32_t four = (uint32_t)value;

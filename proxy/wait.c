@@ -125,7 +125,7 @@ bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung)
 	return (!rung && handle_spin_short(word, need)) || spin_long(word, need);
 }
 
-/* Its first look found the answer, or so many pauses later than that. */
+/* Its first look found the answer, or one that came so many pauses later. One that took longer had to wait for others. */
 static void learn_patience(struct lane *lane, uint32_t late)
 {
 	if (late == 0)

@@ -326,7 +326,7 @@ struct ingress_head {
 	alignas(LAYOUT_LINE) _Atomic uint64_t tail;     /* a hint: the slots themselves say what is filled */
 	_Atomic uint64_t run;                           /* src/fold.h */
 	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* bit 0: it sleeps, ring its eventfd; above: which sleep */
-	_Atomic int64_t rung_ns;			/* CLOCK_MONOTONIC of when it was last rung: before, not behind that */
+	_Atomic int64_t rung_ns;			/* CLOCK_MONOTONIC of just before it was last rung; a hint */
 	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot */
 	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose loop watches objects */
 	alignas(LAYOUT_LINE) struct barrier barrier;
