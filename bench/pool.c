@@ -9,7 +9,7 @@
 #include "bench/pool.h"
 
 #include <errno.h>
-#include <math.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +42,7 @@ static struct arena {
 	_Alignas(64) _Atomic uint32_t done;
 	_Alignas(64) _Atomic bool stop;
 	_Alignas(64) _Atomic bool listening;
+	_Alignas(64) _Atomic uint32_t met;
 	_Alignas(64) struct seat seats[SEATS];
 	struct {
 		_Alignas(64) _Atomic uint32_t turn;
@@ -118,6 +119,13 @@ static void await_word(_Atomic uint32_t *word, uint32_t old)
 		futex_wait(word, old, LOOK_NS);
 }
 
+void pool_meet(void)
+{
+	atomic_fetch_add(&arena->met, 1);
+	while (atomic_load(&arena->met) < arena->order.clients && !atomic_load(&arena->stop))
+		sched_yield();
+}
+
 void pool_listen(void)
 {
 	atomic_store(&arena->listening, true);
@@ -157,6 +165,8 @@ static void take_part(unsigned me, bool is_helper)
 		seat->status = o->op->help(client, &arena->stop);
 	else if (seat->status == 0)
 		slice_run(o, me, client, arena->start_ns, seat);
+	else if (!is_helper)
+		pool_meet(); /* the others wait for it */
 	if (seat->status < 0)
 		snprintf(seat->text, sizeof(seat->text), "%s", trouble_text());
 	count_up(&arena->done);
@@ -286,6 +296,7 @@ static int take_steps(const struct order *o)
 	atomic_store(&arena->done, 0);
 	atomic_store(&arena->stop, false);
 	atomic_store(&arena->listening, false);
+	atomic_store(&arena->met, 0);
 	for (unsigned i = 0; i < o->clients; i++)
 		count_up(&arena->desks[i].turn);
 	if (helped)
@@ -305,16 +316,17 @@ static int take_steps(const struct order *o)
 /* From when the first of the clients began until the last was done, over what all did. */
 static double mean_of_all(const struct order *o)
 {
-	double from_ns = INFINITY, until_ns = 0, n = 0;
+	int64_t from_ns = INT64_MAX, until_ns = 0;
+	double n = 0;
 	for (unsigned k = 0; k < o->clients; k++) {
 		const struct seat *seat = &arena->seats[k];
 		if (seat->n == 0)
 			continue;
 		n += (double)seat->n;
-		from_ns = fmin(from_ns, seat->from_ns);
-		until_ns = fmax(until_ns, seat->until_ns);
+		from_ns = seat->from_ns < from_ns ? seat->from_ns : from_ns;
+		until_ns = seat->until_ns > until_ns ? seat->until_ns : until_ns;
 	}
-	return n > 0 ? (until_ns - from_ns) / n : 0;
+	return n > 0 ? (double)(until_ns - from_ns) / n : 0;
 }
 
 static int judge(const struct order *o, struct report *ret)

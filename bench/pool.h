@@ -39,6 +39,9 @@ void pool_end(void);
 void pool_catch_signals(void);
 bool pool_interrupted(void); /* ^C or a SIGTERM came */
 
+/* For clients, between the halves: until all have come. */
+void pool_meet(void);
+
 /*
  * For who hears of a change, and the helper who makes it: none is made before somebody listens. Else one who wakes late
  * would find a later change, and take its time for its own: the longest waits would be left out.

@@ -70,9 +70,9 @@ static unsigned next_batch(unsigned batch, double took_ns)
 	return took_ns > 4 * BATCH_NS && batch > 1 ? batch / 2 : batch;
 }
 
-static int64_t run_batches(const struct op *op, void *client, uint64_t end, struct seat *seat)
+static int64_t run_batches(const struct op *op, void *client, int64_t ns, struct seat *seat)
 {
-	uint64_t now = ticks_now();
+	uint64_t now = ticks_now(), end = now + (uint64_t)((double)ns / ticks.ns);
 	int64_t r = 0;
 	for (unsigned batch = 1; now < end && r == 0;) {
 		uint64_t from = now;
@@ -85,15 +85,14 @@ static int64_t run_batches(const struct op *op, void *client, uint64_t end, stru
 	return r;
 }
 
-/* The scheduler has had the first half to sort out who runs where. What is left of that is done before this begins. */
-static int64_t measure_cost(const struct order *o, void *client, int64_t start_ns, struct seat *seat)
+/* The scheduler has had the first half to sort out who runs where. */
+static int64_t measure_cost(const struct order *o, void *client, struct seat *seat)
 {
-	int64_t r = o->op->finish ? o->op->finish(client) : 0;
-	seat->from_ns = ticks_to_ns(ticks_now());
-	r = r ? r : run_batches(o->op, client, ticks_at(start_ns + o->length_ns), seat);
+	seat->from_ns = clock_now();
+	int64_t r = run_batches(o->op, client, o->length_ns / 2, seat);
 	if (r == 0 && o->op->finish)
 		r = o->op->finish(client);
-	seat->until_ns = ticks_to_ns(ticks_now());
+	seat->until_ns = clock_now();
 	seat->n = seat->costs.n * (o->op->each ? o->op->each : 1);
 	return r;
 }
@@ -135,7 +134,7 @@ static int64_t time_rated(const struct order *o, unsigned me, void *client, int6
 static int64_t run_loop(const struct order *o, void *client, struct seat *seat)
 {
 	int64_t r = o->op->loop(client, o->length_ns, &seat->histogram);
-	seat->until_ns = seat->histogram.sum;
+	seat->until_ns = (int64_t)seat->histogram.sum;
 	seat->n = seat->histogram.n;
 	return r;
 }
@@ -143,7 +142,10 @@ static int64_t run_loop(const struct order *o, void *client, struct seat *seat)
 static int64_t run_halves(const struct order *o, void *client, int64_t start_ns, struct seat *seat)
 {
 	int64_t r = time_busy(o, client, start_ns, seat);
-	return r ? r : measure_cost(o, client, start_ns, seat);
+	if (r == 0 && o->op->finish)
+		r = o->op->finish(client);
+	pool_meet(); /* nothing of the first half is left, of anyone, when the second begins */
+	return r ? r : measure_cost(o, client, seat);
 }
 
 int slice_run(const struct order *o, unsigned me, void *client, int64_t start_ns, struct seat *seat)

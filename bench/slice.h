@@ -13,7 +13,7 @@ struct seat {
 	int status;
 	char text[160];
 	uint64_t n; /* operations of the second half */
-	double from_ns, until_ns; /* when that began, and when they had been done and applied */
+	int64_t from_ns, until_ns; /* when that began, and when they had been done and applied; a loop's own: 0, its time */
 	struct histogram costs; /* of those, by batches of them, in SLICE_COST_UNIT of a nanosecond */
 	struct histogram histogram;
 };
