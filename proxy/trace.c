@@ -1,14 +1,19 @@
 /*
  * trace.c: the last commands, read from the flight recorder in the state (coordinator/trace.h writes it).
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "include/stoa/observe.h"
 #include "proxy/bind.h"
 #include "proxy/names.h"
 #include "src/cancel.h"
+#include "src/error.h"
 #include "src/ring.h"
+
+#define ROUNDS 16
 
 static const char *const kinds[] = {
 	[RECORD_CALL] = "call",	    [RECORD_ASSIGN] = "assign", [RECORD_ASSIGN_ALL] = "assign",
@@ -36,17 +41,35 @@ static bool copy(const struct stoa *s, uint64_t ticket, struct traced *ret)
 	return atomic_load_explicit(&e->ticket, memory_order_relaxed) == ticket + 1;
 }
 
+/*
+ * The commands from `after` on that are kept, oldest first: copied before anything else is done with them, as the next
+ * ones are written over them. Once more, where so many came meanwhile that the newest may be lost, too.
+ */
+static size_t copy_all(const struct stoa *s, uint64_t after, struct traced *all)
+{
+	size_t n = 0;
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t end = handle_committed(s), first = end > TRACED ? end - TRACED : 0;
+		n = 0;
+		for (uint64_t i = after > first ? after : first; i < end; i++)
+			n += copy(s, i, &all[n]);
+		if (handle_committed(s) - end < TRACED / 2)
+			break;
+	}
+	return n;
+}
+
 static bool has_row(uint32_t kind)
 {
 	return kind == RECORD_CALL || kind == RECORD_FOLD || kind == RECORD_ASSIGN;
 }
 
-static void fill(struct stoa *s, uint64_t ticket, const struct traced *e, struct stoa_traced *ret)
+static void fill(struct stoa *s, const struct traced *e, struct stoa_traced *ret)
 {
 	uint16_t bits = atomic_load_explicit(&e->kind, memory_order_acquire);
 	uint16_t kind = bits & (uint16_t) ~(TRACED_TIMED | TRACED_TICKS);
 	bool exact = bits & TRACED_TIMED && !(bits & TRACED_TICKS);
-	*ret = (struct stoa_traced){ .ticket = ticket,
+	*ret = (struct stoa_traced){ .ticket = atomic_load(&e->ticket) - 1,
 				     .time_ns = e->time_ns,
 				     .run_ns = bits & TRACED_TIMED ? atomic_load(&e->run_ns) : -1,
 				     .queued_ns = exact ? e->queued_ns : -1,
@@ -86,17 +109,18 @@ static bool find_running(struct stoa *s, struct stoa_traced *ret)
 int stoa_trace(struct stoa *s, uint64_t after, int (*each)(void *, const struct stoa_traced *), void *data)
 {
 	CANCEL_LATER;
-	uint64_t end = handle_committed(s), first = end > TRACED ? end - TRACED : 0;
+	struct traced *all = malloc(TRACED * sizeof(*all));
 	struct stoa_traced t;
-	struct traced e;
-	for (uint64_t i = after > first ? after : first; i < end; i++) {
-		if (!copy(s, i, &e))
-			continue;
-		fill(s, i, &e, &t);
-		if (each(data, &t))
-			return 0;
+	bool enough = false;
+	if (!all)
+		return error_set(-ENOMEM, "no memory for the last commands");
+	size_t n = copy_all(s, after, all);
+	for (size_t i = 0; i < n && !enough; i++) {
+		fill(s, &all[i], &t);
+		enough = each(data, &t);
 	}
-	if (find_running(s, &t) && t.ticket >= after)
+	free(all);
+	if (!enough && find_running(s, &t) && t.ticket >= after)
 		each(data, &t);
 	return 0;
 }

@@ -32,7 +32,8 @@ struct stoa_traced {
 
 /*
  * The last 1024 commands with a ticket of at least `after`, in order, and behind them the one that runs. About one of
- * 64 of each thread is timed, the first always; so is one that takes more than a few milliseconds. 0.
+ * 64 of each thread is timed, the first always; so is one that takes more than a few milliseconds. 0;
+ * -ENOMEM.
  */
 STOA_PUBLIC int stoa_trace(struct stoa *stoa, uint64_t after,
 			   int (*each)(void *data, const struct stoa_traced *command), void *data);
