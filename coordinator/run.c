@@ -34,11 +34,12 @@ static bool few_same(const char *a, const char *b, size_t size)
 		differ |= *(const pair *)a ^ *(const pair *)b;
 	if (differ[0] | differ[1])
 		return false;
-	for (; size >= sizeof(x); a += sizeof(x), b += sizeof(x), size -= sizeof(x)) {
+	if (size >= sizeof(x)) {
 		memcpy(&x, a, sizeof(x));
 		memcpy(&y, b, sizeof(y));
 		if (x != y)
 			return false;
+		a += sizeof(x), b += sizeof(x), size -= sizeof(x);
 	}
 	while (size > 0 && *a == *b)
 		a++, b++, size--;

@@ -78,8 +78,8 @@ static inline uint64_t handle_committed(const struct stoa *s)
  * damaged. */
 int handle_refuse(const struct stoa *s);
 extern __thread bool lane_in_reader;
-static inline bool handle_may_enter(const struct stoa *s) { return !serving_any && !lane_in_reader && !s->damaged; }
-static inline int handle_enter(const struct stoa *s) { return handle_may_enter(s) ? 0 : handle_refuse(s); }
+static inline bool handle_in_method(void) { return serving_any || lane_in_reader; }
+static inline int handle_enter(const struct stoa *s) { return handle_in_method() || s->damaged ? handle_refuse(s) : 0; }
 
 /* -ESTALE or -ECONNABORTED with the thread's error, if the handle is damaged: then what was read of the ingress before
  * tells nothing. */

@@ -289,7 +289,7 @@ static inline bool read_quick(const struct stoa_proxy *p, uint32_t attr, void *r
 	const struct stoa *s = p->stoa;
 	const struct target *t = atomic_load_explicit(&p->target, memory_order_acquire);
 	const struct bound_attr *a = binding_quick(t->binding, attr);
-	if (!a || a->size != size || serving_any || lane_in_reader)
+	if (!a || a->size != size || handle_in_method())
 		return false;
 	uint64_t flag = atomic_load_explicit(t->flags + 1 + a->attr, memory_order_acquire), tag, value;
 	uint64_t all = a->writable ? atomic_load_explicit(t->flags, memory_order_acquire) : 0;

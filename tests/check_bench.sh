@@ -102,6 +102,25 @@ fi
 run 0 --help
 has '--scaling' out
 
+# ---- clients are killed: their contenders fail, the others go on, and the status tells ----
+
+"$bench" --quick --rounds=40 --peers=robust --clients=1 --ops=R >"$dir/out" 2>"$dir/err" &
+pid=$!
+(
+	for i in 1 2; do
+		sleep 1
+		for child in $(cat /proc/$pid/task/$pid/children); do
+			grep -q 'stoa-bench$' "/proc/$child/comm" && kill -KILL "$child"
+		done
+	done
+) 2>/dev/null &
+status=0
+wait $pid || status=$?
+[ $status = 1 ] || fail "with clients killed: status $status, $(cat "$dir/err")"
+has 'has died' err
+has 'failed: ' out
+has '^Targets' out
+
 # ---- clients and helpers that wake late: each is stopped for a while, once and again ----
 
 # run_waking_late ARGUMENT...
