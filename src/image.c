@@ -112,6 +112,7 @@ static int runs_new(struct image_layout *l)
 		run = &l->runs[l->n_runs++];
 		*run = (struct image_run){ .offset = f->offset, .at = f->at, .size = f->size };
 	}
+	l->small = l->n_runs == 1 && !l->choosy && run->size >= 8 && run->size <= 16 && l->head_size <= 16;
 	return 0;
 }
 
@@ -204,16 +205,39 @@ static unsigned char *field_pack(const struct image_field *f, const void *from, 
 	return p;
 }
 
-size_t image_pack_variable(const struct image_layout *layout, const void *from, void *dst)
+/* A head has 9 bytes or more, mostly not many: two copies that overlap. */
+static void put_head(void *to, const struct image_layout *layout)
 {
-	unsigned char *p = dst;
+	size_t n = layout->head_size;
+	if (n <= 16) {
+		image_copy_short(to, layout->head, n);
+	} else if (n <= 32) {
+		memcpy(to, layout->head, 16);
+		memcpy((char *)to + n - 16, layout->head + n - 16, 16);
+	} else {
+		memcpy(to, layout->head, n);
+	}
+}
 
-	memcpy(p, layout->head, layout->head_size);
-	p += layout->head_size;
+static size_t pack_variable(const struct image_layout *layout, const void *from, void *dst)
+{
+	unsigned char *p = (unsigned char *)dst + layout->head_size;
+
 	for (const struct image_field *f = layout->fields; f < layout->fields + layout->n_fields; f++)
 		p = field_pack(f, from, p);
 	put32((unsigned char *)dst + LENGTH_AT, (uint32_t)(p - (unsigned char *)dst));
 	return (size_t)(p - (unsigned char *)dst);
+}
+
+size_t image_pack_large(const struct image_layout *layout, const void *from, void *dst)
+{
+	put_head(dst, layout);
+	if (layout->variable)
+		return pack_variable(layout, from, dst);
+	const struct image_run *run = layout->runs;
+	for (uint32_t i = 0; i < layout->n_runs; i++, run++)
+		image_copy((char *)dst + run->at, (const char *)from + run->offset, run->size);
+	return layout->size;
 }
 
 /* ---- is it one? ------------------------------------------------------------------------------------------- */

@@ -40,6 +40,7 @@ struct image_layout {
 	uint32_t size;      /* of the image, if fixed; the smallest, if variable */
 	bool variable;      /* has text or blobs */
 	bool choosy;        /* has char[N] or bool: not any bytes of a struct make an image, so check what was packed */
+	bool small;         /* neither, and one run; that and the head have 8 to 16 bytes */
 	const char *format;
 	unsigned char *head;
 	struct image_run *runs;      /* of a fixed layout */
@@ -114,36 +115,28 @@ static inline uint32_t image_length(const void *image)
 /* ---- the same, where no field is variable: inline, for the per-call path ---------------------------------------- */
 
 size_t image_size_variable(const struct image_layout *layout, const void *from);
-size_t image_pack_variable(const struct image_layout *layout, const void *from, void *dst);
+size_t image_pack_large(const struct image_layout *layout, const void *from, void *dst);
 int image_check_fields(const struct image_layout *layout, const void *image, size_t size);
 int image_unpack_variable(const struct image_layout *layout, const void *image, void *to);
 void image_borrow_variable(const struct image_layout *layout, const void *image, void *to);
 void image_drop_variable(const struct image_layout *layout, void *of);
 
-/* Most runs are one number, and a call of memcpy costs more than the copy. */
+/* 8 to 16 bytes: two copies that may overlap. */
+static inline void image_copy_short(void *to, const void *from, size_t n)
+{
+	memcpy(to, from, 8);
+	memcpy((char *)to + n - 8, (const char *)from + n - 8, 8);
+}
+
+/* Most runs are a number or two, and a call of memcpy costs more than the copy. */
 static inline void image_copy(void *to, const void *from, size_t n)
 {
-	if (n == 8)
-		memcpy(to, from, 8);
+	if (n - 8 <= 8)
+		image_copy_short(to, from, n);
 	else if (n == 4)
 		memcpy(to, from, 4);
 	else
 		memcpy(to, from, n);
-}
-
-/* A head has 9 bytes or more, mostly not many: two copies that overlap. */
-static inline void image_copy_head(void *to, const struct image_layout *layout)
-{
-	size_t n = layout->head_size;
-	if (n <= 16) {
-		memcpy(to, layout->head, 8);
-		memcpy((char *)to + n - 8, layout->head + n - 8, 8);
-	} else if (n <= 32) {
-		memcpy(to, layout->head, 16);
-		memcpy((char *)to + n - 16, layout->head + n - 16, 16);
-	} else {
-		memcpy(to, layout->head, n);
-	}
 }
 
 static inline bool image_same_word(const void *a, const void *b)
@@ -174,14 +167,18 @@ static inline size_t image_size(const struct image_layout *layout, const void *f
 	return layout->variable ? image_size_variable(layout, from) : layout->size;
 }
 
+static inline void image_pack_small(const struct image_layout *layout, const void *from, void *dst)
+{
+	const struct image_run *run = layout->runs;
+	image_copy_short(dst, layout->head, layout->head_size);
+	image_copy_short((char *)dst + run->at, (const char *)from + run->offset, run->size);
+}
+
 static inline size_t image_pack(const struct image_layout *layout, const void *from, void *dst)
 {
-	if (layout->variable)
-		return image_pack_variable(layout, from, dst);
-	image_copy_head(dst, layout);
-	const struct image_run *run = layout->runs;
-	for (uint32_t i = 0; i < layout->n_runs; i++, run++)
-		image_copy((char *)dst + run->at, (const char *)from + run->offset, run->size);
+	if (!layout->small)
+		return image_pack_large(layout, from, dst);
+	image_pack_small(layout, from, dst);
 	return layout->size;
 }
 
