@@ -76,7 +76,7 @@ int await_take(const struct lane *lane, const struct pending *p)
 /* Nobody answered in time. The command is cancelled, or it was answered at the last moment, or its answer is kept. */
 static int give_up(struct sending *w, const struct pending *now, int why)
 {
-	struct note *note = lane_note(w->lane, w->record);
+	struct note *note = w->note;
 	struct pending later = { .ticket = w->ticket, .record = w->record, .note = note, .deadline = INT64_MAX };
 	if (why == -ETIMEDOUT && await_cancel(w->lane, w->record, w->ticket))
 		return error_set_command(-ECANCELED, STOA_FROM_LIBRARY, false, w->ticket, NULL, 0);
@@ -103,7 +103,7 @@ static __attribute__((noinline, cold)) int answer_later(struct sending *w, const
 {
 	int r = later_wait(w->lane, w->record, w->ticket, send_deadline(w));
 	r = r == 0 ? await_take(w->lane, now) : cease(w->lane, now, r);
-	lane_note(w->lane, w->record)->held = NOTE_LET_GO; /* if nobody was there to decide it */
+	w->note->held = NOTE_LET_GO; /* if nobody was there to decide it */
 	return r;
 }
 

@@ -126,13 +126,14 @@ static int bind_method(const struct binding *b, uint32_t i, struct bound_method 
 	const struct stoa_method *m = b->ours->methods[i];
 	const struct stoa_class *theirs = b->view->described;
 	int k = class_find_method(theirs, m->name);
-	*out = (struct bound_method){ .ours = m };
+	*out = (struct bound_method){ 0 };
 	out->bad = k < 0 ? missing(b->ours, "method", m->name)
 			 : differs(b->ours, "method", m->name, class_method_text(b->ours, m),
 				   class_method_text(theirs, theirs->methods[k]));
 	if (out->bad || k < 0)
 		return out->bad ? 0 : -ENOMEM;
 	const struct stoa_method *t = theirs->methods[k];
+	out->ours = m;
 	out->row = (uint32_t)k;
 	out->local = m->reader && m->run && !(b->ours->hooks && b->ours->hooks->parts); /* the parts are not here */
 	out->folds = m->folds && t->folds;
@@ -315,7 +316,7 @@ int binding_attr(const struct binding *b, uint32_t offset, const struct bound_at
 int binding_refuse(const struct binding *b, const struct stoa_method *method)
 {
 	uint32_t i = method && method->index ? __atomic_load_n(method->index, __ATOMIC_RELAXED) : UINT32_MAX;
-	if (i < b->n_methods && b->methods[i].ours == method)
+	if (i < b->n_methods && b->ours->methods[i] == method)
 		return error_set(-EPROTO, "%s", b->methods[i].bad);
 	return b->ours == b->view->described
 		       ? error_set(-EINVAL,

@@ -31,7 +31,7 @@ struct bound_attr {
 };
 
 struct bound_method {
-	const struct stoa_method *ours;
+	const struct stoa_method *ours; /* NULL: it cannot be used */
 	uint32_t row;		  /* in the described class */
 	uint32_t *writes, *reads; /* places of flags after the object's first */
 	uint32_t n_writes, n_reads;
@@ -39,7 +39,7 @@ struct bound_method {
 	size_t reply_size; /* of the answer, with its heads: a result or an error's text, also one given later */
 	bool local;	     /* a reader that runs here */
 	bool folds;	     /* for both sides */
-	char *bad;
+	char *bad;	     /* why it cannot be used */
 };
 
 struct binding {
@@ -81,7 +81,7 @@ static inline int binding_method(const struct binding *b, const struct stoa_meth
 				 const struct bound_method **ret)
 {
 	uint32_t i = method && method->index ? __atomic_load_n(method->index, __ATOMIC_RELAXED) : UINT32_MAX;
-	if (i >= b->n_methods || b->methods[i].ours != method || b->methods[i].bad)
+	if (i >= b->n_methods || b->methods[i].ours != method) /* which is not NULL */
 		return binding_refuse(b, method);
 	*ret = &b->methods[i];
 	return 0;

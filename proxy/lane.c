@@ -32,7 +32,7 @@ static __thread struct {
 	size_t scratch_size;
 } mine;
 
-__thread struct lane_recent lane_recent;
+__thread struct lane_recent lane_recent = { .generation = LANE_NONE };
 __thread bool lane_in_reader;
 
 /* Of all records that there can be; of which only what is used takes memory. */
@@ -145,7 +145,7 @@ static void on_thread_end(void *unused)
 	free(mine.lanes);
 	free(mine.scratch);
 	memset(&mine, 0, sizeof(mine));
-	lane_recent = (struct lane_recent){ 0 };
+	lane_recent = (struct lane_recent){ .generation = LANE_NONE };
 }
 
 static void make_key(void)
@@ -360,13 +360,12 @@ static bool bring_answers(struct lane *lane, const struct lane *old)
 		if ((const char *)from < start || (const char *)from >= start + LANE_LIMIT)
 			continue;
 		uint64_t size = (uint64_t)from->reply_at + from->reply_size;
-		if (lane_record(lane, size, &to) < 0)
+		if (lane_record(lane, size, true, &to, &p->note) < 0)
 			return false;
 		memcpy(to, from, size);
 		to->seq = UINT64_MAX; /* it is no command here */
 		later_moved(lane, to, p->ticket);
 		p->record = to;
-		p->note = lane_note(lane, to);
 		*p->note = (struct note){ .units = p->note->units, .held = NOTE_HELD };
 	}
 	return true;
@@ -436,7 +435,7 @@ static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struc
 void lane_set_reader(bool in_reader)
 {
 	lane_in_reader = in_reader;
-	lane_recent.generation = 0;
+	lane_recent.generation = LANE_NONE;
 }
 
 /* The thread's lane of this generation, of the epoch that is, or in place of the one of an epoch before. */
@@ -464,7 +463,7 @@ int lane_find(struct stoa *s, int64_t timeout, struct lane **ret)
 {
 	if (lane_in_reader)
 		return error_set(-EDEADLK, "a read-only method may not call stoa");
-	lane_recent.generation = 0;
+	lane_recent.generation = LANE_NONE;
 	int r = lane_of(s, atomic_load_explicit(&s->mark->generation, memory_order_relaxed), timeout, ret);
 	if (r == 0 && !(*ret)->before)
 		lane_recent = (struct lane_recent){ (*ret)->generation, *ret };
@@ -528,7 +527,7 @@ static void reclaim(struct lane *lane)
 	look_at_committed(lane);
 	while (lane->used) {
 		const struct record *r = record_at(lane, lane->oldest);
-		const struct note *n = lane_note(lane, r);
+		const struct note *n = lane_note(lane, lane->oldest);
 		if (n->ticket > lane->committed || may_be_marked(lane, r, n->ticket) ||
 		    (is_held(lane, r, n) && !pass(lane, r, n)))
 			break;
@@ -545,8 +544,7 @@ static void islands_prune(struct lane *lane)
 {
 	for (struct island **at = &lane->islands; *at;) {
 		struct island *i = *at;
-		const struct record *r = record_at(lane, i->at);
-		if (is_held(lane, r, lane_note(lane, r))) {
+		if (is_held(lane, record_at(lane, i->at), lane_note(lane, i->at))) {
 			at = &i->next;
 			continue;
 		}
@@ -579,7 +577,7 @@ static void waste_room(struct lane *lane)
 {
 	if (lane->room == 0)
 		return;
-	*lane_note(lane, record_at(lane, lane->newest)) = (struct note){ .units = (uint32_t)(lane->room / LANE_UNIT) };
+	*lane_note(lane, lane->newest) = (struct note){ .units = (uint32_t)(lane->room / LANE_UNIT) };
 	lane->newest += lane->room;
 	lane->used += lane->room;
 }
@@ -642,7 +640,7 @@ static int grow(struct lane *lane, uint64_t size)
 /* Is the oldest record kept only for an answer that has come, and that nobody was there for? Then no longer. */
 static bool drop_in_the_way(struct lane *lane)
 {
-	const struct note *oldest = lane->used ? lane_note(lane, record_at(lane, lane->oldest)) : NULL;
+	const struct note *oldest = lane->used ? lane_note(lane, lane->oldest) : NULL;
 	struct pending **at = &lane->pending;
 	while (*at && (*at)->note != oldest)
 		at = &(*at)->next;
@@ -652,8 +650,9 @@ static bool drop_in_the_way(struct lane *lane)
 	return true;
 }
 
-int lane_record_slow(struct lane *lane, uint64_t size, struct record **ret)
+int lane_make_room(struct lane *lane, uint64_t size)
 {
+	lane_end_run(lane);
 	if (size > LANE_FIRST << LANE_LOGS)
 		return error_set(-EMSGSIZE, "the command takes %ju bytes with its answer; at most %ju", (uintmax_t)size,
 				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
@@ -664,12 +663,13 @@ int lane_record_slow(struct lane *lane, uint64_t size, struct record **ret)
 	int r = room ? 0 : grow(lane, size);
 	if (r < 0)
 		return r;
-	return lane->room >= size ? lane_record(lane, size, ret) : -EAGAIN;
+	return lane->room >= size ? 0 : -EAGAIN;
 }
 
-void lane_unrecord(const struct lane *lane, struct record *r)
+void lane_unrecord(struct record *r, struct note *note)
 {
-	lane_note(lane, r)->ticket = 0;
+	if (note) /* else it goes with its run */
+		note->ticket = 0;
 	r->seq = UINT64_MAX; /* no forged word can have it taken */
 }
 

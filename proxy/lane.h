@@ -15,12 +15,18 @@
 struct bound_method;
 struct loop;
 
-/* What a thread notes of a record; not in the record, which the coordinator is reading when the ticket is known. */
+/*
+ * What a thread notes of a record; not in the record, which the coordinator is reading when the ticket is known. Records
+ * without an answer that follow each other, a run, have one note, of the first of them, written when the run ends.
+ */
 struct note {
-	uint64_t ticket; /* plus one; 0: of no command; UINT64_MAX: not published yet */
-	uint32_t units;	 /* its length */
+	uint64_t ticket; /* of the newest of them, plus one; 0: of no command; UINT64_MAX: not published yet */
+	uint32_t units;	 /* their length */
 	uint32_t held;	 /* enum note_held */
 };
+#define RUN_MAX 2048u /* bytes from its begin on in which a record may join it, of the 32 KiB of the smallest ring */
+_Static_assert(RUN_MAX < LANE_ARENA, "a run begins behind the head of a lane: 0 is none");
+
 enum note_held {
 	NOTE_FREE,
 	NOTE_HELD,   /* for its answer */
@@ -67,7 +73,7 @@ struct lane {
 	struct note *notes;	/* by unit */
 	struct fold fold;
 	uint64_t seq;
-	uint32_t untimed;		      /* so many commands until one is timed */
+	uint64_t timed;			      /* `seq` of the next command that is timed */
 	uint32_t patience;		      /* before its first look for an answer (wait.c) */
 	int64_t sleep_end;		      /* of its last sleep, if nobody woke it */
 	uint64_t committed;		      /* as seen when there was need to look */
@@ -76,6 +82,7 @@ struct lane {
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */
 	uint64_t start, oldest, newest, used; /* newest: where the next record goes */
 	uint64_t room;			      /* bytes that are surely free from there on */
+	uint64_t run;			      /* where the run begins that the newest record is of; 0: it is of none */
 	struct island *islands;		      /* in what is free */
 	uint64_t last;			      /* newest ticket of this thread, plus one */
 	uint64_t rejected_before;	      /* of the lane's commands, when this thread took it */
@@ -90,7 +97,8 @@ struct lane {
 #define LANE_FIRST (UINT64_C(32) << 10)
 #define LANE_LOGS 10
 
-/* The lane that this thread used last: generation is its handle's, 0: look it up. */
+/* The lane that this thread used last: generation is its handle's. */
+#define LANE_NONE UINT64_MAX /* no handle's generation: look it up */
 struct lane_recent {
 	uint64_t generation;
 	struct lane *lane;
@@ -104,9 +112,14 @@ static inline int lane_get(struct stoa *s, int64_t timeout, struct lane **ret)
 {
 	uint64_t generation = atomic_load_explicit(&s->mark->generation, memory_order_relaxed);
 	struct lane *lane = lane_recent.lane;
-	if (!generation || generation != lane_recent.generation ||
-	    lane->epoch != atomic_load_explicit(&s->space.state->life.epoch, memory_order_relaxed))
-		return lane_find(s, timeout, ret);
+	if (generation != lane_recent.generation ||
+	    lane->epoch != atomic_load_explicit(&s->space.state->life.epoch, memory_order_relaxed)) {
+		struct lane *found; /* `lane` has no address: it stays in a register */
+		int r = lane_find(s, timeout, &found);
+		if (r < 0)
+			return r;
+		lane = found;
+	}
 	*ret = lane;
 	return 0;
 }
@@ -115,35 +128,58 @@ static inline uint32_t lane_units(const struct lane *lane, const struct record *
 {
 	return (uint32_t)((uint64_t)((uintptr_t)r - (uintptr_t)lane->head) / LANE_UNIT);
 }
-static inline struct note *lane_note(const struct lane *lane, const struct record *r)
+static inline struct note *lane_note(const struct lane *lane, uint64_t at)
 {
-	return &lane->notes[lane_units(lane, r) - LANE_ARENA / LANE_UNIT];
+	return &lane->notes[(at - LANE_ARENA) / LANE_UNIT];
 }
 
-int lane_record_slow(struct lane *lane, uint64_t size, struct record **ret);
+/* See that there is room for a record of size bytes. Errors as of lane_record. */
+__attribute__((cold)) int lane_make_room(struct lane *lane, uint64_t size);
+
+/* No record joins the run that is, if there is one. Its newest one is published, or taken back. */
+static inline void lane_end_run(struct lane *lane)
+{
+	if (lane->run)
+		*lane_note(lane, lane->run) = (struct note){ .ticket = lane->last,
+							     .units = (uint32_t)((lane->newest - lane->run) / LANE_UNIT) };
+	lane->run = 0;
+}
 
 /*
  * Room for a record of size bytes with its arguments and answer; stays the lane's. -EAGAIN: no room; -EMSGSIZE: never.
- * The place of the next one is taken from the coordinator's cache meanwhile, who has long read what was there.
+ * *ret_note: NULL if it is not answered. The place of the next one is taken from the coordinator's cache meanwhile, who
+ * has long read what was there.
  */
-static inline int lane_record(struct lane *lane, uint64_t size, struct record **ret)
+static inline int lane_record(struct lane *lane, uint64_t size, bool answered, struct record **ret,
+			      struct note **ret_note)
 {
 	uint64_t whole = (size + LANE_UNIT - 1) & ~(uint64_t)(LANE_UNIT - 1);
-	if (whole > lane->room || whole < size)
-		return lane_record_slow(lane, size, ret);
-	struct record *r = (struct record *)((char *)lane->head + lane->newest);
-	lane->newest += whole;
+	if (size > lane->room) { /* which is in whole units */
+		int r = lane_make_room(lane, size);
+		if (r < 0)
+			return r;
+	}
+	uint64_t at = lane->newest;
+	struct record *r = (struct record *)((char *)lane->head + at);
+	if (answered || at - lane->run >= RUN_MAX) {
+		lane_end_run(lane);
+		lane->run = answered ? 0 : at;
+	}
+	struct note *note = answered ? lane_note(lane, at) : NULL;
+	if (answered)
+		*note = (struct note){ .ticket = UINT64_MAX, .units = (uint32_t)(whole / LANE_UNIT) };
+	lane->newest = at + whole;
 	lane->room -= whole;
 	lane->used += whole;
-	*lane_note(lane, r) = (struct note){ .ticket = UINT64_MAX, .units = (uint32_t)(whole / LANE_UNIT) };
 	prefetch_to_write((char *)r + whole);
 	prefetch_to_write((char *)r + whole + 64);
 	*ret = r;
+	*ret_note = note;
 	return 0;
 }
 
 /* The record was not published: take it back. */
-void lane_unrecord(const struct lane *lane, struct record *r);
+void lane_unrecord(struct record *r, struct note *note);
 
 int pending_add(struct lane *lane, const struct pending *p); /* -ENOMEM */
 void pending_drop(struct lane *lane, struct pending **at); /* its answer was taken */

@@ -47,6 +47,7 @@ static int target_new(struct stoa *s, const struct stoa_class *ours, const struc
 			      .incarnation = f->incarnation,
 			      .origin = f->origin,
 			      .object = f->object,
+			      .class_id = view->id,
 			      .flags = space_flags(&s->space, f->body->flags_at) };
 	*ret = t;
 	return 0;

@@ -14,8 +14,9 @@
 struct target {
 	const struct binding *binding;
 	const struct body *body;
-	uint64_t incarnation, origin;
-	uint32_t object;
+	uint64_t incarnation;
+	uint64_t origin; /* these three are copied into records at once */
+	uint32_t object, class_id;
 	_Atomic uint64_t *flags; /* of "all writable"; attribute i is at 1 + i. Read-only for readers */
 	struct target *older;
 };

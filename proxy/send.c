@@ -4,6 +4,7 @@
 #include "proxy/send.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "proxy/await.h"
@@ -17,7 +18,10 @@
 #include "src/fold.h"
 #include "src/park.h"
 
-/* The steps of a call are one function in the end: each is called in two or three places, and does little. */
+/*
+ * The steps of a call are one function in the end: each is called in two or three places, and does little. What it works
+ * with stays in registers, since nothing of it has an address: what seldom happens is told of copies.
+ */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* ---- room ---- */
@@ -63,7 +67,7 @@ static int wait_for_record(struct sending *w, uint64_t size)
 {
 	for (;;) {
 		uint64_t before = handle_committed(w->lane->stoa);
-		int r = lane_record(w->lane, size, &w->record);
+		int r = lane_make_room(w->lane, size);
 		if (r != -EAGAIN)
 			return r;
 		r = wait_for_room(w->lane, "this thread's lane", before, send_deadline(w));
@@ -80,17 +84,25 @@ static ALWAYS_INLINE int begin_in(struct lane *lane, size_t args_size, size_t re
 				  struct sending *w)
 {
 	size_t args_end = sizeof(struct record) + args_size;
-	size_t reply_at = ((args_end + 63) & ~(size_t)(LANE_UNIT - 1)) + 64;
+	size_t reply_at = reply_size ? ((args_end + 63) & ~(size_t)(LANE_UNIT - 1)) + 64 : 0;
 	size_t size = reply_size ? reply_at + reply_size : args_end;
 	w->lane = lane;
 	w->timeout = timeout;
 	w->deadline = 0;
-	int r = lane_record(w->lane, size, &w->record);
-	if (r == -EAGAIN)
-		r = wait_for_record(w, size);
-	if (r < 0)
+	struct record *rec;
+	struct note *note;
+	int r;
+	while ((r = lane_record(lane, size, reply_size, &rec, &note)) == -EAGAIN) {
+		struct sending waiting = { .lane = lane, .timeout = timeout };
+		r = wait_for_record(&waiting, size);
+		if (r < 0)
+			return r;
+		w->deadline = waiting.deadline;
+	}
+	if (r)
 		return r;
-	struct record *rec = w->record;
+	w->record = rec;
+	w->note = note;
 	rec->args_size = (uint32_t)args_size;
 	rec->reply_at = (uint32_t)reply_at;
 	rec->reply_size = (uint32_t)reply_size;
@@ -98,7 +110,7 @@ static ALWAYS_INLINE int begin_in(struct lane *lane, size_t args_size, size_t re
 	if (reply_size) {
 		struct reply *reply = (struct reply *)((char *)rec + reply_at);
 		atomic_store_explicit(&reply->valid, 0, memory_order_relaxed);
-		prefetch_to_write((char *)rec + lane_note(w->lane, rec)->units * LANE_UNIT + reply_at);
+		prefetch_to_write((char *)rec + note->units * LANE_UNIT + reply_at);
 	}
 	w->args = (char *)(rec + 1);
 	return 0;
@@ -109,7 +121,7 @@ static ALWAYS_INLINE int begin(struct stoa *s, size_t args_size, size_t reply_si
 	struct lane *lane;
 	int r = handle_whole(s);
 	r = r ? r : lane_get(s, timeout, &lane);
-	return r < 0 ? r : begin_in(lane, args_size, reply_size, timeout, w);
+	return r ? r : begin_in(lane, args_size, reply_size, timeout, w);
 }
 
 int send_begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)
@@ -123,13 +135,19 @@ int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t time
 	return begin(s, args_size, reply_size, timeout, ret);
 }
 
+/* Origin, object and class stand in a target as in a record. */
+#define ADDRESS_SIZE 16
+_Static_assert(offsetof(struct record, object) - offsetof(struct record, origin) == 8 &&
+		       offsetof(struct target, object) - offsetof(struct target, origin) == 8 &&
+		       offsetof(struct record, class_id) - offsetof(struct record, origin) == 12 &&
+		       offsetof(struct target, class_id) - offsetof(struct target, origin) == 12,
+	       "they are copied at once");
+
 static ALWAYS_INLINE void address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
 {
 	r->kind = (uint16_t)kind;
 	r->row = row;
-	r->object = t->object;
-	r->origin = t->origin;
-	r->class_id = t->binding->view->id;
+	memcpy(&r->origin, &t->origin, ADDRESS_SIZE);
 }
 
 void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
@@ -149,41 +167,46 @@ static struct flags flags_of_writables(const struct target *t)
 }
 
 struct raise {
-	const struct flags *flags;
-	size_t n;
+	struct flags one;
+	const struct flags *more;
+	size_t n_more;
 	const struct space *space;
 	uint64_t *mark;
 	bool folds;
 };
 
+static ALWAYS_INLINE void raise_one(struct flags flags, uint64_t ticket)
+{
+	for (uint32_t i = 0; i < flags.n; i++)
+		flag_raise(flags.first + flags.places[i], ticket + 1);
+}
+
 static ALWAYS_INLINE void raise_all(const void *data, uint64_t ticket)
 {
 	const struct raise *r = data;
 	*r->mark = fold_mark(r->space, ticket, r->folds);
-	for (size_t k = 0; k < r->n; k++) {
-		_Atomic uint64_t *first = r->flags[k].first;
-		const uint32_t *places = r->flags[k].places;
-		for (uint32_t i = 0, n = r->flags[k].n; i < n; i++)
-			flag_raise(first + places[i], ticket + 1);
-	}
+	raise_one(r->one, ticket);
+	for (size_t k = 0; k < r->n_more; k++)
+		raise_one(r->more[k], ticket);
 }
 
-/* It could not be published at once: wait for room, if there is time, or say why not. */
-static __attribute__((noinline, cold)) int publish_later(struct sending *w, const struct raise *raise, int r)
+/* It could not be published at the first try: wait for room, if there is time, or say why not. */
+static __attribute__((noinline, cold)) int publish_later(struct sending *w, struct raise *raise)
 {
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
-	int room = 0;
-	while (r == -EAGAIN && room == 0) {
+	int r, room = 0;
+	raise->mark = &w->mark;
+	do {
 		uint64_t before = handle_committed(s);
 		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, raise, &lane->committed,
 				 &w->ticket);
 		if (r == -EAGAIN)
 			room = wait_for_room(lane, "the queue", before, send_deadline(w));
-	}
+	} while (r == -EAGAIN && room == 0);
 	if (r == 0)
 		return 0;
-	lane_unrecord(lane, w->record);
+	lane_unrecord(w->record, w->note);
 	if (room < 0)
 		return room;
 	if (handle_lost(s)) /* it has stopped */
@@ -198,28 +221,39 @@ static __attribute__((noinline, cold)) int64_t time_this(struct lane *lane)
 	/* Here, as who only casts waits for nothing: it hears within so many that nobody takes its commands any more. */
 	if (atomic_load_explicit(&lane->head->done, memory_order_relaxed))
 		handle_evicted(lane->stoa);
-	lane->untimed = TIMED_OF / 2 + (uint32_t)(lane->seq * UINT64_C(0x9e3779b97f4a7c15) >> 58) % TIMED_OF;
+	lane->timed = lane->seq + TIMED_OF / 2 + (lane->seq * UINT64_C(0x9e3779b97f4a7c15) >> 58) % TIMED_OF;
 	return clock_now();
 }
 
-static ALWAYS_INLINE int publish(struct sending *w, const struct flags *flags, size_t n)
+static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one, const struct flags *more,
+				 size_t n_more)
 {
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
-	const struct raise raise = {
-		.flags = flags, .n = n, .space = &s->space, .mark = &w->mark, .folds = w->record->kind == RECORD_FOLD
-	};
-	w->record->seq = lane->seq;
-	w->record->sent_ns = lane->untimed-- ? 0 : time_this(lane);
-	int r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, &lane->committed,
-			     &w->ticket);
-	if (r < 0) {
-		r = publish_later(w, &raise, r);
+	uint64_t seq = lane->seq;
+	int64_t sent_ns = 0;
+	if (seq >= lane->timed)
+		sent_ns = time_this(lane);
+	w->record->seq = seq;
+	w->record->sent_ns = sent_ns;
+	const struct raise raise = { one, more, n_more, &s->space, &w->mark, folds };
+	if (ring_try(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, lane->committed,
+		     lane->last, &w->ticket)) {
+		struct sending later = {
+			.lane = lane, .record = w->record, .note = w->note, .timeout = w->timeout, .deadline = w->deadline
+		};
+		struct raise once_more = { one, more, n_more, &s->space, NULL, folds };
+		int r = publish_later(&later, &once_more);
 		if (r < 0)
 			return r;
+		w->ticket = later.ticket;
+		w->mark = later.mark;
+		w->deadline = later.deadline;
 	}
-	uint64_t seq = lane->seq++;
-	lane->last = lane_note(lane, w->record)->ticket = w->ticket + 1;
+	lane->seq = seq + 1;
+	lane->last = w->ticket + 1;
+	if (w->note)
+		w->note->ticket = w->ticket + 1;
 	w->rung = handle_ring(s);
 	/* Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds the
 	 * command in the ring when it decides how long to keep the lane. */
@@ -230,24 +264,34 @@ static ALWAYS_INLINE int publish(struct sending *w, const struct flags *flags, s
 
 int send_publish(struct sending *w, const struct flags *flags, size_t n)
 {
-	return publish(w, flags, n);
+	static const struct flags none;
+	bool folds = w->record->kind == RECORD_FOLD;
+	return n ? publish(w, folds, flags[0], flags + 1, n - 1) : publish(w, folds, none, NULL, 0);
 }
 
 /* ---- calls of methods ---- */
 
-static int refuse_value(struct sending *w, const char *what, const char *name)
+/* What is no value of its type is refused before it is sent. */
+static __attribute__((noinline)) int pack_large(const struct sending *w, const struct image_layout *layout,
+						 const void *from, const char *what, const char *name)
 {
-	lane_unrecord(w->lane, w->record);
+	size_t size = image_pack(layout, from, w->args);
+	if (!layout->choosy || image_check(layout, w->args, size) == 0)
+		return 0;
+	lane_unrecord(w->record, w->note);
 	return error_set(-EINVAL, "in %s %s a char[] has no NUL within its size, or a bool is neither 0 nor 1", what,
 			 name);
 }
 
-/* What is no value of its type is refused before it is sent. */
-static ALWAYS_INLINE int pack(struct sending *w, const struct image_layout *layout, const void *from, const char *what,
-			      const char *name)
+static ALWAYS_INLINE int pack(const struct sending *w, const struct image_layout *layout, const void *from,
+			      const char *what, const char *name)
 {
-	size_t size = image_pack(layout, from, w->args);
-	return !layout->choosy || image_check(layout, w->args, size) == 0 ? 0 : refuse_value(w, what, name);
+	if (!layout->small) {
+		struct sending packed = { .record = w->record, .note = w->note, .args = w->args };
+		return pack_large(&packed, layout, from, what, name);
+	}
+	image_pack_small(layout, from, w->args);
+	return 0;
 }
 
 static ALWAYS_INLINE int find_target(struct stoa_proxy *p, struct target **ret)
@@ -272,7 +316,7 @@ static ALWAYS_INLINE int bind(struct stoa_proxy *p, const struct stoa_method *me
 	static const stoa_none none;
 	int r = find_target(p, ret_target);
 	r = r ? r : binding_method((*ret_target)->binding, method, ret_method);
-	if (r < 0)
+	if (r)
 		return r;
 	if (!*args && (*ret_method)->args->n_fields)
 		return error_set(-EINVAL, "method %s of object %s takes arguments; none were given", method->name,
@@ -290,11 +334,10 @@ static ALWAYS_INLINE int send_call(struct stoa_proxy *p, const struct target *t,
 				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
 	int r = begin(p->stoa, size, answer ? m->reply_size : 0, timeout, w);
 	r = r ? r : pack(w, m->args, args, "the arguments of method", m->ours->name);
-	if (r < 0)
+	if (r)
 		return r;
 	address(w->record, t, RECORD_CALL, m->row);
-	const struct flags flags = send_flags(t, m->writes, m->n_writes);
-	return publish(w, &flags, 1);
+	return publish(w, false, send_flags(t, m->writes, m->n_writes), NULL, 0);
 }
 
 int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
@@ -303,7 +346,7 @@ int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void
 	struct target *t;
 	struct sending w;
 	int r = bind(p, method, &args, &t, &m);
-	if (r < 0)
+	if (r)
 		return r;
 	return m->folds ? fold_cast(p, t, m, args, timeout) : send_call(p, t, m, args, false, timeout, &w);
 }
@@ -320,7 +363,10 @@ int stoa_call(struct stoa_proxy *p, const struct stoa_method *method, const void
 	}
 	int r = bind(p, method, &args, &t, &m);
 	r = r ? r : send_call(p, t, m, args, true, timeout, &w);
-	return r < 0 ? r : await_answer(&w, m, ret);
+	if (r)
+		return r;
+	struct sending sent = w;
+	return await_answer(&sent, m, ret);
 }
 
 int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, void *data,
@@ -328,14 +374,14 @@ int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const vo
 {
 	const struct bound_method *m = NULL;
 	struct target *t;
-	struct sending w;
+	struct sending w = { .lane = NULL };
 	int r = bind(p, method, &args, &t, &m);
 	r = r ? r : send_call(p, t, m, args, true, STOA_NOWAIT, &w);
-	if (r < 0)
+	if (r)
 		return r;
 	struct pending wanted = { .ticket = w.ticket,
 				  .record = w.record,
-				  .note = lane_note(w.lane, w.record),
+				  .note = w.note,
 				  .method = m,
 				  .ret = ret,
 				  .data = data,
@@ -358,10 +404,10 @@ static int assign_record(struct stoa_proxy *p, const struct target *t, enum reco
 	struct sending w;
 	int r = begin(p->stoa, image_size(layout, from), 0, timeout, &w);
 	r = r ? r : pack(&w, layout, from, "the value for object", p->name);
-	if (r < 0)
+	if (r)
 		return r;
 	address(w.record, t, kind, row);
-	return publish(&w, flags, 1);
+	return publish(&w, false, *flags, NULL, 0);
 }
 
 int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32_t attr, size_t size,

@@ -11,6 +11,7 @@
 struct sending {
 	struct lane *lane;
 	struct record *record;
+	struct note *note; /* NULL: it is not answered */
 	char *args;	 /* args_size bytes, to be filled in */
 	uint64_t ticket; /* once published */
 	uint64_t mark;	 /* of its run (src/fold.h) */

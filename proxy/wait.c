@@ -54,8 +54,7 @@ static struct lane_head *say_waits(const struct stoa *s, const _Atomic uint32_t 
 {
 	const struct geometry *g = &s->space.geometry;
 	struct lane *lane = lane_recent.lane;
-	if (lane_recent.generation == 0 ||
-	    lane_recent.generation != atomic_load_explicit(&s->mark->generation, memory_order_relaxed))
+	if (lane_recent.generation != atomic_load_explicit(&s->mark->generation, memory_order_relaxed))
 		return NULL;
 	const _Atomic uint32_t *parks = space_park(&s->space, 0);
 	bool object = word >= parks && word < parks + g->objects;

@@ -6,6 +6,10 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+/* A liar may move the tail under us for ever; after so many rounds without progress the
+ * caller waits like on a full ring. */
+#define RING_ROUNDS 1000
+
 static uint64_t first_empty(const struct space *s, uint64_t from)
 {
 	uint64_t end = from + s->geometry.queue;
@@ -39,7 +43,8 @@ static int check_predecessor(const struct space *s, uint64_t tail, uint64_t comm
 	return (uint32_t)(word >> 32) == ring_lap(s, tail - 1) + 1 && ring_is_closed(word) ? -ESHUTDOWN : 0;
 }
 
-int ring_obstacle(const struct space *s, uint64_t t, uint64_t *ret_committed)
+/* Ticket t could not be had: bring *committed up to date, and put right what is in the way. 0: try again. */
+static int ring_obstacle(const struct space *s, uint64_t t, uint64_t *ret_committed)
 {
 	uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
 	*ret_committed = committed;
@@ -58,6 +63,23 @@ int ring_obstacle(const struct space *s, uint64_t t, uint64_t *ret_committed)
 		return -ESHUTDOWN;
 	ring_help(s, t); /* its producer has not moved the tail yet, and may be dead */
 	return 0;
+}
+
+int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
+		 uint64_t *committed, uint64_t *ret_ticket)
+{
+	for (int round = 0; round < RING_ROUNDS; round++) {
+		uint64_t t;
+		int r = ring_try(s, lane, units, ready, data, *committed, 0, &t);
+		if (r == 0)
+			*ret_ticket = t;
+		if (r != -EINTR)
+			return r;
+		r = ring_obstacle(s, t, committed);
+		if (r < 0)
+			return r;
+	}
+	return -EAGAIN;
 }
 
 static void fill_hole(const struct space *s, uint64_t t)

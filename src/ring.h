@@ -65,10 +65,6 @@ static inline bool ring_holds(const struct space *s, uint64_t ticket)
 	return laps > 1 || (laps == 1 && !ring_is_closed(w));
 }
 
-/* A liar may move the tail under us for ever; after so many rounds without progress the
- * caller waits like on a full ring. */
-#define RING_ROUNDS 1000
-
 /* The slot of ticket t is filled: move the tail past it, if nobody has. */
 static inline void ring_help(const struct space *s, uint64_t t)
 {
@@ -76,58 +72,52 @@ static inline void ring_help(const struct space *s, uint64_t t)
 						memory_order_relaxed);
 }
 
-/* Ticket t could not be had: bring *committed up to date, and put right what is in the way. 0: try again. */
-int ring_obstacle(const struct space *s, uint64_t t, uint64_t *committed);
-
-/*
- * A tail within the ring may still lie: a command in front of a hole would come out of order, or behind the closing
- * word. The slot before it tells, which an honest tail has passed filled.
- */
-static inline bool ring_may_follow(const struct space *s, uint64_t t, uint64_t committed)
-{
-	uint64_t word = atomic_load_explicit(ring_slot(s, t - 1), memory_order_acquire);
-	return t == committed || ((uint32_t)(word >> 32) == ring_lap(s, t - 1) + 1 && !ring_is_closed(word));
-}
-
 /*
  * Publish the record at `units` of `lane`. -EAGAIN: the ring is full; -ESHUTDOWN: it is or will be closed. Never waits.
  * `ready` (or NULL) is told each ticket before it is tried for, the last one being the command's: what it does has been
  * done when anybody can see the command. *committed: a value of `committed` seen before (or 0), renewed only where it
  * does not do: whoever looks at that line takes it from the coordinator, who is about to write it.
- *
- * Inline, for the per-call path: `ready` is then no call.
  */
 typedef void ring_ready(const void *data, uint64_t ticket);
-static inline __attribute__((always_inline)) int ring_publish(const struct space *s, uint32_t lane, uint32_t units,
-							       ring_ready *ready, const void *data,
-							       uint64_t *committed, uint64_t *ret_ticket)
+int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
+		 uint64_t *committed, uint64_t *ret_ticket);
+
+/*
+ * The same, tried once, which mostly does. -EINTR: something is in the way of *ret_ticket, and ring_publish sees to it.
+ * own: a ticket behind a command that the caller has published, or 0. Inline, for the per-call path: `ready` is then no
+ * call.
+ */
+static inline __attribute__((always_inline)) int ring_try(const struct space *s, uint32_t lane, uint32_t units,
+							   ring_ready *ready, const void *data, uint64_t committed,
+							   uint64_t own, uint64_t *ret_ticket)
 {
-	for (int round = 0; round < RING_ROUNDS; round++) {
-		/* Not what keeps commands from slipping in (the closing word does), but what lets the queue run dry. */
-		if (atomic_load_explicit(&s->state->life.stopping, memory_order_relaxed))
-			return -ESHUTDOWN;
-		uint64_t t = atomic_load_explicit(&s->ingress->tail, memory_order_acquire);
-		_Atomic uint64_t *slot = ring_slot(s, t);
-		uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
-		uint32_t empty = ring_lap(s, t);
-		if ((uint32_t)(word >> 32) == empty && t - *committed < s->geometry.queue &&
-		    ring_may_follow(s, t, *committed)) {
-			if (ready)
-				ready(data, t);
-			/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially
-			 * consistent with the read of the doorbell that follows (proxy/send.c, and coordinator.c's
-			 * sleep). */
-			if (atomic_compare_exchange_strong(slot, &word, ring_word(empty + 1, lane, units))) {
-				ring_help(s, t);
-				*ret_ticket = t;
-				return 0;
-			}
-		}
-		int r = ring_obstacle(s, t, committed);
-		if (r < 0)
-			return r;
+	/* Not what keeps commands from slipping in (the closing word does), but what lets the queue run dry. */
+	if (atomic_load_explicit(&s->state->life.stopping, memory_order_relaxed))
+		return -ESHUTDOWN;
+	uint64_t t = atomic_load_explicit(&s->ingress->tail, memory_order_acquire);
+	*ret_ticket = t;
+	_Atomic uint64_t *ring = space_ring(s);
+	uint32_t log = s->geometry.queue_log;
+	uint64_t n = s->geometry.queue;
+	uint64_t word = atomic_load_explicit(&ring[t & (n - 1)], memory_order_acquire);
+	uint32_t empty = (uint32_t)(t >> log);
+	if ((uint32_t)(word >> 32) != empty || t - committed >= n)
+		return -EINTR;
+	/* A tail within the ring may still lie: a command in front of a hole would come out of order, or behind the
+	 * closing word. The slot before it tells, which an honest tail has passed filled. */
+	if (t != own && t != committed) {
+		uint64_t before = atomic_load_explicit(&ring[(t - 1) & (n - 1)], memory_order_acquire);
+		if ((uint32_t)(before >> 32) != (uint32_t)((t - 1) >> log) + 1 || ring_is_closed(before))
+			return -EINTR;
 	}
-	return -EAGAIN;
+	if (ready)
+		ready(data, t);
+	/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially consistent with the
+	 * read of the doorbell that follows (proxy/send.c, and coordinator.c's sleep). */
+	if (!atomic_compare_exchange_strong(&ring[t & (n - 1)], &word, ring_word(empty + 1, lane, units)))
+		return -EINTR;
+	ring_help(s, t);
+	return 0;
 }
 
 /* Consumer: the word of ticket `head`, which must be committed. 1, or 0: none yet. */

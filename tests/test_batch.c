@@ -245,7 +245,7 @@ static void record_that_is_published_again_is_not_applied_again(void)
 /* As if the coordinator had been stopped between its commit and the mark of the answer: that store is still to come. */
 static void record_is_kept_until_its_answer_is_marked(void)
 {
-	struct lane *lane;
+	struct lane *lane = NULL;
 	start();
 	ok(stoa_sync(s, SOON, NULL));
 	ok(lane_get(s, SOON, &lane));
@@ -297,7 +297,7 @@ static void lying_client_hurts_only_itself(void)
 static void scribble(int i)
 {
 	unsigned seed = (unsigned)i * 7919 + 17;
-	struct lane *lane;
+	struct lane *lane = NULL;
 	ok(lane_get(s, STOA_DEFAULT, &lane));
 	uint64_t *words = (uint64_t *)((char *)lane->head + LANE_ARENA);
 	for (int n = 0; n < 2000; n++) {

@@ -369,7 +369,7 @@ static void await_ends_with_the_submit(void)
 static void waiting_records_are_kept_while_others_come_and_go(void)
 {
 	struct answer a[PLACES] = { { 0 } };
-	struct lane *lane;
+	struct lane *lane = NULL;
 	unsigned seed = 1;
 	start();
 	struct stoa_proxy *hits = harness_create(s, "hits", &counter_class, NULL);
@@ -412,7 +412,7 @@ static void give_up(bool in_loop)
 static void is_closed(uint64_t which)
 {
 	struct stoa_token who[PLACES];
-	struct lane *lane;
+	struct lane *lane = NULL;
 	ok(STOA_GET(p, struct desk, who, &who, SOON));
 	ok(lane_get(s, SOON, &lane));
 	const uint64_t *w = who[which % PLACES].word;
@@ -437,7 +437,7 @@ static void who_timed_out_is_not_answered(void)
 static void mark_alone_is_enough(void)
 {
 	struct answer a = { 0 };
-	struct lane *lane;
+	struct lane *lane = NULL;
 	start();
 	uint64_t ticket = submit(&a, SOON);
 	until(asked() == 1);
@@ -767,7 +767,7 @@ static uint64_t draw(unsigned *seed)
 static void scribble(int i)
 {
 	struct answer a;
-	struct lane *lane;
+	struct lane *lane = NULL;
 	unsigned seed = (unsigned)i;
 	submit(&a, SOON);
 	until(asked() > (uint64_t)i);

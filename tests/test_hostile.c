@@ -249,7 +249,7 @@ static void lane_goes_on_after_commands_of_it_were_destroyed(void)
 static void forged_word_applies_nothing_twice(void)
 {
 	uint64_t rejected, ticket;
-	struct lane *lane;
+	struct lane *lane = NULL;
 	start();
 	ok(lane_get(s, SOON, &lane));
 	harness_freeze(s);
