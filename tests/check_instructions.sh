@@ -1,7 +1,7 @@
 #!/bin/sh
-# check_instructions.sh [--renew]: no operation takes over 10 % more instructions, which callgrind counts without noise,
+# check_instructions.sh [--renew|--lines OPERATION]: no operation takes over 10 % more instructions, which callgrind counts without noise,
 # than tests/instructions.expected says. --renew, by hand, in a tree that is built in build/ or in $builddir, writes
-# that file anew. Each operation is done a few times and many times (tests/instructions.c): the difference has no start and
+# that file anew; --lines cast says which line of the source takes how many. Each operation is done a few times and many times (tests/instructions.c): the difference has no start and
 # no end in it. Client and coordinator are counted apart; waiting is not counted.
 set -eu
 export LC_ALL=C
@@ -138,6 +138,38 @@ each() {
 	echo "$1 $((($2 + (many - few) / 2) / (many - few)))"
 }
 
+# lines PROFILE N: instructions of one of N operations, by the lines of the source, where it is one or more.
+lines() {
+	awk -v n="$2" '
+	function name(text) {
+		id = text
+		sub(/^[^(]*/, "", id)
+		sub(/\).*/, ")", id)
+		sub(/^[^)]*\) ?/, "", text)
+		if (text != "")
+			names[id] = text
+		return names[id]
+	}
+	/^fl=|^f[ie]=/ { file = name($0) }
+	/^cf[il]=/ { name($0) }
+	/^calls=/ { callee = 1 }
+	/^[-+*0-9]/ {
+		line = $1 ~ /^[-+]/ ? line + $1 : $1 == "*" ? line : $1
+		if (!callee)
+			sum[file ":" line] += $2
+		callee = 0
+	}
+	END {
+		for (at in sum)
+			if (sum[at] >= n)
+				printf "%s:%.1f\n", at, sum[at] / n
+	}' "$1" | sed 's|^.*/\.\./||' | sort -t : -k 1,1 -k 2,2n |
+		while IFS=: read -r file line count; do
+			printf '%6s  %-22s %s\n' "$count" "$file:$line" \
+				"$(sed -n "${line}{s/^[[:space:]]*//;p;}" "$srcdir/$file" 2>/dev/null)"
+		done
+}
+
 # How many turns find nothing to do depends on who is faster: what such a turn costs is known from where all do.
 measure() {
 	difference get stoa_get
@@ -195,6 +227,19 @@ compare() {
 	}' "$1" "$2"
 }
 
+if [ "${1-}" = --lines ]; then
+	case ${2-} in
+	fold) set -- fold stoa_cast ;;
+	get | snapshot | cast | call) set -- "$2" "stoa_$2" ;;
+	*) fail "--lines of what? get, snapshot, fold, cast or call" ;;
+	esac
+	profile "$1" $many "$2"
+	for process in client coordinator; do
+		echo "$process, for each $1:"
+		lines "$dir/$process" $many
+	done
+	exit 0
+fi
 measure >"$dir/now"
 if [ "${1-}" = --renew ]; then
 	measure >"$dir/again"
