@@ -12,8 +12,18 @@
 #include "bench/futex.h"
 #include "bench/pool.h"
 #include "src/clock.h"
+#include "src/park.h"
 
 #define LOOK_NS 10000000
+#define SLOTS 1024
+#define RECORDS 64
+
+/* A command as it lies in a lane: a head, two arguments, and its answer in a line of its own. */
+struct record {
+	_Alignas(256) uint64_t head[8], args[4], unused[12];
+	_Atomic uint64_t answered;
+	uint64_t answer[4];
+};
 
 static struct floors {
 	_Alignas(64) _Atomic uint64_t word;
@@ -25,6 +35,9 @@ static struct floors {
 	_Alignas(64) _Atomic uint32_t seq;
 	_Alignas(64) _Atomic uint64_t guarded[8];
 	_Alignas(64) _Atomic uint64_t private[BENCH_CLIENTS_MAX + 1][8];
+	_Alignas(128) _Atomic uint64_t slots[SLOTS];
+	struct record records[RECORDS];
+	_Alignas(128) _Atomic uint64_t called;
 } *at;
 
 struct client {
@@ -104,6 +117,49 @@ static int pong(void *client, const _Atomic bool *stop)
 	return 0;
 }
 
+/*
+ * The lines that a call moves from one CPU to the other, and nothing else: its slot in the ring, its record, its answer.
+ * No check, no flag, no method, no commit. What is above this in a call is work; what is below, no work can spare.
+ */
+static int64_t ask(void *client)
+{
+	struct client *c = client;
+	uint64_t n = atomic_load_explicit(&at->called, memory_order_relaxed) + 1, seen;
+	struct record *r = &at->records[n % RECORDS];
+	for (unsigned i = 0; i < 8; i++)
+		r->head[i] = n;
+	for (unsigned i = 0; i < 4; i++)
+		r->args[i] = n;
+	seen = atomic_load_explicit(&at->slots[n % SLOTS], memory_order_acquire);
+	atomic_compare_exchange_strong(&at->slots[n % SLOTS], &seen, n);
+	while (atomic_load_explicit(&r->answered, memory_order_acquire) != n)
+		park_pause();
+	c->sink[0] += r->answer[0];
+	atomic_store_explicit(&at->called, n, memory_order_relaxed);
+	return 0;
+}
+
+static int answer(void *client, const _Atomic bool *stop)
+{
+	(void)client;
+	for (uint64_t n = atomic_load(&at->called) + 1;; n++) {
+		struct record *r = &at->records[n % RECORDS];
+		uint64_t sum = 0;
+		while (atomic_load_explicit(&at->slots[n % SLOTS], memory_order_acquire) != n) {
+			if (atomic_load_explicit(stop, memory_order_relaxed))
+				return 0;
+			park_pause();
+		}
+		for (unsigned i = 0; i < 8; i++)
+			sum += r->head[i];
+		for (unsigned i = 0; i < 4; i++)
+			sum += r->args[i];
+		for (unsigned i = 0; i < 4; i++)
+			r->answer[i] = sum;
+		atomic_store_explicit(&r->answered, n, memory_order_release);
+	}
+}
+
 static int64_t ping_asleep(void *client)
 {
 	(void)client;
@@ -156,6 +212,7 @@ static int tell(void *client, const _Atomic bool *stop)
 
 static const struct op ops[] = {
 	{ .name = "cache line ping-pong", .run = ping, .help = pong, .most = 1, .flags = OP_PINNED },
+	{ .name = "lines of a call", .run = ask, .help = answer, .most = 1, .flags = OP_PINNED },
 	{ .name = "futex ping-pong", .run = ping_asleep, .help = pong_asleep, .most = 1, .flags = OP_PARKS },
 	{ .name = "futex wake", .run = hear, .help = tell, .most = 1, .flags = OP_WAITS },
 	{ .name = "plain load", .run = load, .most = 1 },
