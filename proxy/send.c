@@ -40,7 +40,9 @@ static int wait_for_room(const struct lane *lane, const char *what, uint64_t bef
 {
 	struct stoa *s = lane->stoa;
 	_Atomic uint32_t *word = &s->space.ingress->room;
-	for (int i = 0; i < 256; i++) {
+	/* Where others sleep for it already, there are more than the queue has room for. */
+	bool others = atomic_load_explicit(word, memory_order_relaxed) & PARK_FUTEX;
+	for (int i = 0; i < 256 && !others; i++) {
 		if (handle_committed(s) != before)
 			return look_again(lane);
 		park_pause();
