@@ -20,7 +20,7 @@ static const char usage[] =
 	"                       C update, with the new value; RW write and read back; N hear of a change\n"
 	"      --peers=LIST     of those that --list shows (all); stoa and floors are there in any case\n"
 	"      --clients=LIST   client processes (1,2,4,16)\n"
-	"      --pin            servers on the first CPU, clients on the others and the first;\n"
+	"      --pin            servers on the first CPU, clients on the others;\n"
 	"      --no-pin         or all where they like; default: one client both ways, more of them unpinned\n"
 	"      --all            every number of clients in all ways: pinned and not, busy and parked; takes twice as long\n"
 	"      --rate=N         N operations a second, instead of one after the other; latency counts from when each one\n"

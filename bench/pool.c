@@ -157,7 +157,7 @@ static void take_part(unsigned me, bool is_helper)
 	uint32_t go = atomic_load(&arena->go);
 	void *client = NULL;
 	memset(seat, 0, sizeof(*seat));
-	take_place(o, is_helper ? 0 : me + 1);
+	take_place(o, is_helper || cpu_count() == 1 ? 0 : 1 + me % (cpu_count() - 1));
 	seat->status = open_peer(o->peer, is_helper ? BENCH_HELPER : me, &client);
 	count_up(&arena->ready);
 	await_word(&arena->go, go);
