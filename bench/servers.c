@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +38,35 @@ const char *servers_dir(void)
 	return all.dir;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	remove(path);
+	return 0;
+}
+
+/* What benchmarks that were killed have left. */
+static void remove_old(const char *pattern)
+{
+	glob_t found;
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc; i++) {
+			const char *number = strrchr(found.gl_pathv[i], '/') + strlen("/stoa-bench.");
+			pid_t pid = (pid_t)strtol(number, NULL, 10);
+			if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH)
+				nftw(found.gl_pathv[i], remove_one, 16, FTW_DEPTH | FTW_PHYS);
+		}
+		globfree(&found);
+	}
+}
+
 int servers_begin(void)
 {
 	char below[80];
+	remove_old("/dev/shm/stoa-bench.[1-9]*.??????");
+	remove_old("/tmp/stoa-bench.[1-9]*.??????");
 	snprintf(all.dir, sizeof(all.dir), "/dev/shm/stoa-bench.%d.XXXXXX", (int)getpid());
 	if (!mkdtemp(all.dir)) {
 		snprintf(all.dir, sizeof(all.dir), "/tmp/stoa-bench.%d.XXXXXX", (int)getpid());
@@ -50,15 +77,6 @@ int servers_begin(void)
 	snprintf(below, sizeof(below), "%s/stoa", all.dir);
 	if (mkdir(below, 0700) < 0 || setenv("STOA_DIR", below, 1) < 0)
 		return trouble(-errno, "%s: %s", below, strerror(errno));
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	remove(path);
 	return 0;
 }
 

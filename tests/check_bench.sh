@@ -121,6 +121,23 @@ has 'has died' err
 has 'failed: ' out
 has '^Targets' out
 
+# ---- one that is killed itself: the next one clears away what it left ----
+
+"$bench" --quick --rounds=40 --peers=robust --clients=1 --ops=R >"$dir/out" 2>&1 &
+pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	! is_there || break
+	sleep 0.1
+done
+is_there || fail "it has no directory"
+kill -KILL $pid
+wait $pid || :
+is_there || fail "one that is killed leaves nothing: then this shows nothing"
+run 0 --quick --rounds=1 --slice=1 --peers=mutex --clients=1 --ops=R
+if is_there; then
+	fail "what one left that was killed is still there"
+fi
+
 # ---- clients and helpers that wake late: each is stopped for a while, once and again ----
 
 # run_waking_late ARGUMENT...
