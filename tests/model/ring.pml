@@ -43,7 +43,7 @@
 #else
 #define HAS_ROOM(t, c) ((t) >= (c)) /* the tempting mistake: the slot was filled a lap ago, so it is free */
 #endif
-#ifndef ANY_TAIL /* ring_may_follow() */
+#ifndef ANY_TAIL
 #define MAY_FOLLOW(t, c, word) ((t) == (c) || (LAP(word) == ((t) - 1) / N + 1 && !IS_CLOSED(word)))
 #else
 #define MAY_FOLLOW(t, c, word) true
@@ -88,11 +88,12 @@ inline help(t) {
 }
 
 /*
- * ring_publish() with ring_obstacle(), and wait_for_room() where it returns -EAGAIN. c is `committed` as this lane saw
+ * ring_try() and ring_publish() with ring_obstacle(), and wait_for_room() where it returns -EAGAIN. Behind its own last
+ * command (own) a producer does not look whether it may follow; after an obstacle it does. c is `committed` as this lane saw
  * it last, and outlives the call. To have seen another one is news for this producer alone: it goes round once more.
  */
 proctype producer(byte me) {
-	byte t, c, w, right, stop, before, i;
+	byte t, c, w, right, stop, before, own, i;
 	do
 	:: i == M || gone -> break
 	:: i < M && !gone ->
@@ -105,7 +106,7 @@ round:		CALM(me);
 		t = tail;
 		w = slot[t % N];
 		if
-		:: LAP(w) == t / N && HAS_ROOM(t, c) && MAY_FOLLOW(t, c, slot[(t + N - 1) % N]) ->
+		:: LAP(w) == t / N && HAS_ROOM(t, c) && (t == own || MAY_FOLLOW(t, c, slot[(t + N - 1) % N])) ->
 			if
 			:: break /* dies, or gives up, or sees that the coordinator is stopping */
 			:: true
@@ -124,6 +125,7 @@ round:		CALM(me);
 			}
 		:: else
 		fi;
+		own = 0;
 		/* ring_obstacle() */
 #ifdef BY_SEEN
 		/* the tempting mistake: there is no room by what was seen, so do not look again */
@@ -197,6 +199,7 @@ accepted:	if
 		d_step {
 			i++;
 			last[me] = t + 1;
+			own = t + 1;
 			if
 			:: t + 1 > newest -> newest = t + 1
 			:: else
@@ -204,7 +207,7 @@ accepted:	if
 			t = 0; w = 0
 		}
 	od;
-	atomic { alive--; t = 0; c = 0; w = 0; i = 0; before = 0; right = 0; stop = 0 }
+	atomic { alive--; t = 0; c = 0; w = 0; i = 0; own = 0; before = 0; right = 0; stop = 0 }
 }
 
 /* Ghosts of one committed word. */
