@@ -16,7 +16,7 @@
 
 #include "bench/histogram.h"
 
-#define BENCH_CLIENTS_MAX 64
+#define BENCH_CLIENTS_MAX 256
 #define BENCH_HELPER BENCH_CLIENTS_MAX /* the number of the process that helps */
 
 /* The counter that all peers keep, 64 bytes, and what is done to it: two arguments, two attributes. */

@@ -19,7 +19,7 @@ static const char usage[] =
 	"      --ops=LIST       of W,R,S,C,RW,N (all): W update and go on; R read one attribute; S read the whole;\n"
 	"                       C update, with the new value; RW write and read back; N hear of a change\n"
 	"      --peers=LIST     of those that --list shows (all); stoa and floors are there in any case\n"
-	"      --clients=LIST   client processes (1,2,4,16)\n"
+	"      --clients=LIST   client processes, at most 256 each (1,2,4,16)\n"
 	"      --pin            servers on the first CPU, clients on the others;\n"
 	"      --no-pin         or all where they like; default: one client both ways, more of them unpinned\n"
 	"      --all            every number of clients in all ways: pinned and not, busy and parked; takes twice as long\n"

@@ -16,6 +16,7 @@
 #define CONNECT_NS INT64_C(10000000000)
 #define LOOK_NS 10000000
 #define GONE_NS INT64_C(2000000000)
+#define CLIENTS 64 /* its daemon does not answer 256 that register at once */
 
 enum { POLLING, WAITING };
 static const char *const events[] = { "polling", "waiting" };
@@ -215,9 +216,10 @@ static int await_updates(void *client)
 
 static const struct op ops[] = {
 	{ .kind = KIND_W, .name = "request only, polling", .run = update_quietly, .finish = await_updates,
-	  .help = serve_polling },
-	{ .kind = KIND_C, .name = "request, polling", .run = update_polling, .help = serve_polling },
-	{ .kind = KIND_C, .name = "request, waiting", .run = update_waiting, .help = serve_waiting, .flags = OP_PARKS },
+	  .help = serve_polling, .most = CLIENTS },
+	{ .kind = KIND_C, .name = "request, polling", .run = update_polling, .help = serve_polling, .most = CLIENTS },
+	{ .kind = KIND_C, .name = "request, waiting", .run = update_waiting, .help = serve_waiting, .most = CLIENTS,
+	  .flags = OP_PARKS },
 };
 
 extern const struct peer peer_iceoryx;

@@ -41,6 +41,7 @@ static int open_env(MDB_env **ret)
 	mkdir(path, 0700);
 	int r = check("mdb_env_create", mdb_env_create(ret));
 	r = r ? r : check("mdb_env_set_mapsize", mdb_env_set_mapsize(*ret, MAP_BYTES));
+	r = r ? r : check("mdb_env_set_maxreaders", mdb_env_set_maxreaders(*ret, BENCH_CLIENTS_MAX + 2));
 	r = r ? r : check("mdb_env_open", mdb_env_open(*ret, path, MDB_NOSYNC | MDB_WRITEMAP, 0600));
 	return r ? r : check("mdb_reader_check", mdb_reader_check(*ret, &dead));
 }
