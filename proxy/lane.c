@@ -264,6 +264,7 @@ static int lane_ask(struct lane *lane, int bell_fd, int64_t deadline)
 		return error_set(-EPROTO, "the coordinator's answer about a lane is not understood");
 	lane->id = (uint32_t)in.a;
 	lane->seq = in.b;
+	lane->committed = handle_committed(s);
 	lane->epoch = atomic_load(&s->epoch);
 	r = lane_map(lane);
 	if (r < 0)
@@ -666,11 +667,15 @@ int lane_make_room(struct lane *lane, uint64_t size)
 	return lane->room >= size ? 0 : -EAGAIN;
 }
 
-void lane_unrecord(struct record *r, struct note *note)
+void lane_unrecord(struct lane *lane, struct record *r)
 {
-	if (note) /* else it goes with its run */
-		note->ticket = 0;
+	uint64_t at = (uint64_t)((uintptr_t)r - (uintptr_t)lane->head), whole = lane->newest - at;
 	r->seq = UINT64_MAX; /* no forged word can have it taken */
+	lane->newest = at;
+	lane->room += whole;
+	lane->used -= whole;
+	if (lane->run == at)
+		lane->run = 0;
 }
 
 /* ---- answers wanted later ---- */

@@ -136,7 +136,7 @@ static inline struct note *lane_note(const struct lane *lane, uint64_t at)
 /* See that there is room for a record of size bytes. Errors as of lane_record. */
 __attribute__((cold)) int lane_make_room(struct lane *lane, uint64_t size);
 
-/* No record joins the run that is, if there is one. Its newest one is published, or taken back. */
+/* No record joins the run that is, if there is one. All of it is published. */
 static inline void lane_end_run(struct lane *lane)
 {
 	if (lane->run)
@@ -146,9 +146,9 @@ static inline void lane_end_run(struct lane *lane)
 }
 
 /*
- * Room for a record of size bytes with its arguments and answer; stays the lane's. -EAGAIN: no room; -EMSGSIZE: never.
- * *ret_note: NULL if it is not answered. The place of the next one is taken from the coordinator's cache meanwhile, who
- * has long read what was there.
+ * Room for a record of size bytes with its arguments and answer; stays the lane's. *ret_note: NULL if it is not answered.
+ * -EAGAIN: no room; -EMSGSIZE: never. The place of the next one is taken from the coordinator's cache meanwhile, who has
+ * long read what was there.
  */
 static inline int lane_record(struct lane *lane, uint64_t size, bool answered, struct record **ret,
 			      struct note **ret_note)
@@ -178,8 +178,8 @@ static inline int lane_record(struct lane *lane, uint64_t size, bool answered, s
 	return 0;
 }
 
-/* The record was not published: take it back. */
-void lane_unrecord(struct record *r, struct note *note);
+/* The newest record was not published: its room is free again. */
+void lane_unrecord(struct lane *lane, struct record *r);
 
 int pending_add(struct lane *lane, const struct pending *p); /* -ENOMEM */
 void pending_drop(struct lane *lane, struct pending **at); /* its answer was taken */

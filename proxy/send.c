@@ -193,12 +193,11 @@ static ALWAYS_INLINE void raise_all(const void *data, uint64_t ticket)
 }
 
 /* It could not be published at the first try: wait for room, if there is time, or say why not. */
-static __attribute__((noinline, cold)) int publish_later(struct sending *w, struct raise *raise)
+static __attribute__((noinline, cold)) int publish_later(struct sending *w, const struct raise *raise)
 {
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
 	int r, room = 0;
-	raise->mark = &w->mark;
 	do {
 		uint64_t before = handle_committed(s);
 		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, raise, &lane->committed,
@@ -208,7 +207,7 @@ static __attribute__((noinline, cold)) int publish_later(struct sending *w, stru
 	} while (r == -EAGAIN && room == 0);
 	if (r == 0)
 		return 0;
-	lane_unrecord(w->record, w->note);
+	lane_unrecord(w->lane, w->record);
 	if (room < 0)
 		return room;
 	if (handle_lost(s)) /* it has stopped */
@@ -238,13 +237,17 @@ static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one
 		sent_ns = time_this(lane);
 	w->record->seq = seq;
 	w->record->sent_ns = sent_ns;
-	const struct raise raise = { one, more, n_more, &s->space, &w->mark, folds };
+	const struct raise raise = {
+		.one = one, .more = more, .n_more = n_more, .space = &s->space, .mark = &w->mark, .folds = folds
+	};
 	if (ring_try(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, lane->committed,
 		     lane->last, &w->ticket)) {
 		struct sending later = {
 			.lane = lane, .record = w->record, .note = w->note, .timeout = w->timeout, .deadline = w->deadline
 		};
-		struct raise once_more = { one, more, n_more, &s->space, NULL, folds };
+		const struct raise once_more = {
+			.one = one, .more = more, .n_more = n_more, .space = &s->space, .mark = &later.mark, .folds = folds
+		};
 		int r = publish_later(&later, &once_more);
 		if (r < 0)
 			return r;
@@ -280,7 +283,7 @@ static __attribute__((noinline)) int pack_large(const struct sending *w, const s
 	size_t size = image_pack(layout, from, w->args);
 	if (!layout->choosy || image_check(layout, w->args, size) == 0)
 		return 0;
-	lane_unrecord(w->record, w->note);
+	lane_unrecord(w->lane, w->record);
 	return error_set(-EINVAL, "in %s %s a char[] has no NUL within its size, or a bool is neither 0 nor 1", what,
 			 name);
 }
@@ -289,7 +292,7 @@ static ALWAYS_INLINE int pack(const struct sending *w, const struct image_layout
 			      const char *what, const char *name)
 {
 	if (!layout->small) {
-		struct sending packed = { .record = w->record, .note = w->note, .args = w->args };
+		struct sending packed = { .lane = w->lane, .record = w->record, .args = w->args };
 		return pack_large(&packed, layout, from, what, name);
 	}
 	image_pack_small(layout, from, w->args);

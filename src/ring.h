@@ -123,7 +123,7 @@ static inline __attribute__((always_inline)) int ring_try(const struct space *s,
 /* Consumer: the word of ticket `head`, which must be committed. 1, or 0: none yet. */
 static inline int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word)
 {
-	/* Acquire: pairs with the CAS in ring_publish. */
+	/* Acquire: pairs with the CAS in ring_try. */
 	uint64_t word = atomic_load_explicit(ring_slot(s, head), memory_order_acquire);
 	if ((uint32_t)(word >> 32) != ring_lap(s, head) + 1)
 		return 0;

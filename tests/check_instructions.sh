@@ -1,8 +1,9 @@
 #!/bin/sh
-# check_instructions.sh [--renew|--lines OPERATION]: no operation takes over 10 % more instructions, which callgrind counts without noise,
-# than tests/instructions.expected says. --renew, by hand, in a tree that is built in build/ or in $builddir, writes
-# that file anew; --lines cast says which line of the source takes how many. Each operation is done a few times and many times (tests/instructions.c): the difference has no start and
-# no end in it. Client and coordinator are counted apart; waiting is not counted.
+# check_instructions.sh [--renew|--lines OPERATION]: no operation takes over 10 % more instructions, which callgrind
+# counts without noise, than tests/instructions.expected says. --renew, by hand, in a tree that is built in build/ or in
+# $builddir, writes that file anew; --lines cast says how many each line of the source takes. Each operation is done a
+# few times and many times (tests/instructions.c): the difference has no start and no end in it. Client and coordinator
+# are counted apart; waiting is not counted.
 set -eu
 export LC_ALL=C
 : "${srcdir:=$(cd "$(dirname "$0")/.." && pwd)}"

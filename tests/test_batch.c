@@ -11,6 +11,12 @@
 #include "src/ring.h"
 #include "tests/harness.h"
 
+struct label {
+	char text[16];
+};
+STOA_STRUCT(label, STOA_ATTR(struct label, text, .writable = true));
+STOA_RECORD(label, 1);
+
 static struct stoa *s;
 static struct stoa_proxy *p, *q;
 
@@ -242,6 +248,28 @@ static void record_that_is_published_again_is_not_applied_again(void)
 	assert_int_equal(value(p), 2);
 }
 
+/* Nobody publishes them, though others are queued before them. */
+static void records_that_are_taken_back_leave_their_room(void)
+{
+	struct lane *lane = NULL;
+	char no_text[16];
+	memset(no_text, 'x', sizeof(no_text));
+	s = harness_start_with(NULL, STOA_OPTIONS(.max_queue = 16));
+	p = harness_create(s, "x", &counter_class, NULL);
+	q = harness_create(s, "y", &label_class, NULL);
+	ok(lane_get(s, SOON, &lane));
+	harness_freeze(s);
+	ok(counter_set_cast(p, &ten, SOON));
+	for (int i = 0; i < 10000; i++)
+		assert_int_equal(STOA_ASSIGN(q, struct label, text, &no_text, STOA_NOWAIT), -EINVAL);
+	while (counter_set_cast(p, &ten, STOA_NOWAIT) == 0) {}
+	for (int i = 0; i < 10000; i++)
+		assert_int_equal(counter_set_cast(p, &ten, STOA_NOWAIT), -EAGAIN);
+	assert_int_equal(lane->size_log, 0);
+	harness_thaw(s);
+	assert_int_equal(value(p), 10);
+}
+
 /* As if the coordinator had been stopped between its commit and the mark of the answer: that store is still to come. */
 static void record_is_kept_until_its_answer_is_marked(void)
 {
@@ -335,6 +363,7 @@ int main(void)
 		HARNESS(lying_client_hurts_only_itself),
 		HARNESS(record_is_kept_until_its_answer_is_marked),
 		HARNESS(record_that_is_published_again_is_not_applied_again),
+		HARNESS(records_that_are_taken_back_leave_their_room),
 		HARNESS(records_that_make_no_sense_are_rejected_and_counted),
 		HARNESS(scribbling_client_crashes_nobody),
 		HARNESS(undecodable_arguments_are_rejected_and_counted),

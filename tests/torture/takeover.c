@@ -46,7 +46,7 @@ static void serve(unsigned flags)
 	setpgid(0, 0);
 	int r = stoa_serve("takeover", NULL,
 			   STOA_OPTIONS(.flags = flags, .max_threads = 8, .max_objects = 4, .max_attrs = 64,
-					.max_queue = 16));
+					.max_queue = 1024));
 	if (r < 0)
 		printf("FAILED stoa_serve: %s\n", torture_error());
 	_exit(r < 0);
