@@ -107,8 +107,8 @@ has '--scaling' out
 "$bench" --quick --rounds=40 --peers=robust --clients=1 --ops=R >"$dir/out" 2>"$dir/err" &
 pid=$!
 (
-	for i in 1 2; do
-		sleep 1
+	until grep -q 'has died' "$dir/err" || ! kill -0 $pid; do
+		sleep 0.5
 		for child in $(cat /proc/$pid/task/$pid/children); do
 			grep -q 'stoa-bench$' "/proc/$child/comm" && kill -KILL "$child"
 		done
