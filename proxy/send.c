@@ -95,7 +95,7 @@ static ALWAYS_INLINE int begin_in(struct lane *lane, size_t args_size, size_t re
 	struct note *note;
 	int r;
 	while ((r = lane_record(lane, size, reply_size, &rec, &note)) == -EAGAIN) {
-		struct sending waiting = { .lane = lane, .timeout = timeout };
+		struct sending waiting = { .lane = lane, .timeout = timeout, .deadline = w->deadline };
 		r = wait_for_record(&waiting, size);
 		if (r < 0)
 			return r;
