@@ -212,7 +212,7 @@ static int tell(void *client, const _Atomic bool *stop)
 
 static const struct op ops[] = {
 	{ .name = "cache line ping-pong", .run = ping, .help = pong, .most = 1, .flags = OP_PINNED },
-	{ .name = "lines of a call", .run = ask, .help = answer, .most = 1, .flags = OP_PINNED },
+	{ .name = "call's lines, no work", .run = ask, .help = answer, .most = 1, .flags = OP_PINNED },
 	{ .name = "futex ping-pong", .run = ping_asleep, .help = pong_asleep, .most = 1, .flags = OP_PARKS },
 	{ .name = "futex wake", .run = hear, .help = tell, .most = 1, .flags = OP_WAITS },
 	{ .name = "plain load", .run = load, .most = 1 },

@@ -67,6 +67,7 @@ int servers_begin(void)
 	char below[80];
 	remove_old("/dev/shm/stoa-bench.[1-9]*.??????");
 	remove_old("/tmp/stoa-bench.[1-9]*.??????");
+	remove_old("/tmp/stoa-bench-[1-9]*"); /* of iceoryx */
 	snprintf(all.dir, sizeof(all.dir), "/dev/shm/stoa-bench.%d.XXXXXX", (int)getpid());
 	if (!mkdtemp(all.dir)) {
 		snprintf(all.dir, sizeof(all.dir), "/tmp/stoa-bench.%d.XXXXXX", (int)getpid());

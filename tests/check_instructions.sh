@@ -139,7 +139,8 @@ each() {
 	echo "$1 $((($2 + (many - few) / 2) / (many - few)))"
 }
 
-# lines PROFILE N: instructions of one of N operations, by the lines of the source, where it is one or more.
+# lines PROFILE N: instructions of one of N operations, by the files of the source and, where it is one or more, by
+# their lines. Waiting is in it, and so are the start and the end of the coordinator.
 lines() {
 	awk -v n="$2" '
 	function name(text) {
@@ -147,6 +148,7 @@ lines() {
 		sub(/^[^(]*/, "", id)
 		sub(/\).*/, ")", id)
 		sub(/^[^)]*\) ?/, "", text)
+		sub(/^.*\/\.\.\//, "", text)
 		if (text != "")
 			names[id] = text
 		return names[id]
@@ -156,18 +158,26 @@ lines() {
 	/^calls=/ { callee = 1 }
 	/^[-+*0-9]/ {
 		line = $1 ~ /^[-+]/ ? line + $1 : $1 == "*" ? line : $1
-		if (!callee)
+		if (!callee) {
 			sum[file ":" line] += $2
+			sum[file ":0"] += $2
+			all += $2
+		}
 		callee = 0
 	}
 	END {
+		printf "%.1f in all\n", all / n > "/dev/stderr"
 		for (at in sum)
 			if (sum[at] >= n)
 				printf "%s:%.1f\n", at, sum[at] / n
-	}' "$1" | sed 's|^.*/\.\./||' | sort -t : -k 1,1 -k 2,2n |
+	}' "$1" | sort -t : -k 1,1 -k 2,2n |
 		while IFS=: read -r file line count; do
-			printf '%6s  %-22s %s\n' "$count" "$file:$line" \
-				"$(sed -n "${line}{s/^[[:space:]]*//;p;}" "$srcdir/$file" 2>/dev/null)"
+			if [ "$line" = 0 ]; then
+				printf '%6s  %s\n' "$count" "$file"
+			else
+				printf '%14s  %5s  %s\n' "$count" "$line" \
+					"$(sed -n "${line}{s/^[[:space:]]*//;p;}" "$srcdir/$file" 2>/dev/null)"
+			fi
 		done
 }
 
@@ -232,12 +242,12 @@ if [ "${1-}" = --lines ]; then
 	case ${2-} in
 	fold) set -- fold stoa_cast ;;
 	get | snapshot | cast | call) set -- "$2" "stoa_$2" ;;
-	*) fail "--lines of what? get, snapshot, fold, cast or call" ;;
+	*) fail "--lines of what? get, snapshot, fold (a cast that joins), cast or call" ;;
 	esac
 	profile "$1" $many "$2"
 	for process in client coordinator; do
-		echo "$process, for each $1:"
-		lines "$dir/$process" $many
+		printf '%s, for each %s: ' "$process" "$1"
+		lines "$dir/$process" $many 2>&1
 	done
 	exit 0
 fi
