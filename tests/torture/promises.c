@@ -169,6 +169,17 @@ void check_alive(void)
 	slowest = slow;
 }
 
+/* It may still answer while it is killed: then it is not yet the next one that does. */
+void check_restart(void)
+{
+	uint64_t restarts = atomic_load(&stage_life()->restarts);
+	int64_t slow = slowest, since = clock_now();
+	kill(stage_coordinator(), SIGKILL);
+	torture_check(torture_until(atomic_load(&stage_life()->restarts) != restarts), "it does not die");
+	check_progress(since, &recoveries);
+	slowest = slow;
+}
+
 void check_batch(bool by_event, int64_t since, struct times *t)
 {
 	if (torture_random(2))
@@ -260,8 +271,7 @@ void check_inherited(pid_t old, int64_t since)
 	there.fds_most = there.fds_most ? there.fds_most : there.fds_guardian + 2;
 	await_guardian(old);
 	check_progress(since, &inheritances);
-	kill(stage_coordinator(), SIGKILL);
-	check_progress(clock_now(), &recoveries);
+	check_restart();
 	await_guardian(old);
 	slowest = slow;
 	torture_check(torture_until(atomic_load(&pulse()->threads) == there.threads), "lanes are given out");

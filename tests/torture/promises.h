@@ -25,6 +25,7 @@ void check_all(void);		  /* values, counts, leaks */
 /* A call, which must be answered right, and soon after `since`. */
 void check_progress(int64_t since, struct times *t);
 void check_alive(void); /* it may take its time */
+void check_restart(void); /* kill the coordinator; the next one must serve */
 
 /* The batch was done, whatever became of the coordinator at `since`. Reads and answers each wait for it in their way. */
 void check_batch(bool by_event, int64_t since, struct times *t);

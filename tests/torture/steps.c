@@ -642,8 +642,7 @@ int main(void)
 		torture_skip("no ptrace here");
 	stage_open();
 	warm_up();
-	kill(stage_coordinator(), SIGKILL); /* the first has one descriptor more: of the program that started it */
-	check_alive();
+	check_restart(); /* the first has one descriptor more: of the program that started it */
 	promises_note();
 	if (record_all()) {
 		torture_go();
