@@ -38,8 +38,8 @@ static int fds_coordinator(void)
 static void note_servers(void)
 {
 	stage.guardian = atomic_load(&stage_life()->guardian);
-	there.fds_guardian = torture_count_fds(stage.guardian);
 	there.fds_coordinator = fds_coordinator();
+	there.fds_guardian = torture_count_fds(stage.guardian); /* with a pidfd of the coordinator, now that its pid is known */
 }
 
 void promises_note(void)
