@@ -102,6 +102,13 @@ fi
 run 0 --help
 has '--scaling' out
 
+# Its processes of its own program.
+clients() {
+	for child in $(cat "/proc/$pid/task/$pid/children"); do
+		! grep -q 'stoa-bench$' "/proc/$child/comm" || echo "$child"
+	done
+}
+
 # ---- clients are killed: their contenders fail, the others go on, and the status tells ----
 
 "$bench" --quick --rounds=40 --peers=robust --clients=1 --ops=R >"$dir/out" 2>"$dir/err" &
@@ -109,8 +116,8 @@ pid=$!
 (
 	until grep -q 'has died' "$dir/err" || ! kill -0 $pid; do
 		sleep 0.5
-		for child in $(cat /proc/$pid/task/$pid/children); do
-			grep -q 'stoa-bench$' "/proc/$child/comm" && kill -KILL "$child"
+		for child in $(clients); do
+			kill -KILL "$child" || :
 		done
 	done
 ) 2>/dev/null &
@@ -146,8 +153,8 @@ run_waking_late() {
 	pid=$!
 	(
 		while kill -0 $pid; do
-			for child in $(cat /proc/$pid/task/$pid/children); do
-				if grep -q 'stoa-bench$' "/proc/$child/comm" && kill -STOP "$child"; then
+			for child in $(clients); do
+				if kill -STOP "$child"; then
 					sleep 0.05
 					kill -CONT "$child" || :
 				fi
