@@ -213,9 +213,9 @@ static void ring_begin(struct lane *lane, uint32_t size_log)
 	islands_free(lane); /* they are in a ring that is not written any more */
 	lane->size_log = size_log;
 	lane->start = LANE_ARENA + ((UINT64_C(1) << size_log) - 1) * LANE_FIRST;
-	lane->oldest = lane->newest = lane->start;
+	lane->oldest = lane->newest = lane->counted = lane->start;
 	lane->used = 0;
-	lane->room = LANE_FIRST << size_log;
+	lane->room_end = lane->start + (LANE_FIRST << size_log);
 }
 
 static int lane_reserve(struct lane *lane, uint32_t size_log)
@@ -361,7 +361,7 @@ static bool bring_answers(struct lane *lane, const struct lane *old)
 		if ((const char *)from < start || (const char *)from >= start + LANE_LIMIT)
 			continue;
 		uint64_t size = (uint64_t)from->reply_at + from->reply_size;
-		if (lane_record(lane, size, true, &to, &p->note) < 0)
+		if (lane_record(lane, size, true, &to, &p->note))
 			return false;
 		memcpy(to, from, size);
 		to->seq = UINT64_MAX; /* it is no command here */
@@ -538,7 +538,7 @@ static void reclaim(struct lane *lane)
 			lane->oldest = lane->start;
 	}
 	if (lane->used == 0)
-		lane->oldest = lane->newest = lane->start;
+		lane->oldest = lane->newest = lane->counted = lane->start;
 }
 
 static void islands_prune(struct lane *lane)
@@ -573,14 +573,20 @@ static bool has_gap(struct lane *lane, uint64_t from, uint64_t to, uint64_t size
 	return (i ? (*i)->at : to) - from >= size;
 }
 
+static uint64_t room_of(const struct lane *lane)
+{
+	return lane->room_end - lane->newest;
+}
+
 /* What is left of the room is a record of nobody. */
 static void waste_room(struct lane *lane)
 {
-	if (lane->room == 0)
+	uint64_t room = room_of(lane);
+	if (room == 0)
 		return;
-	*lane_note(lane, lane->newest) = (struct note){ .units = (uint32_t)(lane->room / LANE_UNIT) };
-	lane->newest += lane->room;
-	lane->used += lane->room;
+	*lane_note(lane, lane->newest) = (struct note){ .units = (uint32_t)(room / LANE_UNIT) };
+	lane->newest += room;
+	lane->used += room;
 }
 
 /* Go on behind the island that ends the room: it is a record among the others again. */
@@ -620,9 +626,9 @@ static bool make_room(struct lane *lane, uint64_t size)
 		bool full = lane->used && lane->newest == lane->oldest;
 		uint64_t limit = full ? lane->newest : lane->newest >= lane->oldest ? end : lane->oldest;
 		island = first_island(lane, lane->newest, limit);
-		lane->room = (island ? (*island)->at : limit) - lane->newest;
-	} while (lane->room < size && (step_over(lane, island) || wrap(lane, size)));
-	return lane->room >= size;
+		lane->room_end = island ? (*island)->at : limit;
+	} while (room_of(lane) < size && (step_over(lane, island) || wrap(lane, size)));
+	return room_of(lane) >= size;
 }
 
 static int grow(struct lane *lane, uint64_t size)
@@ -653,29 +659,52 @@ static bool drop_in_the_way(struct lane *lane)
 
 int lane_make_room(struct lane *lane, uint64_t size)
 {
-	lane_end_run(lane);
 	if (size > LANE_FIRST << LANE_LOGS)
 		return error_set(-EMSGSIZE, "the command takes %ju bytes with its answer; at most %ju", (uintmax_t)size,
 				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
 	size = (size + LANE_UNIT - 1) / LANE_UNIT * LANE_UNIT;
+	lane_end_run(lane);
+	lane->used += lane->newest - lane->counted;
 	bool room = make_room(lane, size);
 	while (!room && drop_in_the_way(lane))
 		room = make_room(lane, size);
 	int r = room ? 0 : grow(lane, size);
+	lane->counted = lane->newest;
 	if (r < 0)
 		return r;
-	return lane->room >= size ? 0 : -EAGAIN;
+	return room_of(lane) >= size ? 0 : -EAGAIN;
+}
+
+#define TIMED_OF 64 /* about one command of so many is timed; not each 64th, which could beat with what a program does */
+
+int64_t lane_time(struct lane *lane)
+{
+	/* Here, as who only casts waits for nothing: it hears within so many that nobody takes its commands any more. */
+	if (atomic_load_explicit(&lane->head->done, memory_order_relaxed))
+		handle_evicted(lane->stoa);
+	lane->timed = lane->seq + TIMED_OF / 2 + (lane->seq * UINT64_C(0x9e3779b97f4a7c15) >> 58) % TIMED_OF;
+	return clock_now();
+}
+
+int lane_begin_run(struct lane *lane, uint64_t size)
+{
+	int r = lane_see_room(lane, size);
+	if (r < 0)
+		return r;
+	/* It ends before the next command that is timed, unless this one is: records have a unit or more. */
+	uint64_t most = lane->seq < lane->timed ? (lane->timed - lane->seq) * LANE_UNIT : 0;
+	most = most < RUN_MAX ? most : RUN_MAX;
+	lane->run = lane->newest;
+	lane->run_end = lane->newest + (most < room_of(lane) ? most : room_of(lane));
+	return 0;
 }
 
 void lane_unrecord(struct lane *lane, struct record *r)
 {
-	uint64_t at = (uint64_t)((uintptr_t)r - (uintptr_t)lane->head), whole = lane->newest - at;
 	r->seq = UINT64_MAX; /* no forged word can have it taken */
-	lane->newest = at;
-	lane->room += whole;
-	lane->used -= whole;
-	if (lane->run == at)
-		lane->run = 0;
+	lane->newest = (uint64_t)((uintptr_t)r - (uintptr_t)lane->head);
+	if (lane->run == lane->newest)
+		lane->run = lane->run_end = 0;
 }
 
 /* ---- answers wanted later ---- */

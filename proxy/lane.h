@@ -24,8 +24,7 @@ struct note {
 	uint32_t units;	 /* their length */
 	uint32_t held;	 /* enum note_held */
 };
-#define RUN_MAX 2048u /* bytes from its begin on in which a record may join it, of the 32 KiB of the smallest ring */
-_Static_assert(RUN_MAX < LANE_ARENA, "a run begins behind the head of a lane: 0 is none");
+#define RUN_MAX 2048u /* bytes, unless its first record has more: of the 32 KiB of the smallest ring */
 
 enum note_held {
 	NOTE_FREE,
@@ -80,9 +79,11 @@ struct lane {
 	uint64_t committed_last, restarts;    /* the same, and of which coordinator, when a record was last freed */
 	uint64_t marked;		      /* answers up to here are marked as valid, or never will be */
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */
-	uint64_t start, oldest, newest, used; /* newest: where the next record goes */
-	uint64_t room;			      /* bytes that are surely free from there on */
+	uint64_t start, oldest, newest;	      /* newest: where the next record goes */
+	uint64_t room_end;		      /* from there to here is surely free */
+	uint64_t used, counted;		      /* bytes, as of when `newest` was here */
 	uint64_t run;			      /* where the run begins that the newest record is of; 0: it is of none */
+	uint64_t run_end;		      /* records may join it up to here; 0: none may */
 	struct island *islands;		      /* in what is free */
 	uint64_t last;			      /* newest ticket of this thread, plus one */
 	uint64_t rejected_before;	      /* of the lane's commands, when this thread took it */
@@ -133,17 +134,28 @@ static inline struct note *lane_note(const struct lane *lane, uint64_t at)
 	return &lane->notes[(at - LANE_ARENA) / LANE_UNIT];
 }
 
-/* See that there is room for a record of size bytes. Errors as of lane_record. */
-__attribute__((cold)) int lane_make_room(struct lane *lane, uint64_t size);
-
 /* No record joins the run that is, if there is one. All of it is published. */
 static inline void lane_end_run(struct lane *lane)
 {
 	if (lane->run)
 		*lane_note(lane, lane->run) = (struct note){ .ticket = lane->last,
 							     .units = (uint32_t)((lane->newest - lane->run) / LANE_UNIT) };
-	lane->run = 0;
+	lane->run = lane->run_end = 0;
 }
+
+/* See that there is room for a record of size bytes, behind the run that was. Errors as of lane_record. */
+__attribute__((cold)) int lane_make_room(struct lane *lane, uint64_t size);
+static inline int lane_see_room(struct lane *lane, uint64_t size)
+{
+	lane_end_run(lane);
+	return size > lane->room_end - lane->newest ? lane_make_room(lane, size) : 0;
+}
+
+/* Begin a run with a record of size bytes. Errors as of lane_record. */
+int lane_begin_run(struct lane *lane, uint64_t size);
+
+/* The next command is one of those that are timed: when it was sent, CLOCK_MONOTONIC. */
+__attribute__((cold)) int64_t lane_time(struct lane *lane);
 
 /*
  * Room for a record of size bytes with its arguments and answer; stays the lane's. *ret_note: NULL if it is not answered.
@@ -154,23 +166,20 @@ static inline int lane_record(struct lane *lane, uint64_t size, bool answered, s
 			      struct note **ret_note)
 {
 	uint64_t whole = (size + LANE_UNIT - 1) & ~(uint64_t)(LANE_UNIT - 1);
-	if (size > lane->room) { /* which is in whole units */
-		int r = lane_make_room(lane, size);
-		if (r < 0)
+	bool joins = !answered && lane->newest + whole <= lane->run_end;
+	if (!joins) {
+		int r = answered ? lane_see_room(lane, whole) : lane_begin_run(lane, whole);
+		if (r)
 			return r;
 	}
 	uint64_t at = lane->newest;
 	struct record *r = (struct record *)((char *)lane->head + at);
-	if (answered || at - lane->run >= RUN_MAX) {
-		lane_end_run(lane);
-		lane->run = answered ? 0 : at;
-	}
+	r->seq = lane->seq;
+	r->sent_ns = joins || lane->seq < lane->timed ? 0 : lane_time(lane);
 	struct note *note = answered ? lane_note(lane, at) : NULL;
 	if (answered)
 		*note = (struct note){ .ticket = UINT64_MAX, .units = (uint32_t)(whole / LANE_UNIT) };
 	lane->newest = at + whole;
-	lane->room -= whole;
-	lane->used += whole;
 	prefetch_to_write((char *)r + whole);
 	prefetch_to_write((char *)r + whole + 64);
 	*ret = r;

@@ -215,28 +215,11 @@ static __attribute__((noinline, cold)) int publish_later(struct sending *w, cons
 	return error_set(r, "the coordinator of namespace %s is stopping", s->name);
 }
 
-#define TIMED_OF 64 /* about one command of so many is timed; not each 64th, which could beat with what a program does */
-
-static __attribute__((noinline, cold)) int64_t time_this(struct lane *lane)
-{
-	/* Here, as who only casts waits for nothing: it hears within so many that nobody takes its commands any more. */
-	if (atomic_load_explicit(&lane->head->done, memory_order_relaxed))
-		handle_evicted(lane->stoa);
-	lane->timed = lane->seq + TIMED_OF / 2 + (lane->seq * UINT64_C(0x9e3779b97f4a7c15) >> 58) % TIMED_OF;
-	return clock_now();
-}
-
 static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one, const struct flags *more,
 				 size_t n_more)
 {
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
-	uint64_t seq = lane->seq;
-	int64_t sent_ns = 0;
-	if (seq >= lane->timed)
-		sent_ns = time_this(lane);
-	w->record->seq = seq;
-	w->record->sent_ns = sent_ns;
 	const struct raise raise = {
 		.one = one, .more = more, .n_more = n_more, .space = &s->space, .mark = &w->mark, .folds = folds
 	};
@@ -255,7 +238,7 @@ static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one
 		w->mark = later.mark;
 		w->deadline = later.deadline;
 	}
-	lane->seq = seq + 1;
+	lane->seq++;
 	lane->last = w->ticket + 1;
 	if (w->note)
 		w->note->ticket = w->ticket + 1;
@@ -263,7 +246,7 @@ static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one
 	/* Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds the
 	 * command in the ring when it decides how long to keep the lane. */
 	if (atomic_load(&s->space.state->life.epoch) != lane->epoch)
-		return await_taken(lane, w->ticket, seq);
+		return await_taken(lane, w->ticket, lane->seq - 1);
 	return handle_sent(s, w->ticket);
 }
 
