@@ -535,7 +535,7 @@ static int command_remove(struct coordinator *c, const struct command *cmd)
 		return outcome_set(c, -ESTALE, "the object was removed");
 	if (object_touch(c, o) < 0)
 		return outcome_set(c, -ENOMEM, "no memory to remove object %s", o->name);
-	objects_remove(o, c->ticket + 1);
+	objects_remove(c, o, c->ticket + 1);
 	c->directory_changed = true;
 	return 0;
 }

@@ -116,6 +116,7 @@ int coordinator_recover(struct coordinator *c)
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	/* the one before us may have died while it stopped */
 	c->stopping = (int)atomic_load(&state->life.stopping) - 1;
+	life_changed(&state->life); /* … or before it could say what it had changed */
 	void *own = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	c->own = own == MAP_FAILED ? NULL : own;
 	if (!c->own || madvise(c->own, LAYOUT_PAGE, MADV_WIPEONFORK) < 0)
@@ -191,6 +192,7 @@ void coordinator_begin_stop(struct coordinator *c, enum stoa_stop how)
 {
 	c->stopping = (int)how;
 	atomic_store(&c->space->state->life.stopping, (uint32_t)how + 1);
+	life_changed(&c->space->state->life);
 }
 
 /* Producers that are faster than we would keep us from ever coming to the end of the queue. */

@@ -376,6 +376,7 @@ static void start_life(const struct namespace *ns, uint64_t epoch)
 	atomic_store(&life->stopping, 0);
 	atomic_store(&life->started_ns, clock_real());
 	atomic_store(&life->epoch, epoch);
+	life_changed(life);
 }
 
 static void fill_state(const struct namespace *ns)

@@ -63,8 +63,8 @@ static bool minds(struct coordinator *c, uint32_t place, uint32_t n)
 
 static int tell(struct coordinator *c, uint32_t place)
 {
-	uint64_t committed = c->head, ticket;
-	int r = ring_publish(c->space, RING_LANE_SPECIAL, RING_LEAVE + place, NULL, NULL, &committed, &ticket);
+	uint64_t room = c->head + c->space->geometry.queue, ticket;
+	int r = ring_publish(c->space, RING_LANE_SPECIAL, RING_LEAVE + place, NULL, NULL, &room, &ticket);
 	if (r == 0)
 		c->leave_end = ticket + 1;
 	return r;

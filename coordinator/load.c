@@ -128,6 +128,7 @@ static int object_drop(struct coordinator *c, uint32_t index)
 		return r;
 	if (heap_holds(&c->heap, BLOCK_BODY, at) && ((struct body *)space_state(c->space, at))->object == index)
 		atomic_store(&((struct body *)space_state(c->space, at))->incarnation, 0);
+	life_changed(&c->space->state->life);
 	atomic_store(&e->born, 0);
 	atomic_fetch_add(&c->space->state->directory, 1);
 	heap_leave(&c->heap);

@@ -210,9 +210,10 @@ int objects_create(struct coordinator *c, const char *name, struct server_class 
 	return 0;
 }
 
-void objects_remove(struct object *o, uint64_t tag)
+void objects_remove(struct coordinator *c, struct object *o, uint64_t tag)
 {
 	atomic_store_explicit(&o->body->died, tag, memory_order_relaxed);
+	life_changed(&c->space->state->life);
 	o->removed = true;
 }
 

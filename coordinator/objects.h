@@ -20,7 +20,7 @@ struct object *objects_get(struct coordinator *c, uint32_t index, uint64_t origi
 int objects_create(struct coordinator *c, const char *name, struct server_class *cls, enum create_from from,
 		   const void *image, const struct stamp *stamp, struct object **ret_object);
 /* Mark it dead as of this turn's end; objects_bury frees what it had, after the commit. */
-void objects_remove(struct object *o, uint64_t tag);
+void objects_remove(struct coordinator *c, struct object *o, uint64_t tag);
 void objects_bury(struct coordinator *c, struct object *o);
 
 /* This object has a command in this turn: whoever sleeps on it is woken at its end. */

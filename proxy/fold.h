@@ -4,10 +4,9 @@
 #ifndef STOA_PROXY_FOLD_H
 #define STOA_PROXY_FOLD_H
 
-#include "proxy/send.h"
+#include "proxy/route.h"
 
 /* Cast a method that folds. Errors as of stoa_cast. */
-int fold_cast(struct stoa_proxy *p, const struct target *t, const struct bound_method *m, const void *args,
-	      int64_t timeout);
+int fold_cast(const struct route *route, const void *args, int64_t timeout);
 
 #endif

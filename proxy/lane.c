@@ -15,10 +15,12 @@
 #include "proxy/await.h"
 #include "proxy/connection.h"
 #include "proxy/later.h"
+#include "proxy/route.h"
 #include "proxy/wait.h"
 #include "src/cancel.h"
 #include "src/clock.h"
 #include "src/error.h"
+#include "src/ring.h"
 #include "src/segment.h"
 
 /* What a thread remembers of its lanes. A lane is looked at only if its generation is a live handle's. */
@@ -144,6 +146,7 @@ static void on_thread_end(void *unused)
 	pthread_mutex_unlock(&handles_lock);
 	free(mine.lanes);
 	free(mine.scratch);
+	routes_free();
 	memset(&mine, 0, sizeof(mine));
 	lane_recent = (struct lane_recent){ .generation = LANE_NONE };
 }
@@ -263,8 +266,9 @@ static int lane_ask(struct lane *lane, int bell_fd, int64_t deadline)
 	if (in.kind != MESSAGE_LANE || in.n_fds == 0 || in.a >= space_lanes(&s->space))
 		return error_set(-EPROTO, "the coordinator's answer about a lane is not understood");
 	lane->id = (uint32_t)in.a;
+	lane->place = ring_word(0, lane->id, 0);
 	lane->seq = in.b;
-	lane->committed = handle_committed(s);
+	lane->ring_room = handle_committed(s) + s->space.geometry.queue;
 	lane->epoch = atomic_load(&s->epoch);
 	r = lane_map(lane);
 	if (r < 0)
@@ -357,12 +361,13 @@ static bool bring_answers(struct lane *lane, const struct lane *old)
 	const char *start = (const char *)old->head;
 	for (struct pending *p = lane->pending; p; p = p->next) {
 		const struct record *from = p->record;
-		struct record *to;
+		uint64_t at;
 		if ((const char *)from < start || (const char *)from >= start + LANE_LIMIT)
 			continue;
 		uint64_t size = (uint64_t)from->reply_at + from->reply_size;
-		if (lane_record(lane, size, true, &to, &p->note))
+		if (lane_record(lane, size, true, &at, &p->note))
 			return false;
+		struct record *to = lane_record_at(lane, at);
 		memcpy(to, from, size);
 		to->seq = UINT64_MAX; /* it is no command here */
 		later_moved(lane, to, p->ticket);
@@ -436,6 +441,7 @@ static int lane_acquire(struct stoa *s, int64_t timeout, struct lane *old, struc
 void lane_set_reader(bool in_reader)
 {
 	lane_in_reader = in_reader;
+	routes_hide(in_reader);
 	lane_recent.generation = LANE_NONE;
 }
 
@@ -473,11 +479,6 @@ int lane_find(struct stoa *s, int64_t timeout, struct lane **ret)
 
 /* ---- records ---- */
 
-static struct record *record_at(const struct lane *lane, uint64_t at)
-{
-	return (struct record *)((char *)lane->head + at);
-}
-
 /*
  * Behind its commit the coordinator marks the answers as valid, in their records: until it has, or has committed
  * another turn, or is another one, that store may still come.
@@ -492,7 +493,7 @@ static void look_at_committed(struct lane *lane)
 		lane->committed_last = committed;
 		lane->restarts = restarts;
 	}
-	lane->committed = committed;
+	lane->ring_room = committed + lane->stoa->space.geometry.queue;
 }
 
 static bool may_be_marked(const struct lane *lane, const struct record *r, uint64_t ticket)
@@ -527,9 +528,9 @@ static void reclaim(struct lane *lane)
 	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
 	look_at_committed(lane);
 	while (lane->used) {
-		const struct record *r = record_at(lane, lane->oldest);
+		const struct record *r = lane_record_at(lane, lane->oldest);
 		const struct note *n = lane_note(lane, lane->oldest);
-		if (n->ticket > lane->committed || may_be_marked(lane, r, n->ticket) ||
+		if (n->ticket > lane->committed_last || may_be_marked(lane, r, n->ticket) ||
 		    (is_held(lane, r, n) && !pass(lane, r, n)))
 			break;
 		lane->used -= (uint64_t)n->units * LANE_UNIT;
@@ -545,7 +546,7 @@ static void islands_prune(struct lane *lane)
 {
 	for (struct island **at = &lane->islands; *at;) {
 		struct island *i = *at;
-		if (is_held(lane, record_at(lane, i->at), lane_note(lane, i->at))) {
+		if (is_held(lane, lane_record_at(lane, i->at), lane_note(lane, i->at))) {
 			at = &i->next;
 			continue;
 		}

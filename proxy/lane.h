@@ -24,7 +24,7 @@ struct note {
 	uint32_t units;	 /* their length */
 	uint32_t held;	 /* enum note_held */
 };
-#define RUN_MAX 2048u /* bytes, unless its first record has more: of the 32 KiB of the smallest ring */
+#define RUN_MAX 4096u /* bytes, unless its first record has more: of the 32 KiB of the smallest ring */
 
 enum note_held {
 	NOTE_FREE,
@@ -67,6 +67,7 @@ struct lane {
 	struct stoa *stoa;
 	uint64_t generation, epoch;
 	uint32_t id;
+	uint64_t place; /* of its begin, as in a ring word */
 	int fd, event_fd; /* event_fd: our end of a socket pair; the coordinator has the other */
 	struct lane_head *head; /* its mapping */
 	struct note *notes;	/* by unit */
@@ -75,7 +76,7 @@ struct lane {
 	uint64_t timed;			      /* `seq` of the next command that is timed */
 	uint32_t patience;		      /* before its first look for an answer (wait.c) */
 	int64_t sleep_end;		      /* of its last sleep, if nobody woke it */
-	uint64_t committed;		      /* as seen when there was need to look */
+	uint64_t ring_room;		      /* tickets below it have room, as seen when there was need to look */
 	uint64_t committed_last, restarts;    /* the same, and of which coordinator, when a record was last freed */
 	uint64_t marked;		      /* answers up to here are marked as valid, or never will be */
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */
@@ -129,6 +130,10 @@ static inline uint32_t lane_units(const struct lane *lane, const struct record *
 {
 	return (uint32_t)((uint64_t)((uintptr_t)r - (uintptr_t)lane->head) / LANE_UNIT);
 }
+static inline struct record *lane_record_at(const struct lane *lane, uint64_t at)
+{
+	return (struct record *)((char *)lane->head + at);
+}
 static inline struct note *lane_note(const struct lane *lane, uint64_t at)
 {
 	return &lane->notes[(at - LANE_ARENA) / LANE_UNIT];
@@ -158,32 +163,56 @@ int lane_begin_run(struct lane *lane, uint64_t size);
 __attribute__((cold)) int64_t lane_time(struct lane *lane);
 
 /*
- * Room for a record of size bytes with its arguments and answer; stays the lane's. *ret_note: NULL if it is not answered.
- * -EAGAIN: no room; -EMSGSIZE: never. The place of the next one is taken from the coordinator's cache meanwhile, who has
- * long read what was there.
+ * The next record is here, of so many whole units. The place of the one after it is taken from the coordinator's cache
+ * meanwhile, who has long read what was there.
  */
-static inline int lane_record(struct lane *lane, uint64_t size, bool answered, struct record **ret,
-			      struct note **ret_note)
+static inline void lane_put(struct lane *lane, uint64_t at, uint64_t whole, int64_t sent_ns)
 {
-	uint64_t whole = (size + LANE_UNIT - 1) & ~(uint64_t)(LANE_UNIT - 1);
-	bool joins = !answered && lane->newest + whole <= lane->run_end;
-	if (!joins) {
-		int r = answered ? lane_see_room(lane, whole) : lane_begin_run(lane, whole);
-		if (r)
-			return r;
-	}
-	uint64_t at = lane->newest;
-	struct record *r = (struct record *)((char *)lane->head + at);
+	struct record *r = lane_record_at(lane, at);
 	r->seq = lane->seq;
-	r->sent_ns = joins || lane->seq < lane->timed ? 0 : lane_time(lane);
-	struct note *note = answered ? lane_note(lane, at) : NULL;
-	if (answered)
-		*note = (struct note){ .ticket = UINT64_MAX, .units = (uint32_t)(whole / LANE_UNIT) };
+	r->sent_ns = sent_ns;
 	lane->newest = at + whole;
 	prefetch_to_write((char *)r + whole);
 	prefetch_to_write((char *)r + whole + 64);
-	*ret = r;
-	*ret_note = note;
+}
+
+static inline uint64_t lane_whole(uint64_t size)
+{
+	return (size + LANE_UNIT - 1) & ~(uint64_t)(LANE_UNIT - 1);
+}
+
+/* Room for a record of so many whole units that joins the run, at *ret_at of the lane. False: it is to be looked for. */
+static inline bool lane_join(struct lane *lane, uint64_t whole, uint64_t *ret_at)
+{
+	uint64_t at = lane->newest;
+	if (at + whole > lane->run_end)
+		return false;
+	lane_put(lane, at, whole, 0);
+	*ret_at = at;
+	return true;
+}
+
+/*
+ * Room for a record of size bytes with its arguments and answer; stays the lane's. *ret_note: NULL if it is not answered.
+ * -EAGAIN: no room; -EMSGSIZE: never.
+ */
+static inline int lane_record(struct lane *lane, uint64_t size, bool answered, uint64_t *ret_at,
+			      struct note **ret_note)
+{
+	uint64_t whole = lane_whole(size);
+	*ret_note = NULL;
+	if (!answered && lane_join(lane, whole, ret_at))
+		return 0;
+	int r = answered ? lane_see_room(lane, whole) : lane_begin_run(lane, whole);
+	if (r)
+		return r;
+	uint64_t at = lane->newest;
+	if (answered) {
+		*ret_note = lane_note(lane, at);
+		**ret_note = (struct note){ .ticket = UINT64_MAX, .units = (uint32_t)(whole / LANE_UNIT) };
+	}
+	lane_put(lane, at, whole, lane->seq < lane->timed ? 0 : lane_time(lane));
+	*ret_at = at;
 	return 0;
 }
 

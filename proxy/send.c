@@ -11,6 +11,7 @@
 #include "proxy/fold.h"
 #include "proxy/many.h"
 #include "proxy/read.h"
+#include "proxy/route.h"
 #include "proxy/wait.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -78,52 +79,70 @@ static int wait_for_record(struct sending *w, uint64_t size)
 	}
 }
 
+/* The record of this place has been taken. */
+static ALWAYS_INLINE void start_at(struct lane *lane, uint64_t at, struct note *note, struct sending *w)
+{
+	w->lane = lane;
+	w->record = lane_record_at(lane, at);
+	w->note = note;
+	w->place = lane->place | at / LANE_UNIT;
+	w->args = (char *)(w->record + 1);
+}
+
+/* Take a record of size bytes, if there is room. */
+static ALWAYS_INLINE int take_now(struct lane *lane, size_t size, bool answered, struct sending *w)
+{
+	uint64_t at;
+	struct note *note;
+	int r = lane_record(lane, size, answered, &at, &note);
+	if (r == 0)
+		start_at(lane, at, note, w);
+	return r;
+}
+
+/* The same, and wait for it if need be. */
+static int take(struct lane *lane, size_t size, bool answered, int64_t timeout, struct sending *w)
+{
+	int r;
+	w->lane = lane;
+	w->timeout = timeout;
+	w->deadline = 0;
+	while ((r = take_now(lane, size, answered, w)) == -EAGAIN)
+		if ((r = wait_for_record(w, size)) < 0)
+			return r;
+	return r;
+}
+
 /*
  * The answer begins a line of its own: who waits for it spins there. It is the second line of a unit: at the first one
  * a forged word may lead, and take the answer's ticket for the sequence number of a record.
  */
-static ALWAYS_INLINE int begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_t timeout,
-				  struct sending *w)
+static inline size_t reply_place(size_t args_size)
 {
-	size_t args_end = sizeof(struct record) + args_size;
-	size_t reply_at = reply_size ? ((args_end + 63) & ~(size_t)(LANE_UNIT - 1)) + 64 : 0;
-	size_t size = reply_size ? reply_at + reply_size : args_end;
-	w->lane = lane;
-	w->timeout = timeout;
-	w->deadline = 0;
-	struct record *rec;
-	struct note *note;
-	int r;
-	while ((r = lane_record(lane, size, reply_size, &rec, &note)) == -EAGAIN) {
-		struct sending waiting = { .lane = lane, .timeout = timeout, .deadline = w->deadline };
-		r = wait_for_record(&waiting, size);
-		if (r < 0)
-			return r;
-		w->deadline = waiting.deadline;
-	}
-	if (r)
-		return r;
-	w->record = rec;
-	w->note = note;
-	rec->args_size = (uint32_t)args_size;
-	rec->reply_at = (uint32_t)reply_at;
-	rec->reply_size = (uint32_t)reply_size;
-	atomic_store_explicit(&rec->cancel, CANCEL_NOT, memory_order_relaxed);
-	if (reply_size) {
-		struct reply *reply = (struct reply *)((char *)rec + reply_at);
-		atomic_store_explicit(&reply->valid, 0, memory_order_relaxed);
-		prefetch_to_write((char *)rec + note->units * LANE_UNIT + reply_at);
-	}
-	w->args = (char *)(rec + 1);
-	return 0;
+	return ((sizeof(struct record) + args_size + 63) & ~(size_t)(LANE_UNIT - 1)) + 64;
 }
 
-static ALWAYS_INLINE int begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *w)
+static ALWAYS_INLINE void begin_reply(const struct sending *w, size_t reply_at, size_t reply_size)
 {
-	struct lane *lane;
-	int r = handle_whole(s);
-	r = r ? r : lane_get(s, timeout, &lane);
-	return r ? r : begin_in(lane, args_size, reply_size, timeout, w);
+	struct reply *reply = (struct reply *)((char *)w->record + reply_at);
+	w->record->reply_at = (uint32_t)reply_at;
+	w->record->reply_size = (uint32_t)reply_size;
+	atomic_store_explicit(&reply->valid, 0, memory_order_relaxed);
+	prefetch_to_write((char *)reply + w->note->units * LANE_UNIT);
+}
+
+static int begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_t timeout, struct sending *w)
+{
+	size_t reply_at = reply_place(args_size);
+	int r = take(lane, reply_size ? reply_at + reply_size : sizeof(struct record) + args_size, reply_size, timeout, w);
+	if (r)
+		return r;
+	w->record->args_size = (uint32_t)args_size;
+	w->record->reply_at = w->record->reply_size = 0;
+	atomic_store_explicit(&w->record->cancel, CANCEL_NOT, memory_order_relaxed);
+	if (reply_size)
+		begin_reply(w, reply_at, reply_size);
+	return 0;
 }
 
 int send_begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)
@@ -134,27 +153,19 @@ int send_begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_
 
 int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)
 {
-	return begin(s, args_size, reply_size, timeout, ret);
-}
-
-/* Origin, object and class stand in a target as in a record. */
-#define ADDRESS_SIZE 16
-_Static_assert(offsetof(struct record, object) - offsetof(struct record, origin) == 8 &&
-		       offsetof(struct target, object) - offsetof(struct target, origin) == 8 &&
-		       offsetof(struct record, class_id) - offsetof(struct record, origin) == 12 &&
-		       offsetof(struct target, class_id) - offsetof(struct target, origin) == 12,
-	       "they are copied at once");
-
-static ALWAYS_INLINE void address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
-{
-	r->kind = (uint16_t)kind;
-	r->row = row;
-	memcpy(&r->origin, &t->origin, ADDRESS_SIZE);
+	struct lane *lane;
+	int r = handle_whole(s);
+	r = r ? r : lane_get(s, timeout, &lane);
+	return r ? r : begin_in(lane, args_size, reply_size, timeout, ret);
 }
 
 void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
 {
-	address(r, t, kind, row);
+	r->kind = (uint16_t)kind;
+	r->row = row;
+	r->origin = t->origin;
+	r->object = t->object;
+	r->class_id = t->class_id;
 }
 
 struct flags send_flags(const struct target *t, const uint32_t *attrs, uint32_t n)
@@ -169,27 +180,22 @@ static struct flags flags_of_writables(const struct target *t)
 }
 
 struct raise {
-	struct flags one;
-	const struct flags *more;
-	size_t n_more;
+	const struct flags *flags;
+	size_t n;
 	const struct space *space;
-	uint64_t *mark;
-	bool folds;
+	uint64_t *mark; /* of its run, if it folds */
 };
 
-static ALWAYS_INLINE void raise_one(struct flags flags, uint64_t ticket)
-{
-	for (uint32_t i = 0; i < flags.n; i++)
-		flag_raise(flags.first + flags.places[i], ticket + 1);
-}
-
-static ALWAYS_INLINE void raise_all(const void *data, uint64_t ticket)
+static void raise_all(const void *data, uint64_t ticket)
 {
 	const struct raise *r = data;
-	*r->mark = fold_mark(r->space, ticket, r->folds);
-	raise_one(r->one, ticket);
-	for (size_t k = 0; k < r->n_more; k++)
-		raise_one(r->more[k], ticket);
+	if (r->mark)
+		*r->mark = fold_mark(r->space, ticket);
+	else
+		fold_break(r->space, ticket);
+	for (size_t k = 0; k < r->n; k++)
+		for (uint32_t i = 0; i < r->flags[k].n; i++)
+			flag_raise(r->flags[k].first + r->flags[k].places[i], ticket + 1);
 }
 
 /* It could not be published at the first try: wait for room, if there is time, or say why not. */
@@ -200,7 +206,7 @@ static __attribute__((noinline, cold)) int publish_later(struct sending *w, cons
 	int r, room = 0;
 	do {
 		uint64_t before = handle_committed(s);
-		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, raise, &lane->committed,
+		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, raise, &lane->ring_room,
 				 &w->ticket);
 		if (r == -EAGAIN)
 			room = wait_for_room(lane, "the queue", before, send_deadline(w));
@@ -215,53 +221,57 @@ static __attribute__((noinline, cold)) int publish_later(struct sending *w, cons
 	return error_set(r, "the coordinator of namespace %s is stopping", s->name);
 }
 
-static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one, const struct flags *more,
-				 size_t n_more)
+static ALWAYS_INLINE bool publish_now(struct sending *w, const struct stoa *s, ring_ready *ready, const void *data)
 {
-	struct lane *lane = w->lane;
-	struct stoa *s = lane->stoa;
-	const struct raise raise = {
-		.one = one, .more = more, .n_more = n_more, .space = &s->space, .mark = &w->mark, .folds = folds
-	};
-	if (ring_try(&s->space, lane->id, lane_units(lane, w->record), raise_all, &raise, lane->committed,
-		     lane->last, &w->ticket)) {
-		struct sending later = {
-			.lane = lane, .record = w->record, .note = w->note, .timeout = w->timeout, .deadline = w->deadline
-		};
-		const struct raise once_more = {
-			.one = one, .more = more, .n_more = n_more, .space = &s->space, .mark = &later.mark, .folds = folds
-		};
-		int r = publish_later(&later, &once_more);
-		if (r < 0)
-			return r;
-		w->ticket = later.ticket;
-		w->mark = later.mark;
-		w->deadline = later.deadline;
-	}
-	lane->seq++;
-	lane->last = w->ticket + 1;
+	const struct lane *lane = w->lane;
+	return ring_try(&s->space, w->place, ready, data, &lane->ring_room, &lane->last, &w->ticket);
+}
+
+/* The lane goes on behind this command. */
+static ALWAYS_INLINE void advance(const struct sending *w)
+{
+	w->lane->seq++;
+	w->lane->last = w->ticket + 1;
+}
+
+static ALWAYS_INLINE void published(struct sending *w, const struct stoa *s)
+{
+	advance(w);
 	if (w->note)
 		w->note->ticket = w->ticket + 1;
 	w->rung = handle_ring(s);
-	/* Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds the
-	 * command in the ring when it decides how long to keep the lane. */
+}
+
+/*
+ * It is published. Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds
+ * the command in the ring when it decides how long to keep the lane.
+ */
+static int see_taken(struct lane *lane)
+{
+	const struct stoa *s = lane->stoa;
 	if (atomic_load(&s->space.state->life.epoch) != lane->epoch)
-		return await_taken(lane, w->ticket, lane->seq - 1);
-	return handle_sent(s, w->ticket);
+		return await_taken(lane, lane->last - 1, lane->seq - 1);
+	return handle_sent(s, lane->last - 1);
 }
 
 int send_publish(struct sending *w, const struct flags *flags, size_t n)
 {
-	static const struct flags none;
-	bool folds = w->record->kind == RECORD_FOLD;
-	return n ? publish(w, folds, flags[0], flags + 1, n - 1) : publish(w, folds, none, NULL, 0);
+	const struct stoa *s = w->lane->stoa;
+	const struct raise raise = {
+		.flags = flags, .n = n, .space = &s->space, .mark = w->record->kind == RECORD_FOLD ? &w->mark : NULL
+	};
+	int r = ring_is_ending(&s->space) || !publish_now(w, s, raise_all, &raise) ? publish_later(w, &raise) : 0;
+	if (r < 0)
+		return r;
+	published(w, s);
+	return see_taken(w->lane);
 }
 
 /* ---- calls of methods ---- */
 
 /* What is no value of its type is refused before it is sent. */
-static __attribute__((noinline)) int pack_large(const struct sending *w, const struct image_layout *layout,
-						 const void *from, const char *what, const char *name)
+static int pack(const struct sending *w, const struct image_layout *layout, const void *from, const char *what,
+		const char *name)
 {
 	size_t size = image_pack(layout, from, w->args);
 	if (!layout->choosy || image_check(layout, w->args, size) == 0)
@@ -271,18 +281,7 @@ static __attribute__((noinline)) int pack_large(const struct sending *w, const s
 			 name);
 }
 
-static ALWAYS_INLINE int pack(const struct sending *w, const struct image_layout *layout, const void *from,
-			      const char *what, const char *name)
-{
-	if (!layout->small) {
-		struct sending packed = { .lane = w->lane, .record = w->record, .args = w->args };
-		return pack_large(&packed, layout, from, what, name);
-	}
-	image_pack_small(layout, from, w->args);
-	return 0;
-}
-
-static ALWAYS_INLINE int find_target(struct stoa_proxy *p, struct target **ret)
+int send_target(struct stoa_proxy *p, struct target **ret)
 {
 	*ret = proxy_target(p);
 	if (!target_dead(*ret, UINT64_MAX))
@@ -292,79 +291,220 @@ static ALWAYS_INLINE int find_target(struct stoa_proxy *p, struct target **ret)
 	return r;
 }
 
-int send_target(struct stoa_proxy *p, struct target **ret)
+static size_t size_along(const struct route *route, size_t args_size, bool answered)
 {
-	return find_target(p, ret);
+	return answered ? reply_place(args_size) + route->bound->reply_size : sizeof(struct record) + args_size;
 }
 
-/* What a call needs: its target, the method as bound, arguments. */
-static ALWAYS_INLINE int bind(struct stoa_proxy *p, const struct stoa_method *method, const void **args,
-			      struct target **ret_target, const struct bound_method **ret_method)
+static ALWAYS_INLINE void fill_along(const struct route *route, size_t args_size, bool answered, const struct sending *w)
+{
+	route_head(route, w->record);
+	if (answered)
+		begin_reply(w, reply_place(args_size), route->bound->reply_size);
+}
+
+static struct flags flags_along(const struct route *route)
+{
+	const struct bound_method *m = route->bound;
+	return (struct flags){ .first = route->flags, .places = m->writes, .n = m->n_writes };
+}
+
+/* Any call. */
+static int send_any(const struct route *route, const void *args, bool answered, int64_t timeout, struct sending *w)
+{
+	const char *name = route->method->name;
+	size_t size = image_size(route->args, args);
+	if (size > LANE_LIMIT)
+		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", name, size,
+				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
+	int r = take(route->lane, size_along(route, size, answered), answered, timeout, w);
+	if (r)
+		return r;
+	fill_along(route, size, answered, w);
+	w->record->args_size = (uint32_t)size;
+	r = pack(w, route->args, args, "the arguments of method", name);
+	if (r)
+		return r;
+	const struct flags flags = flags_along(route);
+	return send_publish(w, &flags, 1);
+}
+
+/* The route, if it was not there, and arguments that are none. */
+static int find(struct stoa_proxy *p, const struct stoa_method *method, const void **args, int64_t timeout,
+		struct route *own, const struct route **route)
 {
 	static const stoa_none none;
-	int r = find_target(p, ret_target);
-	r = r ? r : binding_method((*ret_target)->binding, method, ret_method);
-	if (r)
+	int r = *route ? 0 : route_find(p, method, timeout, own, route);
+	if (r || *args)
 		return r;
-	if (!*args && (*ret_method)->args->n_fields)
-		return error_set(-EINVAL, "method %s of object %s takes arguments; none were given", method->name,
-				 p->name);
-	*args = *args ? *args : &none;
-	return 0;
+	*args = &none;
+	return (*route)->args->n_fields == 0 ? 0
+					      : error_set(-EINVAL, "method %s of object %s takes arguments; none were given",
+							  method->name, p->name);
 }
 
-static ALWAYS_INLINE int send_call(struct stoa_proxy *p, const struct target *t, const struct bound_method *m,
-				   const void *args, bool answer, int64_t timeout, struct sending *w)
+/*
+ * ---- plain calls ----
+ * What they need stands in the route. It holds when they begin, or they do not; whether it still does is looked at
+ * behind the publication, once, for all that may have changed.
+ */
+
+struct along {
+	const struct route *route;
+	const struct space *space;
+};
+
+static ALWAYS_INLINE void raise_along(const void *data, uint64_t ticket)
 {
-	size_t size = image_size(m->args, args);
-	if (size > LANE_LIMIT)
-		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", m->ours->name, size,
-				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
-	int r = begin(p->stoa, size, answer ? m->reply_size : 0, timeout, w);
-	r = r ? r : pack(w, m->args, args, "the arguments of method", m->ours->name);
+	const struct along *along = data;
+	fold_break(along->space, ticket);
+	for (int i = 0; i < ROUTE_WRITES; i++)
+		flag_raise(along->route->raised[i], ticket + 1);
+}
+
+static ALWAYS_INLINE bool publish_along(const struct route *route, const struct stoa *s, struct sending *w)
+{
+	const struct along along = { route, &s->space };
+	return publish_now(w, s, raise_along, &along);
+}
+
+static int publish_along_later(const struct route *route, struct sending *w)
+{
+	const struct flags flags = flags_along(route);
+	const struct raise raise = { .flags = &flags, .n = 1, .space = &w->lane->stoa->space };
+	return publish_later(w, &raise);
+}
+
+static ALWAYS_INLINE void fill_plain(const struct route *route, const void *args, bool answered, const struct sending *w)
+{
+	fill_along(route, route->args_size, answered, w);
+	image_pack_small(route->args, args, w->args);
+}
+
+static ALWAYS_INLINE bool is_plain(const struct route *route, const void *args)
+{
+	return route && args && route->plain;
+}
+
+/* Where there is no room, as any. */
+static ALWAYS_INLINE int send_plain(const struct route *route, const struct stoa *s, const void *args, bool answered,
+				    int64_t timeout, struct sending *sent)
+{
+	struct sending w;
+	if (take_now(route->lane, size_along(route, route->args_size, answered), answered, &w))
+		return send_any(route, args, answered, timeout, sent);
+	fill_plain(route, args, answered, &w);
+	*sent = (struct sending){ .lane = w.lane, .record = w.record, .note = w.note, .timeout = timeout };
+	if (publish_along(route, s, &w)) {
+		sent->ticket = w.ticket;
+	} else {
+		int r = publish_along_later(route, sent);
+		if (r < 0)
+			return r;
+	}
+	published(sent, s);
+	return route_holds(route, s) ? handle_sent(s, sent->ticket) : see_taken(w.lane);
+}
+
+static __attribute__((noinline)) int call_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
+					      int64_t timeout, const struct route *route, struct sending *sent,
+					      const struct bound_method **ret_bound)
+{
+	struct route own;
+	int r = find(p, method, &args, timeout, &own, &route);
 	if (r)
 		return r;
-	address(w->record, t, RECORD_CALL, m->row);
-	return publish(w, false, send_flags(t, m->writes, m->n_writes), NULL, 0);
+	*ret_bound = route->bound;
+	return send_any(route, args, true, timeout, sent);
+}
+
+/* What is sent, and to be answered. */
+static ALWAYS_INLINE int send_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
+				   int64_t timeout, struct sending *sent, const struct bound_method **ret_bound)
+{
+	const struct route *route = route_get(p, p->stoa, method);
+	if (!is_plain(route, args))
+		return call_any(p, method, args, timeout, route, sent, ret_bound);
+	*ret_bound = route->bound;
+	return send_plain(route, p->stoa, args, true, timeout, sent);
+}
+
+/* A cast is done in stoa_cast, or goes on in one of these as its last act: it keeps nothing over a call. */
+
+static __attribute__((noinline)) int cast_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
+					      int64_t timeout, const struct route *route)
+{
+	struct route own;
+	struct sending w;
+	int r = find(p, method, &args, timeout, &own, &route);
+	if (r)
+		return r;
+	return route->bound->folds ? fold_cast(route, args, timeout) : send_any(route, args, false, timeout, &w);
+}
+
+/* Its record does not join the run. */
+static __attribute__((noinline)) int cast_apart(const struct route *route, const void *args, int64_t timeout)
+{
+	struct sending w;
+	return send_plain(route, route->lane->stoa, args, false, timeout, &w);
+}
+
+/* There is no place in the queue at once. */
+static __attribute__((noinline, cold)) int cast_later(const struct route *route, struct record *record, int64_t timeout)
+{
+	struct sending w = { .lane = route->lane, .record = record, .timeout = timeout };
+	int r = publish_along_later(route, &w);
+	if (r < 0)
+		return r;
+	published(&w, w.lane->stoa);
+	return see_taken(w.lane);
+}
+
+/* The coordinator is asleep, or something has changed. */
+static __attribute__((noinline, cold)) int cast_end(struct lane *lane)
+{
+	handle_ring(lane->stoa);
+	return see_taken(lane);
 }
 
 int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
 {
-	const struct bound_method *m = NULL;
-	struct target *t;
+	const struct stoa *s = p->stoa;
+	const struct route *route = route_get(p, s, method);
+	uint64_t at;
+	if (!is_plain(route, args))
+		return route && args && route->bound->folds ? fold_cast(route, args, timeout)
+							     : cast_any(p, method, args, timeout, route);
+	if (!lane_join(route->lane, route->cast_size, &at))
+		return cast_apart(route, args, timeout);
 	struct sending w;
-	int r = bind(p, method, &args, &t, &m);
-	if (r)
-		return r;
-	return m->folds ? fold_cast(p, t, m, args, timeout) : send_call(p, t, m, args, false, timeout, &w);
+	start_at(route->lane, at, NULL, &w);
+	fill_plain(route, args, false, &w);
+	if (!publish_along(route, s, &w))
+		return cast_later(route, w.record, timeout);
+	advance(&w);
+	return atomic_load(&s->space.ingress->doorbell) & 1 || !route_holds(route, s) || s->damaged ? cast_end(w.lane) : 0;
 }
 
 int stoa_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout)
 {
+	struct sending sent;
 	const struct bound_method *m = NULL;
-	struct target *t;
-	struct sending w;
 	if (method && method->reader) {
 		int r = read_method(p, method, args, ret, timeout);
 		if (r != READ_ELSEWHERE)
 			return r;
 	}
-	int r = bind(p, method, &args, &t, &m);
-	r = r ? r : send_call(p, t, m, args, true, timeout, &w);
-	if (r)
-		return r;
-	struct sending sent = w;
-	return await_answer(&sent, m, ret);
+	int r = send_call(p, method, args, timeout, &sent, &m);
+	return r ? r : await_answer(&sent, m, ret);
 }
 
 int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, void *data,
 		int64_t timeout, uint64_t *ret_ticket)
 {
+	struct sending w;
 	const struct bound_method *m = NULL;
-	struct target *t;
-	struct sending w = { .lane = NULL };
-	int r = bind(p, method, &args, &t, &m);
-	r = r ? r : send_call(p, t, m, args, true, STOA_NOWAIT, &w);
+	int r = send_call(p, method, args, STOA_NOWAIT, &w, &m);
 	if (r)
 		return r;
 	struct pending wanted = { .ticket = w.ticket,
@@ -390,12 +530,12 @@ static int assign_record(struct stoa_proxy *p, const struct target *t, enum reco
 			 int64_t timeout)
 {
 	struct sending w;
-	int r = begin(p->stoa, image_size(layout, from), 0, timeout, &w);
+	int r = send_begin(p->stoa, image_size(layout, from), 0, timeout, &w);
 	r = r ? r : pack(&w, layout, from, "the value for object", p->name);
 	if (r)
 		return r;
-	address(w.record, t, kind, row);
-	return publish(&w, false, *flags, NULL, 0);
+	send_address(w.record, t, kind, row);
+	return send_publish(&w, flags, 1);
 }
 
 int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32_t attr, size_t size,

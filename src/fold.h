@@ -38,13 +38,22 @@ static inline uint64_t fold_raise(_Atomic uint64_t *run, uint64_t value)
 	return seen;
 }
 
-/* Ticket t is about to be tried for, by a command that folds or not. Acquire: who published before has raised it. */
-/* Returns the run that it is of: what fold_may_join is to find there. */
-static inline uint64_t fold_mark(const struct space *s, uint64_t t, bool folds)
+/*
+ * Ticket t is about to be tried for, by a command that does not fold … Acquire, in both: who published before has raised
+ * it.
+ */
+static inline void fold_break(const struct space *s, uint64_t t)
+{
+	if (!(atomic_load_explicit(&s->ingress->run, memory_order_acquire) & 1))
+		fold_raise(&s->ingress->run, 2 * t + 1);
+}
+
+/* … or by one that does. Returns the run that it is of: what fold_may_join is to find there. */
+static inline uint64_t fold_mark(const struct space *s, uint64_t t)
 {
 	_Atomic uint64_t *run = &s->ingress->run;
 	uint64_t seen = atomic_load_explicit(run, memory_order_acquire), block = t & ~(uint64_t)(FOLD_BLOCK - 1);
-	return (folds ? (seen & 1 || seen < 2 * block) : !(seen & 1)) ? fold_raise(run, 2 * t + !folds) : seen;
+	return seen & 1 || seen < 2 * block ? fold_raise(run, 2 * t) : seen;
 }
 
 /*

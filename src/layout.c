@@ -46,9 +46,8 @@ int layout_geometry(struct geometry *g, char text[STOA_ERROR_MAX])
 	g->heap_at = at;
 	if (check("max_state", g->state, at + LAYOUT_PAGE, UINT64_C(1) << 44, text))
 		return -EINVAL;
-	at = 0;
-	place(&at, LAYOUT_PAGE);
-	g->ring_at = place(&at, (uint64_t)g->queue * sizeof(uint64_t));
+	at = RING_AT;
+	place(&at, (uint64_t)g->queue * sizeof(uint64_t));
 	g->parks_at = place(&at, (uint64_t)g->objects * sizeof(uint32_t));
 	g->flags_at = place(&at, (uint64_t)g->flags * sizeof(uint64_t));
 	g->ingress = at;

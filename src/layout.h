@@ -48,7 +48,7 @@ struct geometry {
 	/* computed */
 	uint64_t lanes_at, rejects_at, trace_at, log_at, attached_at, classes_at, tallies_at, objects_at,
 		object_tallies_at, heap_at;                             /* in state */
-	uint64_t ring_at, parks_at, flags_at, ingress;                  /* in ingress, and its limit */
+	uint64_t parks_at, flags_at, ingress;                           /* in ingress, and its limit */
 	uint32_t queue_log, unused;
 };
 
@@ -73,7 +73,14 @@ struct life {
 	_Atomic uint32_t suspect_job;     /* pulse.job at its last death */
 	_Atomic int32_t suspect_status;   /* how it died then, as waitpid(2) has it, or STATUS_CLOSED */
 	_Atomic uint64_t logged;          /* messages, by either of the two */
+	_Atomic uint64_t changes; /* grows behind what may end a client's way to an object: see life_changed */
 };
+
+/* A coordinator or an epoch has begun, or it stops, or an object is dead: clients look again for what they have found. */
+static inline void life_changed(struct life *life)
+{
+	atomic_fetch_add(&life->changes, 1);
+}
 
 #define PULSE_LOADING UINT64_MAX
 #define CRASHES_MAX 2 /* of its own making: then a command is rejected, an object quarantined */
@@ -332,6 +339,7 @@ struct ingress_head {
 	alignas(LAYOUT_LINE) struct barrier barrier;
 };
 _Static_assert(sizeof(struct ingress_head) <= LAYOUT_PAGE, "the head of the ingress is one page");
+#define RING_AT LAYOUT_PAGE /* of the ingress */
 
 /* ---- lane ------------------------------------------------------------------------------------------------- */
 
@@ -497,7 +505,7 @@ static inline struct attached *space_attached(const struct space *s, uint32_t i)
 }
 static inline _Atomic uint64_t *space_ring(const struct space *s)
 {
-	return (_Atomic uint64_t *)((char *)s->ingress + s->geometry.ring_at);
+	return (_Atomic uint64_t *)((char *)s->ingress + RING_AT);
 }
 /* The park word of those who wait for object i to change, or for a command on it. */
 static inline _Atomic uint32_t *space_park(const struct space *s, uint32_t i)

@@ -43,11 +43,11 @@ static int check_predecessor(const struct space *s, uint64_t tail, uint64_t comm
 	return (uint32_t)(word >> 32) == ring_lap(s, tail - 1) + 1 && ring_is_closed(word) ? -ESHUTDOWN : 0;
 }
 
-/* Ticket t could not be had: bring *committed up to date, and put right what is in the way. 0: try again. */
-static int ring_obstacle(const struct space *s, uint64_t t, uint64_t *ret_committed)
+/* Ticket t could not be had: bring *room up to date, and put right what is in the way. 0: try again. */
+static int ring_obstacle(const struct space *s, uint64_t t, uint64_t *room)
 {
 	uint64_t committed = atomic_load_explicit(&s->state->committed, memory_order_acquire);
-	*ret_committed = committed;
+	*room = committed + s->geometry.queue;
 	if (!tail_plausible(s, t, committed))
 		return 0;
 	int r = check_predecessor(s, t, committed);
@@ -56,7 +56,7 @@ static int ring_obstacle(const struct space *s, uint64_t t, uint64_t *ret_commit
 	uint64_t word = atomic_load_explicit(ring_slot(s, t), memory_order_acquire);
 	uint32_t lap = (uint32_t)(word >> 32), empty = ring_lap(s, t);
 	if (lap == empty)
-		return t >= committed + s->geometry.queue ? -EAGAIN : 0;
+		return t >= *room ? -EAGAIN : 0;
 	if (lap != empty + 1)
 		return 0; /* t is old: the tail has moved on, or a lie the coordinator will mend */
 	if (ring_is_closed(word))
@@ -66,16 +66,18 @@ static int ring_obstacle(const struct space *s, uint64_t t, uint64_t *ret_commit
 }
 
 int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
-		 uint64_t *committed, uint64_t *ret_ticket)
+		 uint64_t *room, uint64_t *ret_ticket)
 {
 	for (int round = 0; round < RING_ROUNDS; round++) {
 		uint64_t t;
-		int r = ring_try(s, lane, units, ready, data, *committed, 0, &t);
-		if (r == 0)
+		const uint64_t own = 0;
+		if (ring_is_ending(s))
+			return -ESHUTDOWN;
+		if (ring_try(s, ring_word(0, lane, units), ready, data, room, &own, &t)) {
 			*ret_ticket = t;
-		if (r != -EINTR)
-			return r;
-		r = ring_obstacle(s, t, committed);
+			return 0;
+		}
+		int r = ring_obstacle(s, t, room);
 		if (r < 0)
 			return r;
 	}

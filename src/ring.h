@@ -72,52 +72,56 @@ static inline void ring_help(const struct space *s, uint64_t t)
 						memory_order_relaxed);
 }
 
+/* Is it about to be closed? Not what keeps commands from slipping in (the closing word does), but what lets it run dry. */
+static inline bool ring_is_ending(const struct space *s)
+{
+	return atomic_load_explicit(&s->state->life.stopping, memory_order_relaxed);
+}
+
 /*
  * Publish the record at `units` of `lane`. -EAGAIN: the ring is full; -ESHUTDOWN: it is or will be closed. Never waits.
  * `ready` (or NULL) is told each ticket before it is tried for, the last one being the command's: what it does has been
- * done when anybody can see the command. *committed: a value of `committed` seen before (or 0), renewed only where it
- * does not do: whoever looks at that line takes it from the coordinator, who is about to write it.
+ * done when anybody can see the command. *room: tickets below it have room, as `committed` has shown before (0: none
+ * yet); renewed only where it does not do: whoever looks at that line takes it from the coordinator, who is about to
+ * write it.
  */
 typedef void ring_ready(const void *data, uint64_t ticket);
 int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
-		 uint64_t *committed, uint64_t *ret_ticket);
+		 uint64_t *room, uint64_t *ret_ticket);
 
 /*
- * The same, tried once, which mostly does. -EINTR: something is in the way of *ret_ticket, and ring_publish sees to it.
- * own: a ticket behind a command that the caller has published, or 0. Inline, for the per-call path: `ready` is then no
- * call.
+ * The same, tried once, which mostly does. False: something is in the way of *ret_ticket, and ring_publish sees to it.
+ * place: lane and units, a word of lap 0; own: a ticket behind a command that the caller has published, or 0. Inline,
+ * for the per-call path: `ready` is then no call.
  */
-static inline __attribute__((always_inline)) int ring_try(const struct space *s, uint32_t lane, uint32_t units,
-							   ring_ready *ready, const void *data, uint64_t committed,
-							   uint64_t own, uint64_t *ret_ticket)
+static inline __attribute__((always_inline)) bool ring_try(const struct space *s, uint64_t place, ring_ready *ready,
+							    const void *data, const uint64_t *room,
+							    const uint64_t *own, uint64_t *ret_ticket)
 {
-	/* Not what keeps commands from slipping in (the closing word does), but what lets the queue run dry. */
-	if (atomic_load_explicit(&s->state->life.stopping, memory_order_relaxed))
-		return -ESHUTDOWN;
 	uint64_t t = atomic_load_explicit(&s->ingress->tail, memory_order_acquire);
 	*ret_ticket = t;
-	_Atomic uint64_t *ring = space_ring(s);
-	uint32_t log = s->geometry.queue_log;
-	uint64_t n = s->geometry.queue;
-	uint64_t word = atomic_load_explicit(&ring[t & (n - 1)], memory_order_acquire);
-	uint32_t empty = (uint32_t)(t >> log);
-	if ((uint32_t)(word >> 32) != empty || t - committed >= n)
-		return -EINTR;
+	_Atomic uint64_t *slot = ring_slot(s, t);
+	uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
+	uint32_t empty = ring_lap(s, t);
+	if ((uint32_t)(word >> 32) != empty || t >= *room)
+		return false;
 	/* A tail within the ring may still lie: a command in front of a hole would come out of order, or behind the
 	 * closing word. The slot before it tells, which an honest tail has passed filled. */
-	if (t != own && t != committed) {
-		uint64_t before = atomic_load_explicit(&ring[(t - 1) & (n - 1)], memory_order_acquire);
-		if ((uint32_t)(before >> 32) != (uint32_t)((t - 1) >> log) + 1 || ring_is_closed(before))
-			return -EINTR;
+	if (__builtin_expect(t != *own, 0) && t + s->geometry.queue != *room) {
+		uint32_t at = (uint32_t)t & (s->geometry.queue - 1);
+		uint64_t w = atomic_load_explicit(at ? slot - 1 : slot + s->geometry.queue - 1, memory_order_acquire);
+		if ((uint32_t)(w >> 32) != ring_lap(s, t - 1) + 1 || ring_is_closed(w))
+			return false;
 	}
+	uint64_t filled = ring_word(empty + 1, 0, 0) | place;
 	if (ready)
 		ready(data, t);
 	/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially consistent with the
 	 * read of the doorbell that follows (proxy/send.c, and coordinator.c's sleep). */
-	if (!atomic_compare_exchange_strong(&ring[t & (n - 1)], &word, ring_word(empty + 1, lane, units)))
-		return -EINTR;
+	if (!atomic_compare_exchange_strong(slot, &word, filled))
+		return false;
 	ring_help(s, t);
-	return 0;
+	return true;
 }
 
 /* Consumer: the word of ticket `head`, which must be committed. 1, or 0: none yet. */

@@ -28,12 +28,12 @@ static void check_order(const struct geometry *g)
 	assert_true(g->object_tallies_at >= g->objects_at + g->objects * sizeof(struct object_entry));
 	assert_true(g->heap_at >= g->object_tallies_at + g->objects * sizeof(struct tallied));
 	assert_true(g->state > g->heap_at);
-	assert_true(g->ring_at >= sizeof(struct ingress_head));
-	assert_true(g->parks_at >= g->ring_at + g->queue * sizeof(uint64_t));
+	assert_true(RING_AT >= sizeof(struct ingress_head));
+	assert_true(g->parks_at >= RING_AT + g->queue * sizeof(uint64_t));
 	assert_true(g->flags_at >= g->parks_at + g->objects * sizeof(uint32_t));
 	assert_true(g->ingress >= g->flags_at + g->flags * sizeof(uint64_t));
 	const uint64_t at[] = { g->lanes_at,   g->rejects_at, g->trace_at, g->log_at,	g->attached_at, g->classes_at,
-				g->tallies_at, g->objects_at, g->object_tallies_at,	g->heap_at,	g->ring_at,
+				g->tallies_at, g->objects_at, g->object_tallies_at,	g->heap_at,
 				g->parks_at,   g->flags_at,   g->ingress };
 	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++)
 		assert_true(at[i] % LAYOUT_PAGE == 0);

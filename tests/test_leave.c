@@ -511,13 +511,13 @@ static void look_that_refuses_is_undone(void)
 
 static void forged_word_only_makes_it_look(void)
 {
-	uint64_t committed = 0, ticket;
+	uint64_t room = 0, ticket;
 	start();
 	ok(chair_sit_call(p, NULL, NULL, SOON));
 	struct chair before = look();
 	for (uint32_t units = RING_LEAVE; units < RING_LEAVE + 3; units++)
-		ok(ring_publish(&s->space, RING_LANE_SPECIAL, units, NULL, NULL, &committed, &ticket));
-	ok(ring_publish(&s->space, RING_LANE_SPECIAL, (1 << 19) - 1, NULL, NULL, &committed, &ticket));
+		ok(ring_publish(&s->space, RING_LANE_SPECIAL, units, NULL, NULL, &room, &ticket));
+	ok(ring_publish(&s->space, RING_LANE_SPECIAL, (1 << 19) - 1, NULL, NULL, &room, &ticket));
 	ok(chair_look_call(p, NULL, NULL, SOON));
 	struct chair after = look();
 	assert_memory_equal(&before, &after, sizeof(before));

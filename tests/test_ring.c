@@ -152,9 +152,9 @@ static uint64_t told[PRODUCERS * EACH]; /* ticket → what was published under i
 
 static void *produce(void *of)
 {
-	uint64_t ticket, last = 0, seen = 0; /* `committed`, kept as a lane does */
+	uint64_t ticket, last = 0, room = 0; /* kept as a lane does */
 	for (uint32_t i = 0; i < EACH;) {
-		if (ring_publish(s, (uint32_t)(uintptr_t)of, i, NULL, NULL, &seen, &ticket) < 0) {
+		if (ring_publish(s, (uint32_t)(uintptr_t)of, i, NULL, NULL, &room, &ticket) < 0) {
 			sched_yield();
 			continue;
 		}

@@ -123,6 +123,7 @@ static void refuse_casts(int dir_fd)
 	if (head == MAP_FAILED)
 		return;
 	atomic_store(&head->life.stopping, STOA_NOW + 1);
+	life_changed(&head->life);
 	atomic_store(&head->taken, UINT64_MAX);
 	munmap(head, sizeof(*head));
 }

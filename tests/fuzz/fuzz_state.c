@@ -53,7 +53,7 @@ static char *place(struct input *in, uint8_t where)
 	case 5:
 		return state + block + (at & 0xff);
 	case 6:
-		return ingress + (at & 0x8000 ? g->ring_at + at % (16 * sizeof(uint64_t)) : at % LAYOUT_PAGE);
+		return ingress + (at & 0x8000 ? RING_AT + at % (16 * sizeof(uint64_t)) : at % LAYOUT_PAGE);
 	default:
 		return state + g->heap_at + input_u32(in) % (used - g->heap_at);
 	}

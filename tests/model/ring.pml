@@ -39,9 +39,9 @@
 #define FILLED(t) (LAP(slot[(t) % N]) > (t) / N)  /* ring_filled() */
 #define IS_CLOSED(word) (WHAT(word) == CLOSED)    /* ring_is_closed() */
 #ifndef BY_LAP
-#define HAS_ROOM(t, c) ((t) >= (c) && (t) < (c) + N)
+#define HAS_ROOM(t, c) ((t) < (c) + N)
 #else
-#define HAS_ROOM(t, c) ((t) >= (c)) /* the tempting mistake: the slot was filled a lap ago, so it is free */
+#define HAS_ROOM(t, c) true /* the tempting mistake: the slot was filled a lap ago, so it is free */
 #endif
 #ifndef ANY_TAIL
 #define MAY_FOLLOW(t, c, word) ((t) == (c) || (LAP(word) == ((t) - 1) / N + 1 && !IS_CLOSED(word)))

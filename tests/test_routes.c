@@ -1,0 +1,308 @@
+/*
+ * test_routes.c: what a thread has looked up for its calls is used again only as long as it holds (proxy/route.h).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/harness.h"
+
+struct tally {
+	uint64_t value, total, casts;
+	char text[16];
+};
+struct tally_add {
+	uint64_t n, weight;
+};
+struct tally_long {
+	uint64_t n, a, b, c;
+};
+struct tally_sum {
+	uint64_t sum;
+};
+STOA_STRUCT(tally, STOA_ATTR(struct tally, value), STOA_ATTR(struct tally, total), STOA_ATTR(struct tally, casts),
+	    STOA_ATTR(struct tally, text));
+STOA_STRUCT(tally_add, STOA_ATTR(struct tally_add, n), STOA_ATTR(struct tally_add, weight));
+STOA_STRUCT(tally_long, STOA_ATTR(struct tally_long, n), STOA_ATTR(struct tally_long, a),
+	    STOA_ATTR(struct tally_long, b), STOA_ATTR(struct tally_long, c));
+STOA_STRUCT(tally_sum, STOA_ATTR(struct tally_sum, sum));
+
+STOA_STUB(tally, one, struct tally_add, stoa_none);
+STOA_STUB(tally, two, struct tally_add, stoa_none);
+STOA_STUB(tally, three, struct tally_add, stoa_none);
+STOA_STUB(tally, bare, stoa_none, stoa_none);
+STOA_STUB(tally, lengthy, struct tally_long, stoa_none);
+STOA_STUB(tally, folding, struct tally_add, stoa_none);
+STOA_STUB(tally, meddle, stoa_none, struct tally_sum);
+
+static int tally_one(struct tally *self, const struct tally_add *args, stoa_none *ret)
+{
+	(void)ret;
+	self->value += args->n;
+	return 0;
+}
+STOA_METHOD(tally, one, tally_add, stoa_none, .writes = "value");
+
+static int tally_two(struct tally *self, const struct tally_add *args, stoa_none *ret)
+{
+	(void)ret;
+	self->value += args->n;
+	self->total += args->n * args->weight;
+	return 0;
+}
+STOA_METHOD(tally, two, tally_add, stoa_none, .writes = "value total");
+
+static int tally_three(struct tally *self, const struct tally_add *args, stoa_none *ret)
+{
+	self->casts++;
+	return tally_two(self, args, ret);
+}
+STOA_METHOD(tally, three, tally_add, stoa_none, .writes = "value total casts");
+
+static int tally_bare(struct tally *self, const stoa_none *args, stoa_none *ret)
+{
+	(void)args;
+	(void)ret;
+	self->value++;
+	return 0;
+}
+STOA_METHOD(tally, bare, stoa_none, stoa_none, .writes = "value");
+
+static int tally_lengthy(struct tally *self, const struct tally_long *args, stoa_none *ret)
+{
+	(void)ret;
+	self->value += args->n;
+	self->total += args->a + args->b + args->c;
+	return 0;
+}
+STOA_METHOD(tally, lengthy, tally_long, stoa_none, .writes = "value total");
+
+static int tally_folding(struct tally *self, const struct tally_add *args, stoa_none *ret)
+{
+	(void)ret;
+	self->value += args->n;
+	self->total += args->weight;
+	return 0;
+}
+STOA_METHOD(tally, folding, tally_add, stoa_none, .writes = "value total", .folds = true);
+
+static struct stoa_proxy *p;
+static const struct tally_add twice = { 1, 2 };
+
+/* A reader, here in the client, that casts. */
+static int tally_meddle(const struct tally *self, const stoa_none *args, struct tally_sum *ret)
+{
+	(void)args;
+	ret->sum = self->value + self->total;
+	int r = tally_two_cast(p, &twice, SOON);
+	return r ? r : -EBADE;
+}
+STOA_READER(tally, meddle, stoa_none, tally_sum, .reads = "value total");
+
+STOA_CLASS(tally, 1, &tally_one_row, &tally_two_row, &tally_three_row, &tally_bare_row, &tally_lengthy_row,
+	   &tally_folding_row, &tally_meddle_row);
+static const struct stoa_class *const classes[] = { &tally_class, NULL };
+
+static struct stoa *s;
+
+static void start(void)
+{
+	s = harness_start(classes);
+	p = harness_create(s, "tally", &tally_class, NULL);
+}
+
+static struct tally look(struct stoa_proxy *at)
+{
+	struct tally t;
+	ok(stoa_snapshot(at, &t, sizeof(t), SOON, NULL));
+	return t;
+}
+
+/* Casts and calls, so often that all but the first are on a route. */
+static void add_three(struct stoa_proxy *to)
+{
+	ok(tally_two_cast(to, &twice, SOON));
+	ok(tally_two_call(to, &twice, NULL, SOON));
+	ok(tally_two_cast(to, &twice, SOON));
+}
+
+static void all_kinds_of_methods_do_what_they_do(void)
+{
+	uint64_t rejected;
+	start();
+	for (int i = 0; i < 100; i++) {
+		ok(tally_one_cast(p, &twice, SOON));
+		ok(tally_two_cast(p, &twice, SOON));
+		ok(tally_three_cast(p, &twice, SOON));
+		ok(tally_bare_cast(p, NULL, SOON));
+		ok(tally_bare_cast(p, &(stoa_none){ 0 }, SOON));
+		ok(tally_lengthy_cast(p, &(struct tally_long){ 1, 1, 2, 3 }, SOON));
+		ok(tally_folding_cast(p, &twice, SOON));
+		ok(tally_one_call(p, &twice, NULL, SOON));
+		ok(tally_bare_call(p, NULL, NULL, SOON));
+		ok(tally_folding_call(p, &twice, NULL, SOON));
+	}
+	ok(stoa_sync(s, SOON, &rejected));
+	assert_int_equal(rejected, 0);
+	struct tally t = look(p);
+	assert_int_equal(t.value, 100 * 10);
+	assert_int_equal(t.total, 100 * (2 + 2 + 6 + 2 + 2));
+	assert_int_equal(t.casts, 100);
+}
+
+static void arguments_are_asked_for_on_a_route_too(void)
+{
+	start();
+	refused(-EINVAL, tally_two_cast(p, NULL, SOON));
+	add_three(p);
+	refused(-EINVAL, tally_two_cast(p, NULL, SOON));
+	says("takes arguments");
+	refused(-EINVAL, tally_two_call(p, NULL, NULL, SOON));
+	refused(-EINVAL, tally_folding_cast(p, NULL, SOON));
+	refused(-EINVAL, stoa_cast(p, NULL, &twice, SOON));
+	assert_int_equal(look(p).value, 3);
+}
+
+static void removed_object_is_refused_at_once(void)
+{
+	start();
+	add_three(p);
+	ok(stoa_remove(s, "tally", SOON));
+	refused(-ESTALE, tally_two_cast(p, &twice, SOON));
+	refused(-ESTALE, tally_two_call(p, &twice, NULL, SOON));
+	struct stoa_proxy *next = harness_create(s, "tally", &tally_class, NULL);
+	refused(-ESTALE, tally_two_cast(p, &twice, SOON));
+	add_three(next);
+	assert_int_equal(look(next).value, 3);
+	refused(-ESTALE, tally_two_cast(p, &twice, SOON));
+}
+
+/* It takes the place of another proxy, most likely in its very memory. */
+static void proxy_of_another_object_has_a_route_of_its_own(void)
+{
+	start();
+	for (int i = 0; i < 100; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "tally-%d", i);
+		struct stoa_proxy *other = harness_create(s, name, &tally_class, NULL);
+		add_three(other);
+		assert_int_equal(look(other).value, 3);
+		stoa_close(other);
+	}
+	assert_int_equal(look(p).value, 0);
+}
+
+static void more_objects_than_there_are_places_take_turns(void)
+{
+	enum { OBJECTS = 100, TIMES = 5000 };
+	struct stoa_proxy *all[OBJECTS];
+	uint64_t one[OBJECTS] = { 0 }, two[OBJECTS] = { 0 };
+	unsigned seed = 1;
+	start();
+	for (int i = 0; i < OBJECTS; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "tally-%d", i);
+		all[i] = harness_create(s, name, &tally_class, NULL);
+	}
+	for (int i = 0; i < TIMES; i++) {
+		int at = rand_r(&seed) % OBJECTS;
+		if (rand_r(&seed) % 2) {
+			ok(tally_one_cast(all[at], &twice, SOON));
+			one[at]++;
+		} else {
+			ok(tally_two_cast(all[at], &twice, SOON));
+			two[at]++;
+		}
+	}
+	for (int i = 0; i < OBJECTS; i++) {
+		assert_int_equal(look(all[i]).value, one[i] + two[i]);
+		assert_int_equal(look(all[i]).total, 2 * two[i]);
+		stoa_close(all[i]);
+	}
+}
+
+/* Object for object, their incarnations are the same. */
+static void namespaces_have_routes_of_their_own(void)
+{
+	start();
+	struct stoa *other;
+	ok(stoa_start("other", classes, STOA_OPTIONS(.flags = STOA_VERIFY), &other));
+	struct stoa_proxy *there = harness_create(other, "tally", &tally_class, NULL);
+	for (int i = 0; i < 100; i++) {
+		ok(tally_two_cast(p, &twice, SOON));
+		ok(tally_two_cast(there, &twice, SOON));
+		ok(tally_two_call(there, &twice, NULL, SOON));
+	}
+	assert_int_equal(look(p).value, 100);
+	assert_int_equal(look(there).value, 200);
+	stoa_close(there);
+	other = stoa_detach(other);
+	add_three(p);
+	assert_int_equal(look(p).value, 103);
+	ok(stoa_start("other", classes, STOA_OPTIONS(.flags = STOA_VERIFY), &other));
+	there = harness_create(other, "tally", &tally_class, NULL);
+	add_three(there);
+	assert_int_equal(look(there).value, 3);
+	assert_int_equal(look(p).value, 103);
+	stoa_close(there);
+	other = stoa_detach(other);
+}
+
+static void cast_many(int n)
+{
+	for (int i = 0; i < n; i++)
+		ok(tally_two_cast(p, &twice, SOON));
+	ok(stoa_sync(s, SOON, NULL));
+}
+
+static void child_has_routes_of_its_own(void)
+{
+	start();
+	add_three(p);
+	pid_t child = harness_spawn(cast_many, 5000);
+	cast_many(5000);
+	harness_join(child);
+	assert_int_equal(look(p).value, 10003);
+	assert_int_equal(look(p).total, 20006);
+}
+
+static void read_only_method_has_no_route(void)
+{
+	struct tally_sum sum;
+	ok(stoa_start("test", classes, STOA_OPTIONS(0), &s)); /* in verify mode it would run in the coordinator */
+	p = harness_create(s, "tally", &tally_class, NULL);
+	add_three(p);
+	refused(-EDEADLK, tally_meddle_call(p, NULL, &sum, SOON));
+	add_three(p);
+	refused(-EDEADLK, tally_meddle_call(p, NULL, &sum, SOON));
+	assert_int_equal(look(p).value, 6);
+}
+
+static void coordinator_that_follows_is_reached(void)
+{
+	start();
+	for (int i = 0; i < 3; i++) {
+		add_three(p);
+		harness_kill_coordinator(s);
+	}
+	add_three(p);
+	assert_int_equal(look(p).value, 12);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HARNESS(all_kinds_of_methods_do_what_they_do),
+		HARNESS(arguments_are_asked_for_on_a_route_too),
+		HARNESS(child_has_routes_of_its_own),
+		HARNESS(coordinator_that_follows_is_reached),
+		HARNESS(more_objects_than_there_are_places_take_turns),
+		HARNESS(namespaces_have_routes_of_their_own),
+		HARNESS(proxy_of_another_object_has_a_route_of_its_own),
+		HARNESS(read_only_method_has_no_route),
+		HARNESS(removed_object_is_refused_at_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
