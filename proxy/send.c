@@ -101,15 +101,17 @@ static ALWAYS_INLINE int take_now(struct lane *lane, size_t size, bool answered,
 }
 
 /* The same, and wait for it if need be. */
-static int take(struct lane *lane, size_t size, bool answered, int64_t timeout, struct sending *w)
+static ALWAYS_INLINE int take(struct lane *lane, size_t size, bool answered, int64_t timeout, struct sending *w)
 {
 	int r;
-	w->lane = lane;
 	w->timeout = timeout;
 	w->deadline = 0;
-	while ((r = take_now(lane, size, answered, w)) == -EAGAIN)
-		if ((r = wait_for_record(w, size)) < 0)
+	while ((r = take_now(lane, size, answered, w)) == -EAGAIN) {
+		struct sending waiting = { .lane = lane, .timeout = timeout, .deadline = w->deadline };
+		if ((r = wait_for_record(&waiting, size)) < 0)
 			return r;
+		w->deadline = waiting.deadline;
+	}
 	return r;
 }
 
@@ -131,7 +133,7 @@ static ALWAYS_INLINE void begin_reply(const struct sending *w, size_t reply_at, 
 	prefetch_to_write((char *)reply + w->note->units * LANE_UNIT);
 }
 
-static int begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_t timeout, struct sending *w)
+static ALWAYS_INLINE int begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_t timeout, struct sending *w)
 {
 	size_t reply_at = reply_place(args_size);
 	int r = take(lane, reply_size ? reply_at + reply_size : sizeof(struct record) + args_size, reply_size, timeout, w);
@@ -151,21 +153,31 @@ int send_begin_in(struct lane *lane, size_t args_size, size_t reply_size, int64_
 	return r < 0 ? r : begin_in(lane, args_size, reply_size, timeout, ret);
 }
 
-int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)
+static ALWAYS_INLINE int begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *w)
 {
 	struct lane *lane;
 	int r = handle_whole(s);
 	r = r ? r : lane_get(s, timeout, &lane);
-	return r ? r : begin_in(lane, args_size, reply_size, timeout, ret);
+	return r ? r : begin_in(lane, args_size, reply_size, timeout, w);
 }
 
-void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
+int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t timeout, struct sending *ret)
+{
+	return begin(s, args_size, reply_size, timeout, ret);
+}
+
+static ALWAYS_INLINE void address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
 {
 	r->kind = (uint16_t)kind;
 	r->row = row;
 	r->origin = t->origin;
 	r->object = t->object;
 	r->class_id = t->class_id;
+}
+
+void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
+{
+	address(r, t, kind, row);
 }
 
 struct flags send_flags(const struct target *t, const uint32_t *attrs, uint32_t n)
@@ -180,22 +192,29 @@ static struct flags flags_of_writables(const struct target *t)
 }
 
 struct raise {
-	const struct flags *flags;
-	size_t n;
+	struct flags one;
+	const struct flags *more;
+	size_t n_more;
 	const struct space *space;
 	uint64_t *mark; /* of its run, if it folds */
 };
 
-static void raise_all(const void *data, uint64_t ticket)
+static ALWAYS_INLINE void raise_one(struct flags flags, uint64_t ticket)
+{
+	for (uint32_t i = 0; i < flags.n; i++)
+		flag_raise(flags.first + flags.places[i], ticket + 1);
+}
+
+static ALWAYS_INLINE void raise_all(const void *data, uint64_t ticket)
 {
 	const struct raise *r = data;
 	if (r->mark)
 		*r->mark = fold_mark(r->space, ticket);
 	else
 		fold_break(r->space, ticket);
-	for (size_t k = 0; k < r->n; k++)
-		for (uint32_t i = 0; i < r->flags[k].n; i++)
-			flag_raise(r->flags[k].first + r->flags[k].places[i], ticket + 1);
+	raise_one(r->one, ticket);
+	for (size_t k = 0; k < r->n_more; k++)
+		raise_one(r->more[k], ticket);
 }
 
 /* It could not be published at the first try: wait for room, if there is time, or say why not. */
@@ -254,24 +273,44 @@ static int see_taken(struct lane *lane)
 	return handle_sent(s, lane->last - 1);
 }
 
-int send_publish(struct sending *w, const struct flags *flags, size_t n)
+static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one, const struct flags *more,
+				 size_t n_more)
 {
 	const struct stoa *s = w->lane->stoa;
+	const struct space *space = &s->space;
 	const struct raise raise = {
-		.flags = flags, .n = n, .space = &s->space, .mark = w->record->kind == RECORD_FOLD ? &w->mark : NULL
+		.one = one, .more = more, .n_more = n_more, .space = space, .mark = folds ? &w->mark : NULL
 	};
-	int r = ring_is_ending(&s->space) || !publish_now(w, s, raise_all, &raise) ? publish_later(w, &raise) : 0;
-	if (r < 0)
-		return r;
+	if (ring_is_ending(space) || !publish_now(w, s, raise_all, &raise)) {
+		struct sending later = {
+			.lane = w->lane, .record = w->record, .timeout = w->timeout, .deadline = w->deadline
+		};
+		const struct raise again = {
+			.one = one, .more = more, .n_more = n_more, .space = space, .mark = folds ? &later.mark : NULL
+		};
+		int r = publish_later(&later, &again);
+		if (r < 0)
+			return r;
+		w->ticket = later.ticket;
+		w->mark = later.mark;
+		w->deadline = later.deadline;
+	}
 	published(w, s);
 	return see_taken(w->lane);
+}
+
+int send_publish(struct sending *w, const struct flags *flags, size_t n)
+{
+	static const struct flags none;
+	bool folds = w->record->kind == RECORD_FOLD;
+	return n ? publish(w, folds, flags[0], flags + 1, n - 1) : publish(w, folds, none, NULL, 0);
 }
 
 /* ---- calls of methods ---- */
 
 /* What is no value of its type is refused before it is sent. */
-static int pack(const struct sending *w, const struct image_layout *layout, const void *from, const char *what,
-		const char *name)
+static __attribute__((noinline)) int pack_large(const struct sending *w, const struct image_layout *layout,
+						 const void *from, const char *what, const char *name)
 {
 	size_t size = image_pack(layout, from, w->args);
 	if (!layout->choosy || image_check(layout, w->args, size) == 0)
@@ -281,7 +320,18 @@ static int pack(const struct sending *w, const struct image_layout *layout, cons
 			 name);
 }
 
-int send_target(struct stoa_proxy *p, struct target **ret)
+static ALWAYS_INLINE int pack(const struct sending *w, const struct image_layout *layout, const void *from,
+			      const char *what, const char *name)
+{
+	if (!layout->small) {
+		struct sending packed = { .lane = w->lane, .record = w->record, .args = w->args };
+		return pack_large(&packed, layout, from, what, name);
+	}
+	image_pack_small(layout, from, w->args);
+	return 0;
+}
+
+static ALWAYS_INLINE int find_target(struct stoa_proxy *p, struct target **ret)
 {
 	*ret = proxy_target(p);
 	if (!target_dead(*ret, UINT64_MAX))
@@ -289,6 +339,11 @@ int send_target(struct stoa_proxy *p, struct target **ret)
 	int r = proxy_retarget(p);
 	*ret = proxy_target(p);
 	return r;
+}
+
+int send_target(struct stoa_proxy *p, struct target **ret)
+{
+	return find_target(p, ret);
 }
 
 static size_t size_along(const struct route *route, size_t args_size, bool answered)
@@ -325,8 +380,7 @@ static int send_any(const struct route *route, const void *args, bool answered, 
 	r = pack(w, route->args, args, "the arguments of method", name);
 	if (r)
 		return r;
-	const struct flags flags = flags_along(route);
-	return send_publish(w, &flags, 1);
+	return publish(w, false, flags_along(route), NULL, 0);
 }
 
 /* The route, if it was not there, and arguments that are none. */
@@ -370,8 +424,7 @@ static ALWAYS_INLINE bool publish_along(const struct route *route, const struct 
 
 static int publish_along_later(const struct route *route, struct sending *w)
 {
-	const struct flags flags = flags_along(route);
-	const struct raise raise = { .flags = &flags, .n = 1, .space = &w->lane->stoa->space };
+	const struct raise raise = { .one = flags_along(route), .space = &w->lane->stoa->space };
 	return publish_later(w, &raise);
 }
 
@@ -530,12 +583,12 @@ static int assign_record(struct stoa_proxy *p, const struct target *t, enum reco
 			 int64_t timeout)
 {
 	struct sending w;
-	int r = send_begin(p->stoa, image_size(layout, from), 0, timeout, &w);
+	int r = begin(p->stoa, image_size(layout, from), 0, timeout, &w);
 	r = r ? r : pack(&w, layout, from, "the value for object", p->name);
 	if (r)
 		return r;
-	send_address(w.record, t, kind, row);
-	return send_publish(&w, flags, 1);
+	address(w.record, t, kind, row);
+	return publish(&w, false, *flags, NULL, 0);
 }
 
 int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32_t attr, size_t size,
