@@ -326,15 +326,17 @@ static int step(struct guardian *g)
 		int r = spawn(g);
 		return r < 0 && g->serving ? plan(g, "as it could not be forked") : r;
 	}
-	poll(fds, sizeof(fds) / sizeof(fds[0]), wait_time(g));
-	hear_signals(g);
-	hear_link(g);
+	bool quiet = poll(fds, sizeof(fds) / sizeof(fds[0]), wait_time(g)) == 0;
+	if (!quiet) {
+		hear_signals(g);
+		hear_link(g);
+	}
 	if (g->watch.child == 0)
 		return 0;
 	watch_look(&g->watch, g->ns);
 	if (g->serving && !g->watch.ended && g->watch.stopped_ns == 0 && g->ns->options.alive)
 		g->ns->options.alive(g->ns->options.data);
-	return reap(g);
+	return quiet && g->pid_fd >= 0 ? 0 : reap(g);
 }
 
 /* A start that failed leaves what it found; one that came to serve leaves the state for the next. */
