@@ -120,7 +120,7 @@ static int settle(struct lane *lane, const struct fold *f, int r, int64_t deadli
 static int publish(const struct route *route, const uint64_t *values, int64_t timeout, bool carry)
 {
 	struct sending w;
-	const struct bound_method *m = route->bound;
+	const struct bound_method *m = route->method;
 	struct lane *lane = route->lane;
 	struct fold *f = &lane->fold;
 	int r = send_begin_in(lane, sizeof(struct fold_args), 0, timeout, &w);
@@ -162,11 +162,11 @@ int fold_cast(const struct route *route, const void *args, int64_t timeout)
 {
 	const struct stoa *s = route->lane->stoa;
 	struct fold *f = &route->lane->fold;
-	const struct stoa_struct *types = route->bound->ours->args;
+	const struct stoa_struct *types = route->method->ours->args;
 	uint64_t values[FOLD_FIELDS];
 	for (uint32_t i = 0; i < types->n_attrs; i++)
 		values[i] = value_of(&types->attrs[i], args);
-	if (f->incarnation != route->incarnation || f->method != route->bound || !may_join(s, f) ||
+	if (f->incarnation != route->incarnation || f->method != route->method || !may_join(s, f) ||
 	    !all_fit(f, types, values))
 		return begin(route, values, timeout, false);
 	add(f, values, types->n_attrs);

@@ -218,14 +218,14 @@ static ALWAYS_INLINE void raise_all(const void *data, uint64_t ticket)
 }
 
 /* It could not be published at the first try: wait for room, if there is time, or say why not. */
-static __attribute__((noinline, cold)) int publish_later(struct sending *w, const struct raise *raise)
+static __attribute__((noinline, cold)) int publish_later(struct sending *w, ring_ready *ready, const void *data)
 {
 	struct lane *lane = w->lane;
 	struct stoa *s = lane->stoa;
 	int r, room = 0;
 	do {
 		uint64_t before = handle_committed(s);
-		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), raise_all, raise, &lane->ring_room,
+		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), ready, data, &lane->ring_room,
 				 &w->ticket);
 		if (r == -EAGAIN)
 			room = wait_for_room(lane, "the queue", before, send_deadline(w));
@@ -288,7 +288,7 @@ static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one
 		const struct raise again = {
 			.one = one, .more = more, .n_more = n_more, .space = space, .mark = folds ? &later.mark : NULL
 		};
-		int r = publish_later(&later, &again);
+		int r = publish_later(&later, raise_all, &again);
 		if (r < 0)
 			return r;
 		w->ticket = later.ticket;
@@ -348,26 +348,21 @@ int send_target(struct stoa_proxy *p, struct target **ret)
 
 static size_t size_along(const struct route *route, size_t args_size, bool answered)
 {
-	return answered ? reply_place(args_size) + route->bound->reply_size : sizeof(struct record) + args_size;
+	return answered ? reply_place(args_size) + route->method->reply_size : sizeof(struct record) + args_size;
 }
 
 static ALWAYS_INLINE void fill_along(const struct route *route, size_t args_size, bool answered, const struct sending *w)
 {
 	route_head(route, w->record);
 	if (answered)
-		begin_reply(w, reply_place(args_size), route->bound->reply_size);
-}
-
-static struct flags flags_along(const struct route *route)
-{
-	const struct bound_method *m = route->bound;
-	return (struct flags){ .first = route->flags, .places = m->writes, .n = m->n_writes };
+		begin_reply(w, reply_place(args_size), route->method->reply_size);
 }
 
 /* Any call. */
 static int send_any(const struct route *route, const void *args, bool answered, int64_t timeout, struct sending *w)
 {
-	const char *name = route->method->name;
+	const struct bound_method *m = route->method;
+	const char *name = m->ours->name;
 	size_t size = image_size(route->args, args);
 	if (size > LANE_LIMIT)
 		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", name, size,
@@ -380,7 +375,8 @@ static int send_any(const struct route *route, const void *args, bool answered, 
 	r = pack(w, route->args, args, "the arguments of method", name);
 	if (r)
 		return r;
-	return publish(w, false, flags_along(route), NULL, 0);
+	const struct flags flags = { .first = route->flags, .places = m->writes, .n = m->n_writes };
+	return publish(w, false, flags, NULL, 0);
 }
 
 /* The route, if it was not there, and arguments that are none. */
@@ -424,8 +420,8 @@ static ALWAYS_INLINE bool publish_along(const struct route *route, const struct 
 
 static int publish_along_later(const struct route *route, struct sending *w)
 {
-	const struct raise raise = { .one = flags_along(route), .space = &w->lane->stoa->space };
-	return publish_later(w, &raise);
+	const struct along along = { route, &w->lane->stoa->space };
+	return publish_later(w, raise_along, &along);
 }
 
 static ALWAYS_INLINE void fill_plain(const struct route *route, const void *args, bool answered, const struct sending *w)
@@ -439,19 +435,21 @@ static ALWAYS_INLINE bool is_plain(const struct route *route, const void *args)
 	return route && args && route->plain;
 }
 
-/* Where there is no room, as any. */
 static ALWAYS_INLINE int send_plain(const struct route *route, const struct stoa *s, const void *args, bool answered,
 				    int64_t timeout, struct sending *sent)
 {
 	struct sending w;
-	if (take_now(route->lane, size_along(route, route->args_size, answered), answered, &w))
-		return send_any(route, args, answered, timeout, sent);
+	int r = take(route->lane, size_along(route, route->args_size, answered), answered, timeout, &w);
+	if (r)
+		return r;
 	fill_plain(route, args, answered, &w);
-	*sent = (struct sending){ .lane = w.lane, .record = w.record, .note = w.note, .timeout = timeout };
+	*sent = (struct sending){
+		.lane = w.lane, .record = w.record, .note = w.note, .timeout = timeout, .deadline = w.deadline
+	};
 	if (publish_along(route, s, &w)) {
 		sent->ticket = w.ticket;
 	} else {
-		int r = publish_along_later(route, sent);
+		r = publish_along_later(route, sent);
 		if (r < 0)
 			return r;
 	}
@@ -467,7 +465,7 @@ static __attribute__((noinline)) int call_any(struct stoa_proxy *p, const struct
 	int r = find(p, method, &args, timeout, &own, &route);
 	if (r)
 		return r;
-	*ret_bound = route->bound;
+	*ret_bound = route->method;
 	return send_any(route, args, true, timeout, sent);
 }
 
@@ -475,10 +473,10 @@ static __attribute__((noinline)) int call_any(struct stoa_proxy *p, const struct
 static ALWAYS_INLINE int send_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
 				   int64_t timeout, struct sending *sent, const struct bound_method **ret_bound)
 {
-	const struct route *route = route_get(p, p->stoa, method);
+	const struct route *route = route_get(p, p->stoa, route_to_method(method));
 	if (!is_plain(route, args))
 		return call_any(p, method, args, timeout, route, sent, ret_bound);
-	*ret_bound = route->bound;
+	*ret_bound = route->method;
 	return send_plain(route, p->stoa, args, true, timeout, sent);
 }
 
@@ -492,7 +490,7 @@ static __attribute__((noinline)) int cast_any(struct stoa_proxy *p, const struct
 	int r = find(p, method, &args, timeout, &own, &route);
 	if (r)
 		return r;
-	return route->bound->folds ? fold_cast(route, args, timeout) : send_any(route, args, false, timeout, &w);
+	return route->method->folds ? fold_cast(route, args, timeout) : send_any(route, args, false, timeout, &w);
 }
 
 /* Its record does not join the run. */
@@ -520,14 +518,9 @@ static __attribute__((noinline, cold)) int cast_end(struct lane *lane)
 	return see_taken(lane);
 }
 
-int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
+static ALWAYS_INLINE int cast_plain(const struct route *route, const struct stoa *s, const void *args, int64_t timeout)
 {
-	const struct stoa *s = p->stoa;
-	const struct route *route = route_get(p, s, method);
 	uint64_t at;
-	if (!is_plain(route, args))
-		return route && args && route->bound->folds ? fold_cast(route, args, timeout)
-							     : cast_any(p, method, args, timeout, route);
 	if (!lane_join(route->lane, route->cast_size, &at))
 		return cast_apart(route, args, timeout);
 	struct sending w;
@@ -537,6 +530,16 @@ int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void
 		return cast_later(route, w.record, timeout);
 	advance(&w);
 	return atomic_load(&s->space.ingress->doorbell) & 1 || !route_holds(route, s) || s->damaged ? cast_end(w.lane) : 0;
+}
+
+int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
+{
+	const struct stoa *s = p->stoa;
+	const struct route *route = route_get(p, s, route_to_method(method));
+	if (is_plain(route, args))
+		return cast_plain(route, s, args, timeout);
+	return route && args && route->method->folds ? fold_cast(route, args, timeout)
+						      : cast_any(p, method, args, timeout, route);
 }
 
 int stoa_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout)
@@ -608,18 +611,32 @@ int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32
 	return error_set(-EPERM, "attribute %s of object %s is not writable", name, p->name);
 }
 
-int stoa_assign(struct stoa_proxy *p, uint32_t attr, const void *value, size_t size, int64_t timeout)
+static __attribute__((noinline)) int assign_any(struct stoa_proxy *p, uint32_t attr, const void *value, size_t size,
+						int64_t timeout)
 {
+	uint64_t changes = route_changes(p->stoa);
 	struct target *t;
 	int r = send_target(p, &t);
 	if (r < 0)
 		return r;
 	const struct bound_attr *a;
+	const struct route *route = NULL;
 	r = send_check_assign(p, t, attr, size, &a);
+	r = r ? r : route_find_attr(p->stoa, t, attr, a, changes, timeout, &route);
 	if (r < 0)
 		return r;
+	if (route)
+		return cast_apart(route, value, timeout);
 	const struct flags flags = send_flags(t, &a->attr, 1);
 	return assign_record(p, t, RECORD_ASSIGN, a->attr, a->image, value, &flags, timeout);
+}
+
+int stoa_assign(struct stoa_proxy *p, uint32_t attr, const void *value, size_t size, int64_t timeout)
+{
+	const struct stoa *s = p->stoa;
+	const struct route *route = route_get(p, s, route_to_attr(attr));
+	return route && size == route->value_size ? cast_plain(route, s, value, timeout)
+						   : assign_any(p, attr, value, size, timeout);
 }
 
 int stoa_assign_all(struct stoa_proxy *p, const void *from, size_t size, int64_t timeout)

@@ -11,6 +11,8 @@
 
 struct tally {
 	uint64_t value, total, casts;
+	double level;
+	uint32_t small;
 	char text[16];
 };
 struct tally_add {
@@ -23,7 +25,8 @@ struct tally_sum {
 	uint64_t sum;
 };
 STOA_STRUCT(tally, STOA_ATTR(struct tally, value), STOA_ATTR(struct tally, total), STOA_ATTR(struct tally, casts),
-	    STOA_ATTR(struct tally, text));
+	    STOA_ATTR(struct tally, level, .writable = true), STOA_ATTR(struct tally, small, .writable = true),
+	    STOA_ATTR(struct tally, text, .writable = true));
 STOA_STRUCT(tally_add, STOA_ATTR(struct tally_add, n), STOA_ATTR(struct tally_add, weight));
 STOA_STRUCT(tally_long, STOA_ATTR(struct tally_long, n), STOA_ATTR(struct tally_long, a),
 	    STOA_ATTR(struct tally_long, b), STOA_ATTR(struct tally_long, c));
@@ -165,13 +168,49 @@ static void arguments_are_asked_for_on_a_route_too(void)
 	assert_int_equal(look(p).value, 3);
 }
 
+static void attributes_of_all_sizes_are_assigned(void)
+{
+	char text[16] = "";
+	start();
+	for (uint32_t i = 1; i <= 100; i++) {
+		double level = i / 8.0;
+		ok(STOA_ASSIGN(p, struct tally, level, &level, SOON));
+		ok(STOA_ASSIGN(p, struct tally, small, &i, SOON));
+		snprintf(text, sizeof(text), "%u", i);
+		ok(STOA_ASSIGN(p, struct tally, text, &text, SOON));
+		struct tally t = look(p);
+		assert_true(t.level == level);
+		assert_int_equal(t.small, i);
+		assert_string_equal(t.text, text);
+	}
+}
+
+static void size_is_looked_at_on_a_route_too(void)
+{
+	double level = 1;
+	uint64_t value = 1;
+	uint32_t at = offsetof(struct tally, level);
+	start();
+	for (int i = 0; i < 3; i++) {
+		ok(stoa_assign(p, at, &level, sizeof(level), SOON));
+		refused(-EINVAL, stoa_assign(p, at, &level, sizeof(level) - 1, SOON));
+		refused(-EINVAL, stoa_assign(p, at + 1, &level, sizeof(level), SOON));
+		refused(-EPERM, STOA_ASSIGN(p, struct tally, value, &value, SOON));
+	}
+	struct tally t = look(p);
+	assert_true(t.level == 1 && t.value == 0);
+}
+
 static void removed_object_is_refused_at_once(void)
 {
+	double level = 1;
 	start();
 	add_three(p);
+	ok(STOA_ASSIGN(p, struct tally, level, &level, SOON));
 	ok(stoa_remove(s, "tally", SOON));
 	refused(-ESTALE, tally_two_cast(p, &twice, SOON));
 	refused(-ESTALE, tally_two_call(p, &twice, NULL, SOON));
+	refused(-ESTALE, STOA_ASSIGN(p, struct tally, level, &level, SOON));
 	struct stoa_proxy *next = harness_create(s, "tally", &tally_class, NULL);
 	refused(-ESTALE, tally_two_cast(p, &twice, SOON));
 	add_three(next);
@@ -296,6 +335,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HARNESS(all_kinds_of_methods_do_what_they_do),
 		HARNESS(arguments_are_asked_for_on_a_route_too),
+		HARNESS(attributes_of_all_sizes_are_assigned),
 		HARNESS(child_has_routes_of_its_own),
 		HARNESS(coordinator_that_follows_is_reached),
 		HARNESS(more_objects_than_there_are_places_take_turns),
@@ -303,6 +343,7 @@ int main(void)
 		HARNESS(proxy_of_another_object_has_a_route_of_its_own),
 		HARNESS(read_only_method_has_no_route),
 		HARNESS(removed_object_is_refused_at_once),
+		HARNESS(size_is_looked_at_on_a_route_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
