@@ -193,8 +193,8 @@ static inline bool lane_join(struct lane *lane, uint64_t whole, uint64_t *ret_at
 }
 
 /*
- * Room for a record of size bytes with its arguments and answer; stays the lane's. *ret_note: NULL if it is not answered.
- * -EAGAIN: no room; -EMSGSIZE: never.
+ * Room for a record of size bytes with its arguments and answer, at *ret_at of the lane, and the lane's. *ret_note: NULL
+ * if it is not answered. -EAGAIN: no room; -EMSGSIZE: never.
  */
 static inline int lane_record(struct lane *lane, uint64_t size, bool answered, uint64_t *ret_at,
 			      struct note **ret_note)

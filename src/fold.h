@@ -38,10 +38,7 @@ static inline uint64_t fold_raise(_Atomic uint64_t *run, uint64_t value)
 	return seen;
 }
 
-/*
- * Ticket t is about to be tried for, by a command that does not fold … Acquire, in both: who published before has raised
- * it.
- */
+/* Ticket t is about to be tried for, by a command that does not fold … Acquire: who published before has raised it. */
 static inline void fold_break(const struct space *s, uint64_t t)
 {
 	if (!(atomic_load_explicit(&s->ingress->run, memory_order_acquire) & 1))
