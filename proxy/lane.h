@@ -169,7 +169,6 @@ __attribute__((cold)) int64_t lane_time(struct lane *lane);
 static inline void lane_put(struct lane *lane, uint64_t at, uint64_t whole, int64_t sent_ns)
 {
 	struct record *r = lane_record_at(lane, at);
-	r->seq = lane->seq;
 	r->sent_ns = sent_ns;
 	lane->newest = at + whole;
 	prefetch_to_write((char *)r + whole);
@@ -214,6 +213,15 @@ static inline int lane_record(struct lane *lane, uint64_t size, bool answered, u
 	lane_put(lane, at, whole, lane->seq < lane->timed ? 0 : lane_time(lane));
 	*ret_at = at;
 	return 0;
+}
+
+/*
+ * The newest record is written. Release, and as the last of it: until its number stands there, it is no command, though
+ * somebody may forge a word that leads to it.
+ */
+static inline void lane_written(const struct lane *lane, struct record *r)
+{
+	__atomic_store_n(&r->seq, lane->seq, __ATOMIC_RELEASE);
 }
 
 /* The newest record was not published: its room is free again. */

@@ -281,6 +281,7 @@ static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one
 	const struct raise raise = {
 		.one = one, .more = more, .n_more = n_more, .space = space, .mark = folds ? &w->mark : NULL
 	};
+	lane_written(w->lane, w->record);
 	if (ring_is_ending(space) || !publish_now(w, s, raise_all, &raise)) {
 		struct sending later = {
 			.lane = w->lane, .record = w->record, .timeout = w->timeout, .deadline = w->deadline
@@ -415,6 +416,7 @@ static ALWAYS_INLINE void raise_along(const void *data, uint64_t ticket)
 static ALWAYS_INLINE bool publish_along(const struct route *route, const struct stoa *s, struct sending *w)
 {
 	const struct along along = { route, &s->space };
+	lane_written(w->lane, w->record);
 	return publish_now(w, s, raise_along, &along);
 }
 

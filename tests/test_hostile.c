@@ -18,7 +18,9 @@
 #include "proxy/handle.h"
 #include "proxy/lane.h"
 #include "proxy/proxy.h"
+#include "proxy/send.h"
 #include "proxy/wait.h"
+#include "src/image.h"
 #include "src/message.h"
 #include "src/park.h"
 #include "src/ring.h"
@@ -267,6 +269,32 @@ static void forged_word_applies_nothing_twice(void)
 	assert_int_equal(harness_health(s).rejected, 5);
 }
 
+/* A record that is being written has the bytes of an older one, which a word may lead to: they are no command. */
+static void forged_word_does_not_apply_what_is_being_written(void)
+{
+	struct sending w;
+	struct target *t;
+	const struct bound_method *m = NULL;
+	const struct counter_args one = { 1 };
+	uint64_t ticket;
+	start();
+	ok(send_target(p, &t));
+	ok(binding_method(t->binding, &counter_add_row, &m));
+	for (int i = 0; i < 1000; i++)
+		ok(counter_add_call(p, &one, NULL, SOON));
+	ok(send_begin(s, m->args->size, m->reply_size, SOON, &w));
+	for (int i = 0; i < 2; i++) {
+		ok(ring_publish(&s->space, w.lane->id, lane_units(w.lane, w.record), NULL, NULL, &(uint64_t){ 0 }, &ticket));
+		until(handle_committed(s) > ticket);
+		assert_int_equal(value(), 1000);
+		image_pack(m->args, &one, w.args);
+		send_address(w.record, t, RECORD_CALL, m->row);
+	}
+	ok(send_publish(&w, NULL, 0));
+	ok(stoa_sync(s, SOON, NULL));
+	assert_int_equal(value(), 1001);
+}
+
 static uint32_t find_flag(uint64_t value)
 {
 	uint32_t i = 0, n = atomic_load(&s->space.state->flags_end);
@@ -420,6 +448,7 @@ int main(void)
 		HARNESS(refused_connection_takes_none_with_it),
 		HARNESS(lane_goes_on_after_commands_of_it_were_destroyed),
 		HARNESS(forged_word_applies_nothing_twice),
+		HARNESS(forged_word_does_not_apply_what_is_being_written),
 		HARNESS(raised_flag_of_a_liar_hides_no_write),
 		HARNESS(read_that_waits_for_a_lie_goes_on_when_it_is_mended),
 		HARNESS(call_whose_slot_is_emptied_is_told),
