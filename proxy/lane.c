@@ -445,25 +445,37 @@ void lane_set_reader(bool in_reader)
 	lane_recent.generation = LANE_NONE;
 }
 
-/* The thread's lane of this generation, of the epoch that is, or in place of the one of an epoch before. */
-static int lane_of(struct stoa *s, uint64_t generation, int64_t timeout, struct lane **ret)
+static struct remembered *recall(const struct stoa *s)
 {
-	for (uint32_t i = 0; generation && i < mine.n; i++) {
-		struct lane *lane = mine.lanes[i].lane;
-		if (mine.lanes[i].generation != generation)
-			continue;
-		if (lane->epoch == atomic_load_explicit(&s->space.state->life.epoch, memory_order_relaxed)) {
-			if (lane->before)
-				settle(lane);
-			*ret = lane;
-			return 0;
-		}
+	uint64_t generation = atomic_load_explicit(&s->mark->generation, memory_order_relaxed);
+	for (uint32_t i = 0; generation && i < mine.n; i++)
+		if (mine.lanes[i].generation == generation)
+			return &mine.lanes[i];
+	return NULL;
+}
+
+struct lane *lane_known(const struct stoa *s)
+{
+	const struct remembered *known = recall(s);
+	return known ? known->lane : NULL;
+}
+
+/* The thread's lane of the epoch that is, or in place of the one of an epoch before. */
+static int lane_of(struct stoa *s, int64_t timeout, struct lane **ret)
+{
+	struct remembered *known = recall(s);
+	struct lane *lane = known ? known->lane : NULL;
+	ptrdiff_t at = known ? known - mine.lanes : 0; /* which may be moved */
+	if (!lane || lane->epoch != atomic_load_explicit(&s->space.state->life.epoch, memory_order_relaxed)) {
 		int r = lane_acquire(s, timeout, lane, ret);
-		if (r == 0)
-			mine.lanes[i].generation = 0; /* the new one is remembered beside it */
+		if (r == 0 && lane)
+			mine.lanes[at].generation = 0; /* the new one is remembered beside it */
 		return r;
 	}
-	return lane_acquire(s, timeout, NULL, ret);
+	if (lane->before)
+		settle(lane);
+	*ret = lane;
+	return 0;
 }
 
 int lane_find(struct stoa *s, int64_t timeout, struct lane **ret)
@@ -471,7 +483,7 @@ int lane_find(struct stoa *s, int64_t timeout, struct lane **ret)
 	if (lane_in_reader)
 		return error_set(-EDEADLK, "a read-only method may not call stoa");
 	lane_recent.generation = LANE_NONE;
-	int r = lane_of(s, atomic_load_explicit(&s->mark->generation, memory_order_relaxed), timeout, ret);
+	int r = lane_of(s, timeout, ret);
 	if (r == 0 && !(*ret)->before)
 		lane_recent = (struct lane_recent){ (*ret)->generation, *ret };
 	return r;

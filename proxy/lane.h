@@ -109,6 +109,9 @@ extern __thread struct lane_recent lane_recent;
 
 int lane_find(struct stoa *s, int64_t timeout, struct lane **ret);
 
+/* This thread's lane, if it has one, be it of an epoch before; NULL. For who has the time to look. */
+struct lane *lane_known(const struct stoa *s);
+
 /* This thread's lane; made, or taken from a thread that ended, if it has none. Error codes of stoa_attach_thread. */
 static inline int lane_get(struct stoa *s, int64_t timeout, struct lane **ret)
 {
@@ -202,7 +205,7 @@ static inline int lane_record(struct lane *lane, uint64_t size, bool answered, u
 	*ret_note = NULL;
 	if (!answered && lane_join(lane, whole, ret_at))
 		return 0;
-	int r = answered ? lane_see_room(lane, whole) : lane_begin_run(lane, whole);
+	int r = answered ? lane_see_room(lane, size) : lane_begin_run(lane, size);
 	if (r)
 		return r;
 	uint64_t at = lane->newest;

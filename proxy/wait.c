@@ -53,8 +53,8 @@ uint32_t handle_announce(struct stoa *s, _Atomic uint32_t *word, uint32_t object
 static struct lane_head *say_waits(const struct stoa *s, const _Atomic uint32_t *word, int64_t now, int64_t left)
 {
 	const struct geometry *g = &s->space.geometry;
-	struct lane *lane = lane_recent.lane;
-	if (lane_recent.generation != atomic_load_explicit(&s->mark->generation, memory_order_relaxed))
+	struct lane *lane = lane_known(s);
+	if (!lane)
 		return NULL;
 	const _Atomic uint32_t *parks = space_park(&s->space, 0);
 	bool object = word >= parks && word < parks + g->objects;

@@ -141,6 +141,37 @@ static void sleepers_tell_what_they_sleep_for(void)
 	pthread_join(caller, NULL);
 }
 
+/* It has been elsewhere meanwhile, and comes back by what it has looked up before. */
+static void *call_by_turns(void *there)
+{
+	ok(counter_add_call(hits, &(struct counter_args){ 1 }, NULL, SOON));
+	ok(counter_add_call(there, &(struct counter_args){ 1 }, NULL, SOON));
+	atomic_store(&now->tid, (int)gettid());
+	until(atomic_load(&now->n));
+	ok(counter_add_call(hits, &(struct counter_args){ 1 }, NULL, SOON));
+	return NULL;
+}
+
+static void sleepers_of_two_namespaces_tell_it_in_the_right_one(void)
+{
+	pthread_t caller;
+	struct stoa *other;
+	begin();
+	ok(stoa_start("other", NULL, STOA_OPTIONS(0), &other));
+	struct stoa_proxy *first = harness_create(other, "first", &counter_class, NULL); /* in the same place as hits */
+	struct stoa_proxy *there = harness_create(other, "bits", &counter_class, NULL);
+	pthread_create(&caller, NULL, call_by_turns, there);
+	until(atomic_load(&now->tid));
+	harness_freeze(s);
+	atomic_store(&now->n, 1);
+	waiting(STOA_WAITS_ANSWER);
+	harness_thaw(s);
+	pthread_join(caller, NULL);
+	stoa_close(first);
+	stoa_close(there);
+	stoa_detach(other);
+}
+
 /* The thread has a lane by then, so that it can tell. */
 static void readers_tell_what_they_wait_for(void)
 {
@@ -204,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(attached_processes_are_told_of),
+		HARNESS(sleepers_of_two_namespaces_tell_it_in_the_right_one),
 		HARNESS(sleepers_tell_what_they_sleep_for),
 		HARNESS(readers_tell_what_they_wait_for),
 		HARNESS(the_dead_are_told_of_until_the_next_start),
