@@ -117,28 +117,25 @@ static int settle(struct lane *lane, const struct fold *f, int r, int64_t deadli
 }
 
 /* A chain goes on in its lane, whose row tells what was applied of it: by another one all of it would be again. */
-static int publish(const struct route *route, const uint64_t *values, int64_t timeout, bool carry)
+static int publish(struct lane *lane, const struct target *t, const struct bound_method *m, const uint64_t *values,
+		   int64_t timeout, bool carry)
 {
 	struct sending w;
-	const struct bound_method *m = route->method;
-	struct lane *lane = route->lane;
 	struct fold *f = &lane->fold;
+	const struct flags flags = send_flags(t, m->writes, m->n_writes);
 	int r = send_begin_in(lane, sizeof(struct fold_args), 0, timeout, &w);
 	if (r < 0)
 		return r;
 	f->incarnation = 0;
 	fill(&w, f, values, m->ours->args->n_attrs, carry);
-	route_head(route, w.record);
-	w.record->kind = RECORD_FOLD;
-	w.record->args_size = sizeof(struct fold_args);
+	send_address(w.record, t, RECORD_FOLD, m->row);
 	/* Of folding casts few are published, and fewer are timed, which is where others hear of their eviction. */
 	if (atomic_load_explicit(&lane->head->done, memory_order_relaxed))
 		handle_evicted(lane->stoa);
-	const struct flags flags = { .first = route->flags, .places = m->writes, .n = m->n_writes };
 	r = send_publish(&w, &flags, 1);
 	if (r < 0)
 		return r;
-	f->incarnation = route->incarnation;
+	f->incarnation = t->incarnation;
 	f->method = m;
 	f->record = w.record;
 	f->ticket = w.ticket;
@@ -148,31 +145,30 @@ static int publish(const struct route *route, const uint64_t *values, int64_t ti
 }
 
 /* A command of its own. */
-static int begin(const struct route *route, const uint64_t *values, int64_t timeout, bool carry)
+static int begin(struct lane *lane, const struct target *t, const struct bound_method *m, const uint64_t *values,
+		 int64_t timeout, bool carry)
 {
-	struct lane *lane = route->lane;
 	const struct fold was = lane->fold;
 	int64_t deadline = carry && timeout != STOA_NOWAIT ? handle_deadline(lane->stoa, timeout) : 0;
 	lane->fold.incarnation = 0;
-	int r = publish(route, values, timeout, carry);
+	int r = publish(lane, t, m, values, timeout, carry);
 	return r < 0 && carry ? settle(lane, &was, r, deadline) : r;
 }
 
-int fold_cast(const struct route *route, const void *args, int64_t timeout)
+int fold_cast(struct lane *lane, const struct target *t, const struct bound_method *m, const void *args, int64_t timeout)
 {
-	const struct stoa *s = route->lane->stoa;
-	struct fold *f = &route->lane->fold;
-	const struct stoa_struct *types = route->method->ours->args;
+	const struct stoa *s = lane->stoa;
+	struct fold *f = &lane->fold;
+	const struct stoa_struct *types = m->ours->args;
 	uint64_t values[FOLD_FIELDS];
 	for (uint32_t i = 0; i < types->n_attrs; i++)
 		values[i] = value_of(&types->attrs[i], args);
-	if (f->incarnation != route->incarnation || f->method != route->method || !may_join(s, f) ||
-	    !all_fit(f, types, values))
-		return begin(route, values, timeout, false);
+	if (f->incarnation != t->incarnation || f->method != m || !may_join(s, f) || !all_fit(f, types, values))
+		return begin(lane, t, m, values, timeout, false);
 	add(f, values, types->n_attrs);
 	/* Pairs with the fence behind the coordinator's store of `taken`: it copies the sum, or we see that it may not. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (is_taken(s, f))
-		return begin(route, values, timeout, true);
+		return begin(lane, t, m, values, timeout, true);
 	return handle_sent(s, f->ticket);
 }

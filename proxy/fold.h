@@ -4,9 +4,10 @@
 #ifndef STOA_PROXY_FOLD_H
 #define STOA_PROXY_FOLD_H
 
-#include "proxy/route.h"
+#include "proxy/send.h"
 
 /* Cast a method that folds. Errors as of stoa_cast. */
-int fold_cast(const struct route *route, const void *args, int64_t timeout);
+int fold_cast(struct lane *lane, const struct target *t, const struct bound_method *m, const void *args,
+	      int64_t timeout);
 
 #endif

@@ -27,6 +27,7 @@
 
 static int target_new(struct stoa *s, const struct stoa_class *ours, const struct found *f, struct target **ret)
 {
+	static _Atomic uint64_t last_id;
 	const struct class_view *view;
 	struct binding *b = NULL;
 	struct target *t = calloc(1, sizeof(*t));
@@ -42,7 +43,8 @@ static int target_new(struct stoa *s, const struct stoa_class *ours, const struc
 		free(t);
 		return r;
 	}
-	*t = (struct target){ .binding = b,
+	*t = (struct target){ .id = atomic_fetch_add(&last_id, 1) + 1,
+			      .binding = b,
 			      .body = f->body,
 			      .incarnation = f->incarnation,
 			      .origin = f->origin,

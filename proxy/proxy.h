@@ -12,10 +12,10 @@
 #include "proxy/handle.h"
 
 struct target {
+	uint64_t id; /* unique in this process */
 	const struct binding *binding;
 	const struct body *body;
-	uint64_t incarnation;
-	uint64_t origin; /* these three are copied into records at once */
+	uint64_t incarnation, origin;
 	uint32_t object, class_id;
 	_Atomic uint64_t *flags; /* of "all writable"; attribute i is at 1 + i. Read-only for readers */
 	struct target *older;

@@ -347,57 +347,41 @@ int send_target(struct stoa_proxy *p, struct target **ret)
 	return find_target(p, ret);
 }
 
-static size_t size_along(const struct route *route, size_t args_size, bool answered)
-{
-	return answered ? reply_place(args_size) + route->method->reply_size : sizeof(struct record) + args_size;
-}
-
-static ALWAYS_INLINE void fill_along(const struct route *route, size_t args_size, bool answered, const struct sending *w)
-{
-	route_head(route, w->record);
-	if (answered)
-		begin_reply(w, reply_place(args_size), route->method->reply_size);
-}
-
-/* Any call. */
-static int send_any(const struct route *route, const void *args, bool answered, int64_t timeout, struct sending *w)
-{
-	const struct bound_method *m = route->method;
-	const char *name = m->ours->name;
-	size_t size = image_size(route->args, args);
-	if (size > LANE_LIMIT)
-		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", name, size,
-				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
-	int r = take(route->lane, size_along(route, size, answered), answered, timeout, w);
-	if (r)
-		return r;
-	fill_along(route, size, answered, w);
-	w->record->args_size = (uint32_t)size;
-	r = pack(w, route->args, args, "the arguments of method", name);
-	if (r)
-		return r;
-	const struct flags flags = { .first = route->flags, .places = m->writes, .n = m->n_writes };
-	return publish(w, false, flags, NULL, 0);
-}
-
-/* The route, if it was not there, and arguments that are none. */
-static int find(struct stoa_proxy *p, const struct stoa_method *method, const void **args, int64_t timeout,
-		struct route *own, const struct route **route)
+/* What a call needs: its target, the method as bound, arguments. */
+static ALWAYS_INLINE int bind(struct stoa_proxy *p, const struct stoa_method *method, const void **args,
+			      struct target **ret_target, const struct bound_method **ret_method)
 {
 	static const stoa_none none;
-	int r = *route ? 0 : route_find(p, method, timeout, own, route);
-	if (r || *args)
+	int r = find_target(p, ret_target);
+	r = r ? r : binding_method((*ret_target)->binding, method, ret_method);
+	if (r)
 		return r;
-	*args = &none;
-	return (*route)->args->n_fields == 0 ? 0
-					      : error_set(-EINVAL, "method %s of object %s takes arguments; none were given",
-							  method->name, p->name);
+	if (!*args && (*ret_method)->args->n_fields)
+		return error_set(-EINVAL, "method %s of object %s takes arguments; none were given", method->name,
+				 p->name);
+	*args = *args ? *args : &none;
+	return 0;
+}
+
+static ALWAYS_INLINE int send_call(struct stoa_proxy *p, const struct target *t, const struct bound_method *m,
+				   const void *args, bool answered, int64_t timeout, struct sending *w)
+{
+	size_t size = image_size(m->args, args);
+	if (size > LANE_LIMIT)
+		return error_set(-EMSGSIZE, "the arguments of method %s take %zu bytes; at most %ju", m->ours->name, size,
+				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
+	int r = begin(p->stoa, size, answered ? m->reply_size : 0, timeout, w);
+	r = r ? r : pack(w, m->args, args, "the arguments of method", m->ours->name);
+	if (r)
+		return r;
+	address(w->record, t, RECORD_CALL, m->row);
+	return publish(w, false, send_flags(t, m->writes, m->n_writes), NULL, 0);
 }
 
 /*
  * ---- plain calls ----
- * What they need stands in the route. It holds when they begin, or they do not; whether it still does is looked at
- * behind the publication, once, for all that may have changed.
+ * What they need stands in the route. It holds when they begin; whether it still does is looked at once more, behind the
+ * publication, for all that may have changed.
  */
 
 struct along {
@@ -426,25 +410,18 @@ static int publish_along_later(const struct route *route, struct sending *w)
 	return publish_later(w, raise_along, &along);
 }
 
-static ALWAYS_INLINE void fill_plain(const struct route *route, const void *args, bool answered, const struct sending *w)
-{
-	fill_along(route, route->args_size, answered, w);
-	image_pack_small(route->args, args, w->args);
-}
-
-static ALWAYS_INLINE bool is_plain(const struct route *route, const void *args)
-{
-	return route && args && route->plain;
-}
-
-static ALWAYS_INLINE int send_plain(const struct route *route, const struct stoa *s, const void *args, bool answered,
+static ALWAYS_INLINE int send_along(const struct route *route, const struct stoa *s, const void *args, bool answered,
 				    int64_t timeout, struct sending *sent)
 {
 	struct sending w;
-	int r = take(route->lane, size_along(route, route->args_size, answered), answered, timeout, &w);
+	size_t reply_at = reply_place(route->args_size), reply_size = answered ? route->method->reply_size : 0;
+	int r = take(route->lane, answered ? reply_at + reply_size : route->cast_size, answered, timeout, &w);
 	if (r)
 		return r;
-	fill_plain(route, args, answered, &w);
+	route_head(route, w.record);
+	if (answered)
+		begin_reply(&w, reply_at, reply_size);
+	image_pack_small(route->args, args, w.args);
 	*sent = (struct sending){
 		.lane = w.lane, .record = w.record, .note = w.note, .timeout = timeout, .deadline = w.deadline
 	};
@@ -459,47 +436,20 @@ static ALWAYS_INLINE int send_plain(const struct route *route, const struct stoa
 	return route_holds(route, s) ? handle_sent(s, sent->ticket) : see_taken(w.lane);
 }
 
-static __attribute__((noinline)) int call_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
-					      int64_t timeout, const struct route *route, struct sending *sent,
-					      const struct bound_method **ret_bound)
-{
-	struct route own;
-	int r = find(p, method, &args, timeout, &own, &route);
-	if (r)
-		return r;
-	*ret_bound = route->method;
-	return send_any(route, args, true, timeout, sent);
-}
+/* A cast is done in cast_along, or goes on in one of these as its last act: it keeps nothing over a call. */
 
-/* What is sent, and to be answered. */
-static ALWAYS_INLINE int send_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
-				   int64_t timeout, struct sending *sent, const struct bound_method **ret_bound)
-{
-	const struct route *route = route_get(p, p->stoa, route_to_method(method));
-	if (!is_plain(route, args))
-		return call_any(p, method, args, timeout, route, sent, ret_bound);
-	*ret_bound = route->method;
-	return send_plain(route, p->stoa, args, true, timeout, sent);
-}
-
-/* A cast is done in stoa_cast, or goes on in one of these as its last act: it keeps nothing over a call. */
-
-static __attribute__((noinline)) int cast_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
-					      int64_t timeout, const struct route *route)
-{
-	struct route own;
-	struct sending w;
-	int r = find(p, method, &args, timeout, &own, &route);
-	if (r)
-		return r;
-	return route->method->folds ? fold_cast(route, args, timeout) : send_any(route, args, false, timeout, &w);
-}
-
-/* Its record does not join the run. */
-static __attribute__((noinline)) int cast_apart(const struct route *route, const void *args, int64_t timeout)
+/* Its record begins a run … */
+static __attribute__((noinline)) int cast_first(const struct route *route, const void *args, int64_t timeout)
 {
 	struct sending w;
-	return send_plain(route, route->lane->stoa, args, false, timeout, &w);
+	return send_along(route, route->lane->stoa, args, false, timeout, &w);
+}
+
+/* … or it folds. */
+static int cast_apart(const struct route *route, const void *args, int64_t timeout)
+{
+	return route->cast_size == ROUTE_FOLDS ? fold_cast(route->lane, route->to, route->method, args, timeout)
+					       : cast_first(route, args, timeout);
 }
 
 /* There is no place in the queue at once. */
@@ -520,28 +470,82 @@ static __attribute__((noinline, cold)) int cast_end(struct lane *lane)
 	return see_taken(lane);
 }
 
-static ALWAYS_INLINE int cast_plain(const struct route *route, const struct stoa *s, const void *args, int64_t timeout)
+static ALWAYS_INLINE int cast_along(const struct route *route, const struct stoa *s, const void *args, int64_t timeout)
 {
 	uint64_t at;
 	if (!lane_join(route->lane, route->cast_size, &at))
 		return cast_apart(route, args, timeout);
 	struct sending w;
 	start_at(route->lane, at, NULL, &w);
-	fill_plain(route, args, false, &w);
+	route_head(route, w.record);
+	image_pack_small(route->args, args, w.args);
 	if (!publish_along(route, s, &w))
 		return cast_later(route, w.record, timeout);
 	advance(&w);
 	return atomic_load(&s->space.ingress->doorbell) & 1 || !route_holds(route, s) || s->damaged ? cast_end(w.lane) : 0;
 }
 
+/* ---- calls ---- */
+
+static __attribute__((noinline)) int cast_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
+					      int64_t timeout)
+{
+	uint64_t changes = route_changes(p->stoa);
+	const struct bound_method *m = NULL;
+	struct target *t;
+	struct sending w = { .lane = NULL };
+	int r = bind(p, method, &args, &t, &m);
+	if (r)
+		return r;
+	if (m->folds) {
+		r = handle_whole(p->stoa);
+		r = r ? r : lane_get(p->stoa, timeout, &w.lane);
+		r = r ? r : fold_cast(w.lane, t, m, args, timeout);
+	} else {
+		r = send_call(p, t, m, args, false, timeout, &w);
+	}
+	if (r == 0)
+		route_keep(t, m, w.lane, changes);
+	return r;
+}
+
 int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
 {
 	const struct stoa *s = p->stoa;
 	const struct route *route = route_get(p, s, route_to_method(method));
-	if (is_plain(route, args))
-		return cast_plain(route, s, args, timeout);
-	return route && args && route->method->folds ? fold_cast(route, args, timeout)
-						      : cast_any(p, method, args, timeout, route);
+	return route && args ? cast_along(route, s, args, timeout) : cast_any(p, method, args, timeout);
+}
+
+static __attribute__((noinline)) int call_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
+					      int64_t timeout, struct sending *sent, const struct bound_method **ret_bound)
+{
+	uint64_t changes = route_changes(p->stoa);
+	struct target *t;
+	struct sending w = { .lane = NULL };
+	int r = bind(p, method, &args, &t, ret_bound);
+	r = r ? r : send_call(p, t, *ret_bound, args, true, timeout, &w);
+	if (r)
+		return r;
+	route_keep(t, *ret_bound, w.lane, changes);
+	*sent = (struct sending){ .lane = w.lane,
+				  .record = w.record,
+				  .note = w.note,
+				  .ticket = w.ticket,
+				  .timeout = timeout,
+				  .deadline = w.deadline,
+				  .rung = w.rung };
+	return 0;
+}
+
+/* What is to be answered. */
+static ALWAYS_INLINE int send_answered(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
+				       int64_t timeout, struct sending *sent, const struct bound_method **ret_bound)
+{
+	const struct route *route = route_get(p, p->stoa, route_to_method(method));
+	if (!route || !args)
+		return call_any(p, method, args, timeout, sent, ret_bound);
+	*ret_bound = route->method;
+	return send_along(route, p->stoa, args, true, timeout, sent);
 }
 
 int stoa_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout)
@@ -553,7 +557,7 @@ int stoa_call(struct stoa_proxy *p, const struct stoa_method *method, const void
 		if (r != READ_ELSEWHERE)
 			return r;
 	}
-	int r = send_call(p, method, args, timeout, &sent, &m);
+	int r = send_answered(p, method, args, timeout, &sent, &m);
 	return r ? r : await_answer(&sent, m, ret);
 }
 
@@ -562,7 +566,7 @@ int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const vo
 {
 	struct sending w;
 	const struct bound_method *m = NULL;
-	int r = send_call(p, method, args, STOA_NOWAIT, &w, &m);
+	int r = send_answered(p, method, args, STOA_NOWAIT, &w, &m);
 	if (r)
 		return r;
 	struct pending wanted = { .ticket = w.ticket,
@@ -583,17 +587,16 @@ int stoa_submit(struct stoa_proxy *p, const struct stoa_method *method, const vo
 
 /* ---- assignments ---- */
 
-static int assign_record(struct stoa_proxy *p, const struct target *t, enum record_kind kind, uint32_t row,
-			 const struct image_layout *layout, const void *from, const struct flags *flags,
-			 int64_t timeout)
+static ALWAYS_INLINE int assign_record(struct stoa_proxy *p, const struct target *t, enum record_kind kind, uint32_t row,
+				       const struct image_layout *layout, const void *from, struct flags flags,
+				       int64_t timeout, struct sending *w)
 {
-	struct sending w;
-	int r = begin(p->stoa, image_size(layout, from), 0, timeout, &w);
-	r = r ? r : pack(&w, layout, from, "the value for object", p->name);
+	int r = begin(p->stoa, image_size(layout, from), 0, timeout, w);
+	r = r ? r : pack(w, layout, from, "the value for object", p->name);
 	if (r)
 		return r;
-	address(w.record, t, kind, row);
-	return publish(&w, false, *flags, NULL, 0);
+	address(w->record, t, kind, row);
+	return publish(w, false, flags, NULL, 0);
 }
 
 int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32_t attr, size_t size,
@@ -618,26 +621,25 @@ static __attribute__((noinline)) int assign_any(struct stoa_proxy *p, uint32_t a
 {
 	uint64_t changes = route_changes(p->stoa);
 	struct target *t;
-	int r = send_target(p, &t);
-	if (r < 0)
-		return r;
 	const struct bound_attr *a;
-	const struct route *route = NULL;
-	r = send_check_assign(p, t, attr, size, &a);
-	r = r ? r : route_find_attr(p->stoa, t, attr, a, changes, timeout, &route);
+	struct sending w = { .lane = NULL };
+	int r = find_target(p, &t);
 	if (r < 0)
 		return r;
-	if (route)
-		return cast_apart(route, value, timeout);
-	const struct flags flags = send_flags(t, &a->attr, 1);
-	return assign_record(p, t, RECORD_ASSIGN, a->attr, a->image, value, &flags, timeout);
+	r = send_check_assign(p, t, attr, size, &a);
+	if (r < 0)
+		return r;
+	r = assign_record(p, t, RECORD_ASSIGN, a->attr, a->image, value, send_flags(t, &a->attr, 1), timeout, &w);
+	if (r == 0)
+		route_keep_attr(t, attr, a, w.lane, changes);
+	return r;
 }
 
 int stoa_assign(struct stoa_proxy *p, uint32_t attr, const void *value, size_t size, int64_t timeout)
 {
 	const struct stoa *s = p->stoa;
 	const struct route *route = route_get(p, s, route_to_attr(attr));
-	return route && size == route->value_size ? cast_plain(route, s, value, timeout)
+	return route && size == route->value_size ? cast_along(route, s, value, timeout)
 						   : assign_any(p, attr, value, size, timeout);
 }
 
@@ -655,6 +657,6 @@ int stoa_assign_all(struct stoa_proxy *p, const void *from, size_t size, int64_t
 		return error_set(-EPROTO, "%s", b->whole->bad);
 	if (!b->writable)
 		return many_assign(p, t, from, timeout); /* the coordinator has attributes that we lack */
-	const struct flags flags = flags_of_writables(t);
-	return assign_record(p, t, RECORD_ASSIGN_ALL, 0, b->writable, from, &flags, timeout);
+	struct sending w;
+	return assign_record(p, t, RECORD_ASSIGN_ALL, 0, b->writable, from, flags_of_writables(t), timeout, &w);
 }

@@ -392,9 +392,9 @@ struct record {
 	uint32_t class_id;    /* the class, as bound, that row belongs to */
 	uint32_t row;         /* method, or attribute of RECORD_ASSIGN; RECORD_MANY: how many records follow */
 	uint32_t args_size;
-	uint32_t reply_at, reply_size; /* from here, bytes; 0: no answer wanted */
 	uint16_t kind, unused;
 	_Atomic uint32_t cancel; /* enum cancel, set by the owner */
+	uint32_t reply_at, reply_size; /* from here, bytes; 0: no answer wanted */
 	int64_t sent_ns;         /* CLOCK_MONOTONIC, of one command in some 64: that one is timed; 0: it is not */
 	uint64_t unused2;
 };

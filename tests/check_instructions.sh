@@ -191,6 +191,10 @@ measure() {
 	each snapshot $total
 	difference fold stoa_cast
 	each cast-that-joins $total
+	difference tick stoa_cast
+	each cast-looked-up $total
+	difference assign stoa_assign
+	each assign $total
 	difference cast stoa_cast
 	each cast $total
 	each command-among-many $cost
@@ -213,8 +217,8 @@ write_expected() {
 compiler $compiler
 flags $flags
 
-# call: without its waiting. cast-that-joins: of a method that folds, to a command that is queued. command-...: in the
-# coordinator; among many in a turn, or alone in its turn, with its answer.
+# call: without its waiting. cast-that-joins: of a method that folds, to a command that is queued. cast-looked-up: without
+# a route (proxy/route.h). command-...: in the coordinator; among many in a turn, or alone in its turn, with its answer.
 END
 	cat "$dir/now"
 }
@@ -241,8 +245,9 @@ compare() {
 if [ "${1-}" = --lines ]; then
 	case ${2-} in
 	fold) set -- fold stoa_cast ;;
-	get | snapshot | cast | call) set -- "$2" "stoa_$2" ;;
-	*) fail "--lines of what? get, snapshot, fold (a cast that joins), cast or call" ;;
+	tick) set -- tick stoa_cast ;;
+	assign | get | snapshot | cast | call) set -- "$2" "stoa_$2" ;;
+	*) fail "--lines of what? get, snapshot, fold (a cast that joins), tick (a cast without a route), assign, cast or call" ;;
 	esac
 	profile "$1" $many "$2"
 	for process in client coordinator; do

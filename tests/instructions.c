@@ -20,7 +20,7 @@
 #define PATIENCE STOA_MS(20000)
 
 struct tally {
-	uint64_t value, total, blocks[6]; /* 64 bytes */
+	uint64_t value, total, blocks[5], level; /* 64 bytes */
 };
 struct tally_add {
 	uint64_t n, weight;
@@ -28,12 +28,14 @@ struct tally_add {
 struct tally_value {
 	uint64_t value;
 };
-STOA_STRUCT(tally, STOA_ATTR(struct tally, value), STOA_ATTR(struct tally, total), STOA_ATTR(struct tally, blocks));
+STOA_STRUCT(tally, STOA_ATTR(struct tally, value), STOA_ATTR(struct tally, total), STOA_ATTR(struct tally, blocks),
+	    STOA_ATTR(struct tally, level, .writable = true));
 STOA_STRUCT(tally_add, STOA_ATTR(struct tally_add, n), STOA_ATTR(struct tally_add, weight));
 STOA_STRUCT(tally_value, STOA_ATTR(struct tally_value, value));
 STOA_STUB(tally, add, struct tally_add, struct tally_value);
 STOA_STUB(tally, ask, struct tally_add, struct tally_value);
 STOA_STUB(tally, sum, struct tally_add, stoa_none);
+STOA_STUB(tally, tick, stoa_none, stoa_none);
 
 static int tally_add(struct tally *self, const struct tally_add *args, struct tally_value *ret)
 {
@@ -61,7 +63,17 @@ static int tally_sum(struct tally *self, const struct tally_add *args, stoa_none
 }
 STOA_METHOD(tally, sum, tally_add, stoa_none, .writes = "value total", .folds = true);
 
-STOA_CLASS(tally, 1, &tally_add_row, &tally_ask_row, &tally_sum_row);
+/* Nothing is looked up once for it: it has no arguments. */
+static int tally_tick(struct tally *self, const stoa_none *args, stoa_none *ret)
+{
+	(void)args;
+	(void)ret;
+	self->value++;
+	return 0;
+}
+STOA_METHOD(tally, tick, stoa_none, stoa_none, .writes = "value");
+
+STOA_CLASS(tally, 1, &tally_add_row, &tally_ask_row, &tally_sum_row, &tally_tick_row);
 
 static struct stoa *stoa;
 static struct stoa_proxy *tally;
@@ -72,6 +84,17 @@ static struct stoa_health health;
 static int cast(void)
 {
 	return tally_add_cast(tally, &(struct tally_add){ 1, 2 }, STOA_DEFAULT);
+}
+
+static int tick(void)
+{
+	return tally_tick_cast(tally, NULL, STOA_DEFAULT);
+}
+
+static int assign(void)
+{
+	const uint64_t level = 1;
+	return STOA_ASSIGN(tally, struct tally, level, &level, STOA_DEFAULT);
 }
 
 static int fold(void)
@@ -102,11 +125,13 @@ static const struct operation {
 	int (*run)(void);
 	unsigned burst; /* 0: it waits, so the coordinator must run */
 } operations[] = {
+	{ "assign", assign, 32 },
 	{ "call", call, 0 },
 	{ "cast", cast, 32 }, /* applied before the next tick of the clock, mostly: that may end a turn */
 	{ "fold", fold, 128 },
 	{ "get", get, 128 },
 	{ "snapshot", snapshot, 128 },
+	{ "tick", tick, 32 },
 };
 
 /* ---- bursts ---- */
@@ -207,7 +232,7 @@ int main(int argc, char **argv)
 {
 	const struct operation *op = argc == 3 ? find(argv[1]) : NULL;
 	if (!op) {
-		fprintf(stderr, "usage: instructions call|cast|fold|get|snapshot N\n");
+		fprintf(stderr, "usage: instructions assign|call|cast|fold|get|snapshot|tick N\n");
 		return 2;
 	}
 	int r = begin();

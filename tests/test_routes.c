@@ -233,6 +233,21 @@ static void proxy_of_another_object_has_a_route_of_its_own(void)
 	assert_int_equal(look(p).value, 0);
 }
 
+/* It has rows of its own, which stoa_find_method gives. */
+static void proxy_without_a_class_is_refused_all_the_same(void)
+{
+	struct stoa_proxy *bare;
+	start();
+	ok(stoa_open(s, "tally", NULL, SOON, &bare));
+	for (int i = 0; i < 3; i++) {
+		refused(-EINVAL, tally_two_cast(bare, &twice, SOON));
+		refused(-EINVAL, tally_two_call(bare, &twice, NULL, SOON));
+		add_three(p);
+	}
+	assert_int_equal(look(p).value, 9);
+	stoa_close(bare);
+}
+
 static void more_objects_than_there_are_places_take_turns(void)
 {
 	enum { OBJECTS = 100, TIMES = 5000 };
@@ -341,6 +356,7 @@ int main(void)
 		HARNESS(more_objects_than_there_are_places_take_turns),
 		HARNESS(namespaces_have_routes_of_their_own),
 		HARNESS(proxy_of_another_object_has_a_route_of_its_own),
+		HARNESS(proxy_without_a_class_is_refused_all_the_same),
 		HARNESS(read_only_method_has_no_route),
 		HARNESS(removed_object_is_refused_at_once),
 		HARNESS(size_is_looked_at_on_a_route_too),
