@@ -29,6 +29,7 @@
 #define THREADS 64
 #define IDLE_NS INT64_C(5000000000)
 #define SETTLE_NS 300000000 /* until what has just been used is idle */
+#define NAPS 6 /* a second: about as often as coordinator and guardian together */
 #define LOAD_NS INT64_C(1000000000)
 #define NAMESPACE "footprint"
 
@@ -185,17 +186,31 @@ static void measure_threads(const struct stoa_health *h)
 	close(told[1]);
 }
 
+/* -1: there is none. */
+static pid_t begin_napping(void)
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		for (;;)
+			pause_ns(1000000000 / NAPS);
+	return pid;
+}
+
 static void measure_idle(const struct stoa_health *h, int64_t ns)
 {
+	pid_t napping = begin_napping();
 	pause_ns(SETTLE_NS);
 	double from = wakeups_of(h->coordinator), guardian_from = wakeups_of(h->guardian);
-	double cpu = cpu_ns_of(h->coordinator) + cpu_ns_of(h->guardian);
+	double cpu = cpu_ns_of(h->coordinator) + cpu_ns_of(h->guardian), floor = cpu_ns_of(napping);
 	int64_t from_ns = clock_now();
 	pause_ns(ns);
 	double lasted_ns = (double)(clock_now() - from_ns);
 	footprint.wakeups = (wakeups_of(h->coordinator) - from) * 1e9 / lasted_ns;
 	footprint.guardian_wakeups = (wakeups_of(h->guardian) - guardian_from) * 1e9 / lasted_ns;
 	footprint.idle_cpu = (cpu_ns_of(h->coordinator) + cpu_ns_of(h->guardian) - cpu) / lasted_ns;
+	footprint.idle_floor = (cpu_ns_of(napping) - floor) / lasted_ns;
+	if (napping > 0 && kill(napping, SIGKILL) == 0)
+		waitpid(napping, NULL, 0);
 }
 
 static uint64_t applied(void)
@@ -273,8 +288,9 @@ void footprint_print(void)
 	printf("memory    coordinator %.0f KiB resident, %.0f KiB of it shared with nobody; guardian %.0f KiB;"
 	       " files %.0f KiB; a thread adds %.1f KiB\n",
 	       f->resident / 1024, f->private / 1024, f->guardian_private / 1024, f->files / 1024, f->thread / 1024);
-	printf("idle      coordinator wakes up %.1f times a second, guardian %.1f; both take %.4f %% of a CPU\n",
-	       f->wakeups, f->guardian_wakeups, f->idle_cpu * 100);
+	printf("idle      coordinator wakes up %.1f times a second, guardian %.1f; both take %.4f %% of a CPU;"
+	       " who wakes up %d times and does nothing, %.4f %%\n",
+	       f->wakeups, f->guardian_wakeups, f->idle_cpu * 100, NAPS, f->idle_floor * 100);
 	printf("load      %.2f million casts a second of one process, none folded; of the coordinator, for a thousand of them,\n"
 	       "          ",
 	       f->commands_per_s / 1e6);

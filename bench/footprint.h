@@ -17,6 +17,7 @@ struct footprint {
 	double thread;		       /* bytes that one attached thread adds: to the coordinator, and in files */
 	double wakeups, guardian_wakeups; /* a second, idle */
 	double idle_cpu;	       /* share of a CPU, of both, idle */
+	double idle_floor;	       /* the same, of a process that wakes up as often as both, and does nothing */
 	double syscalls;	       /* of the coordinator for each command, under load, those too that it sleeps and wakes by;
 				  * negative: not known */
 	double switches;	       /* times it went to sleep, for each command, under load */

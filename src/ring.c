@@ -94,24 +94,19 @@ static void fill_hole(const struct space *s, uint64_t t)
 }
 
 /*
- * Nobody has published in the page of this slot, nor in those of its lap before: reading would give it memory. (A page
- * that was swapped out looks like that, too; but nobody has published there just now, and who publishes has it back.)
+ * The last slot behind head that is filled, or head. Where a page is absent, nobody has published in this lap or the one
+ * before, and reading would give it memory. (A page that was swapped out looks like that, too; but nobody has published
+ * there just now, and who publishes has it back.)
  */
-static bool page_is_absent(const _Atomic uint64_t *slot)
-{
-	unsigned char is_there = 1;
-	void *page = (void *)((uintptr_t)slot & ~(uintptr_t)(LAYOUT_PAGE - 1));
-	return mincore(page, LAYOUT_PAGE, &is_there) == 0 && !(is_there & 1);
-}
-
-/* The last slot behind head that is filled, or head. */
 static uint64_t last_filled(const struct space *s, uint64_t head)
 {
-	const uint64_t page = LAYOUT_PAGE / sizeof(uint64_t);
-	uint64_t t = head + s->geometry.queue - 1;
+	const uint64_t page = LAYOUT_PAGE / sizeof(uint64_t), n = s->geometry.queue;
+	unsigned char there[LAYOUT_QUEUE_MAX * sizeof(uint64_t) / LAYOUT_PAGE];
+	bool known = mincore(space_ring(s), n * sizeof(uint64_t), there) == 0;
+	uint64_t t = head + n - 1;
 	while (t > head && !ring_filled(s, t)) {
 		t--;
-		while ((t + 1) % page == 0 && t >= head + page && page_is_absent(ring_slot(s, t)))
+		while (known && (t + 1) % page == 0 && t >= head + page && !(there[(t & (n - 1)) / page] & 1))
 			t -= page;
 	}
 	return t;
