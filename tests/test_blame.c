@@ -99,9 +99,8 @@ static void run_a_turn_with(enum act bad)
 	assert_int_equal(rejected, 1);
 	assert_int_equal(count(), 8);
 	assert_int_equal(harness_health(s).applied, 1 + 8);
-#ifndef UNDER_VALGRIND /* there methods are so slow that a turn may end before the sixth, with some of the five */
-	assert_int_equal(runs(GOOD), 5 + 5 + 3); /* those before it twice: the turn that died was undone */
-#endif
+	/* Those before it twice, as the turn that died was undone; unless a tick of the clock had ended one before it. */
+	assert_in_range(runs(GOOD), 5 + 3, 5 + 5 + 3);
 }
 
 static void crashing_command_runs_twice_when_it_stands_sixth(void)
