@@ -186,8 +186,7 @@ struct coordinator {
 	struct server_lane *lanes;
 	uint64_t staged; /* bytes of room of what is staged in them */
 	bool verify;
-	int64_t measured_ns; /* our memory, last … */
-	uint64_t measured_head; /* … and which command was the next then */
+	int64_t measured_ns; /* our memory, last */
 	uint32_t n_users; /* clients that can write */
 	bool had_user;
 	struct newcomer newcomers[NEWCOMERS];

@@ -15,11 +15,12 @@ static __thread struct route *mine;
 /* Where it is kept from now on. NULL: it is not. */
 static struct route *find_place(const struct target *t, uintptr_t what, const struct lane *lane)
 {
-	if (!mine)
+	if (!mine) {
 		mine = calloc(ROUTES, sizeof(*mine));
+		routes_hide(false);
+	}
 	if (!mine)
 		return NULL;
-	routes_hide(false);
 	struct route *r = &mine[route_place(t, what)];
 	uint64_t last = r->wanted;
 	r->wanted = t->id + what; /* a hint: another with the same sum does no harm */

@@ -89,29 +89,22 @@ static ALWAYS_INLINE void start_at(struct lane *lane, uint64_t at, struct note *
 	w->args = (char *)(w->record + 1);
 }
 
-/* Take a record of size bytes, if there is room. */
-static ALWAYS_INLINE int take_now(struct lane *lane, size_t size, bool answered, struct sending *w)
+/* Take a record of size bytes, and wait for it if need be. */
+static ALWAYS_INLINE int take(struct lane *lane, size_t size, bool answered, int64_t timeout, struct sending *w)
 {
 	uint64_t at;
 	struct note *note;
-	int r = lane_record(lane, size, answered, &at, &note);
-	if (r == 0)
-		start_at(lane, at, note, w);
-	return r;
-}
-
-/* The same, and wait for it if need be. */
-static ALWAYS_INLINE int take(struct lane *lane, size_t size, bool answered, int64_t timeout, struct sending *w)
-{
 	int r;
 	w->timeout = timeout;
 	w->deadline = 0;
-	while ((r = take_now(lane, size, answered, w)) == -EAGAIN) {
+	while ((r = lane_record(lane, size, answered, &at, &note)) == -EAGAIN) {
 		struct sending waiting = { .lane = lane, .timeout = timeout, .deadline = w->deadline };
 		if ((r = wait_for_record(&waiting, size)) < 0)
 			return r;
 		w->deadline = waiting.deadline;
 	}
+	if (r == 0)
+		start_at(lane, at, note, w);
 	return r;
 }
 

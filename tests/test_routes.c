@@ -277,7 +277,6 @@ static void more_objects_than_there_are_places_take_turns(void)
 	}
 }
 
-/* Object for object, their incarnations are the same. */
 static void namespaces_have_routes_of_their_own(void)
 {
 	start();
