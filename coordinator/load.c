@@ -281,6 +281,7 @@ static int body_renew(struct coordinator *c, struct object *o)
 	if (r == 0) {
 		body_switch(c, o);
 		body_free(c, old.body, old.body_at);
+		life_changed(&c->space->state->life);
 		beat(c);
 		namespace_log(c->ns, LOG_NOTICE, "object %s: class %s has changed; state taken over by attribute name",
 			      o->name, o->cls->code->name);

@@ -422,7 +422,6 @@ int body_new(struct coordinator *c, struct object *o, uint64_t origin)
 void body_free(struct coordinator *c, struct body *b, uint64_t at)
 {
 	atomic_store_explicit(&b->incarnation, 0, memory_order_relaxed);
-	life_changed(&c->space->state->life);
 	for (uint32_t k = 0; k < b->n_parts; k++)
 		for (int i = 0; i < 2; i++) {
 			cell_begin(&b->parts[k].tags, i, 0);
