@@ -328,7 +328,7 @@ static bool is_job(uint32_t kind)
 static void command_meant(struct command *cmd, const struct object *o, uint32_t class_id)
 {
 	cmd->record.object = o->index;
-	cmd->record.class_id = class_id;
+	cmd->record.class_id = (uint16_t)class_id;
 	cmd->record.origin = o->body->origin;
 }
 
@@ -518,7 +518,9 @@ static int command_create(struct coordinator *c, struct command *cmd)
 
 static int command_declare(struct coordinator *c, struct command *cmd)
 {
-	int r = classes_declare(c, c->bytes, cmd->record.args_size, &cmd->record.class_id);
+	uint32_t id = 0;
+	int r = classes_declare(c, c->bytes, cmd->record.args_size, &id);
+	cmd->record.class_id = (uint16_t)id;
 	return r < 0 ? outcome_library(c, r) : 0;
 }
 
@@ -761,7 +763,7 @@ static enum command_result command_do(struct coordinator *c, struct command *cmd
 	else if (r == 0 && cmd->record.cancel == CANCEL_TIMED_OUT)
 		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
 	r = r ? r : check_suspect(c, cmd);
-	int64_t begun = cmd->record.sent_ns ? clock_now() : 0;
+	int64_t begun = cmd->record.timed ? clock_now() : 0;
 	r = r || is_empty(cmd) ? r : command_apply(c, cmd);
 	command_finish(c, cmd, r);
 	trace_write(c, &cmd->record, cmd->lane, r, begun);

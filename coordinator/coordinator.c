@@ -117,14 +117,15 @@ int coordinator_recover(struct coordinator *c)
 	/* the one before us may have died while it stopped */
 	c->stopping = (int)atomic_load(&state->life.stopping) - 1;
 	life_changed(&state->life); /* … or before it could say what it had changed */
-	void *own = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	c->own = own == MAP_FAILED ? NULL : own;
-	if (!c->own || madvise(c->own, LAYOUT_PAGE, MADV_WIPEONFORK) < 0)
+	life_asleep(&state->life, false); /* … or asleep */
+	c->own = segment_map_own(LAYOUT_PAGE);
+	if (!c->own)
 		return error_set(-errno, "cannot map a page: %s", strerror(errno));
 	atomic_store(&c->own->here, 1);
 	int r = check_counts(c);
 	r = r ? r : commit_load(c); /* first: all that follows believes `committed` */
-	r = r ? r : segment_guard(c->space->ingress, c->space->geometry.ingress, &c->ingress_damaged);
+	r = r ? r : segment_guard(c->space->ingress, c->space->geometry.ingress, segment_set_flag,
+				   (void *)&c->ingress_damaged);
 	r = r ? r : restore_ingress(c);
 	if (r == 0)
 		c->ingress_head = c->space->ingress->head;
@@ -301,13 +302,15 @@ static void mend_flags(const struct coordinator *c)
 }
 
 /*
- * Sleep until the doorbell, a descriptor or the idle beat. The doorbell word is set before the last look at the ring,
- * and a producer looks at it after its CAS, all sequentially consistent: one of the two sees the other. The eventfd
- * stays readable until it is read, so a ring before epoll_wait is not lost.
+ * Sleep until the doorbell, a descriptor or the idle beat. Before the last look at the ring it is said, in life.changes
+ * and in the doorbell word, which tells whether somebody has rung already; a producer looks at one of the two after its
+ * CAS, all sequentially consistent: one of us sees the other. The eventfd stays readable until it is read, so a ring
+ * before epoll_wait is not lost.
  */
 static int doze(struct coordinator *c)
 {
 	struct pulse *pulse = &c->space->state->pulse;
+	struct life *life = &c->space->state->life;
 	int64_t now = clock_read(CLOCK_MONOTONIC_COARSE);
 	bool thorough = c->doubtful || now - c->mended_ns > MEND_NS * (1 + c->space->geometry.queue / 65536);
 	int r = 0;
@@ -318,7 +321,9 @@ static int doze(struct coordinator *c)
 	/* Another word than the last one's: a producer that was stopped since then does not clear it. */
 	uint32_t sleep = (atomic_load(doorbell) | 1) + 2;
 	atomic_store(doorbell, sleep);
+	life_asleep(life, true);
 	if (ring_mend(c->space, c->head, thorough) && !(c->closed && c->head == c->end)) {
+		life_asleep(life, false);
 		atomic_store(doorbell, sleep - 1);
 		return client_poll(c, 0);
 	}
@@ -328,6 +333,7 @@ static int doze(struct coordinator *c)
 	atomic_store_explicit(&pulse->asleep, 1, memory_order_release);
 	r = client_poll(c, IDLE_BEAT_MS);
 	atomic_store_explicit(&pulse->asleep, 0, memory_order_release);
+	life_asleep(life, false);
 	atomic_store(doorbell, sleep - 1);
 	atomic_store_explicit(&pulse->beat_ns, clock_now(), memory_order_relaxed);
 	return r;

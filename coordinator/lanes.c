@@ -114,7 +114,7 @@ static int lane_map(struct coordinator *c, uint32_t i)
 	if (r < 0)
 		return r;
 	lane->damaged = 0;
-	r = segment_guard(base, LANE_LIMIT, &lane->damaged);
+	r = segment_guard(base, LANE_LIMIT, segment_set_flag, (void *)&lane->damaged);
 	if (r < 0) {
 		segment_unmap(base, LANE_LIMIT);
 		return r;

@@ -110,7 +110,7 @@ static int record_append(struct coordinator *c, uint32_t i, struct record *all)
 	struct record *r = (struct record *)(c->bytes + all->args_size);
 	*r = (struct record){ .origin = o->body->origin,
 			      .object = i,
-			      .class_id = o->cls->id,
+			      .class_id = (uint16_t)o->cls->id,
 			      .row = (uint32_t)(m - o->cls->methods),
 			      .args_size = args,
 			      .kind = RECORD_CALL };

@@ -208,14 +208,14 @@ int stoa_sync(struct stoa *s, int64_t timeout, uint64_t *ret_rejected)
 	int r = lane_get(s, timeout, &lane);
 	if (r < 0)
 		return r;
-	r = handle_await(s, &lane->head->answer, UINT32_MAX, lane->last,
+	r = handle_await(s, &lane->head->answer, UINT32_MAX, lane->ring.last,
 			 timeout == STOA_NOWAIT ? 0 : handle_deadline(s, timeout));
 	if (r == -ECONNRESET)
-		return handle_gone(s, true, lane->last ? lane->last - 1 : 0);
+		return handle_gone(s, true, lane->ring.last ? lane->ring.last - 1 : 0);
 	if (r < 0)
-		return error_set_command(r, STOA_FROM_LIBRARY, true, lane->last - 1, NULL, 0);
+		return error_set_command(r, STOA_FROM_LIBRARY, true, lane->ring.last - 1, NULL, 0);
 	if (atomic_load(&lane->head->done) && handle_evicted(s)) /* what was rejected since then is not counted here */
-		return handle_fail(s, false, lane->last ? lane->last - 1 : 0);
+		return handle_fail(s, false, lane->ring.last ? lane->ring.last - 1 : 0);
 	uint64_t rejected = lane->rejected_earlier;
 	for (const struct lane *l = lane; l; l = l->before)
 		rejected += await_rejected(l) - l->rejected_before;

@@ -58,7 +58,7 @@ static void read_oldest(struct stoa *s, int fd, const struct queued *q, struct s
 	if (q->n == 0 || pread(fd, &r, sizeof(r), (off_t)q->units * LANE_UNIT) != sizeof(r))
 		return;
 	int64_t now = clock_now();
-	ret->oldest_ns = r.sent_ns > 0 && r.sent_ns < now ? now - r.sent_ns : -1;
+	ret->oldest_ns = r.timed && r.sent_ns > 0 && r.sent_ns < now ? now - r.sent_ns : -1;
 	bool named = r.kind == RECORD_CALL || r.kind == RECORD_FOLD || r.kind == RECORD_ASSIGN;
 	if (r.kind != RECORD_CREATE && r.kind != RECORD_MANY)
 		names_object(s, r.object, r.origin, ret->object);

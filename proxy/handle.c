@@ -111,12 +111,9 @@ static void handle_free(struct stoa *s)
 	views_free(s);
 	if (s->guarded)
 		segment_unguard(s->space.ingress);
-	if (s->space.state)
-		segment_unmap(s->space.state, s->space.geometry.state);
-	if (s->space.ingress)
-		segment_unmap(s->space.ingress, s->space.geometry.ingress);
-	if (s->mark)
-		munmap(s->mark, LAYOUT_PAGE);
+	segment_unmap(s->space.state, s->space.geometry.state);
+	segment_unmap(s->space.ingress, s->space.geometry.ingress);
+	segment_unmap(s->mark, LAYOUT_PAGE);
 	close_fd(&s->conn_fd);
 	close_fd(&s->doorbell_fd);
 	pthread_mutex_destroy(&s->mutex);
@@ -138,9 +135,8 @@ static struct stoa *handle_new(const char *name, const char *dir, uid_t owner, c
 	s->refs = 1;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_mutex_init(&s->talk, NULL);
-	s->mark = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (s->mark == MAP_FAILED || madvise(s->mark, LAYOUT_PAGE, MADV_WIPEONFORK) < 0) {
-		s->mark = s->mark == MAP_FAILED ? NULL : s->mark;
+	s->mark = segment_map_own(LAYOUT_PAGE);
+	if (!s->mark) {
 		handle_free(s);
 		return NULL;
 	}
@@ -182,6 +178,7 @@ static int map_space(struct stoa *s, int state_fd, int ingress_fd)
 	if (r < 0)
 		return r;
 	s->space.state = at;
+	atomic_store(&s->changes, &s->space.state->life.changes);
 	s->space.geometry.state = state.limit;
 	r = map_segment(ingress_fd, "ingress", SEGMENT_INGRESS, !s->read_only, &ingress, &at);
 	if (r < 0)
@@ -189,6 +186,19 @@ static int map_space(struct stoa *s, int state_fd, int ingress_fd)
 	s->space.ingress = at;
 	s->space.geometry.ingress = ingress.limit;
 	return check_geometry(s, &state, &ingress);
+}
+
+/* It is of no use from here on. Also in the handler of a signal. */
+static void set_damaged(struct stoa *s, enum handle_damage how)
+{
+	static const _Atomic uint64_t never;
+	s->damaged = how; /* first: who looks up a route behind `never` finds this, and keeps none */
+	atomic_store(&s->changes, &never);
+}
+
+static void truncated(void *of)
+{
+	set_damaged(of, HANDLE_TRUNCATED);
 }
 
 /*
@@ -199,7 +209,7 @@ static int guard(struct stoa *s, const struct welcome *w)
 {
 	if (!w->others || s->guarded)
 		return 0;
-	int r = segment_guard(s->space.ingress, s->space.geometry.ingress, &s->damaged);
+	int r = segment_guard(s->space.ingress, s->space.geometry.ingress, truncated, s);
 	s->guarded = r == 0;
 	return r;
 }
@@ -520,7 +530,7 @@ static int check_same(struct stoa *s, const struct welcome *w)
 	struct segment_head head;
 	int r = segment_check(w->state_fd, "state", SEGMENT_STATE, &head);
 	if (r == 0 && head.namespace_id != s->namespace_id) {
-		s->damaged = HANDLE_REMADE;
+		set_damaged(s, HANDLE_REMADE);
 		r = handle_whole(s);
 	}
 	close(w->state_fd);
@@ -568,6 +578,7 @@ static int renew_epoch(struct stoa *s, int64_t deadline)
 		pthread_mutex_lock(&handles_lock);
 		new_generation(s);
 		pthread_mutex_unlock(&handles_lock);
+		proxies_renew(s); /* … and no route leads on in one */
 	}
 	return 0;
 }
@@ -585,7 +596,7 @@ int handle_renew(struct stoa *s, int64_t timeout)
 	else if (s->conn_fd < 0 || handle_lost(s) || atomic_load(&s->epoch) != atomic_load(&s->space.state->life.epoch))
 		r = renew_epoch(s, deadline);
 	if (r == -ECONNABORTED)
-		s->damaged = HANDLE_EVICTED;
+		set_damaged(s, HANDLE_EVICTED);
 	pthread_mutex_unlock(&s->talk);
 	return nobody_there(r) ? handle_gone(s, false, 0) : r;
 }

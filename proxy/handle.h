@@ -43,6 +43,7 @@ struct stoa {
 	struct space space;
 	bool read_only, guarded;
 	volatile int damaged; /* enum handle_damage: it is of no use any more, for good */
+	const _Atomic uint64_t *_Atomic changes; /* life.changes; once it is damaged, another word, 0, which that never is */
 	int64_t timeout; /* what STOA_DEFAULT means, ns */
 	struct mark *mark;
 	uint64_t namespace_id;

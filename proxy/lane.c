@@ -211,11 +211,17 @@ static void forget_dead(void)
 
 /* ---- making and freeing ---- */
 
+/* Where the ring of bytes of this size begins. */
+static uint64_t ring_at(uint32_t size_log)
+{
+	return LANE_ARENA + ((UINT64_C(1) << size_log) - 1) * LANE_FIRST;
+}
+
 static void ring_begin(struct lane *lane, uint32_t size_log)
 {
 	islands_free(lane); /* they are in a ring that is not written any more */
 	lane->size_log = size_log;
-	lane->start = LANE_ARENA + ((UINT64_C(1) << size_log) - 1) * LANE_FIRST;
+	lane->start = (char *)lane->head + ring_at(size_log);
 	lane->oldest = lane->newest = lane->counted = lane->start;
 	lane->used = 0;
 	lane->room_end = lane->start + (LANE_FIRST << size_log);
@@ -223,8 +229,7 @@ static void ring_begin(struct lane *lane, uint32_t size_log)
 
 static int lane_reserve(struct lane *lane, uint32_t size_log)
 {
-	uint64_t start = LANE_ARENA + ((UINT64_C(1) << size_log) - 1) * LANE_FIRST;
-	return segment_reserve(lane->fd, start, LANE_FIRST << size_log);
+	return segment_reserve(lane->fd, ring_at(size_log), LANE_FIRST << size_log);
 }
 
 static int lane_map(struct lane *lane)
@@ -266,11 +271,12 @@ static int lane_ask(struct lane *lane, int bell_fd, int64_t deadline)
 	if (in.kind != MESSAGE_LANE || in.n_fds == 0 || in.a >= space_lanes(&s->space))
 		return error_set(-EPROTO, "the coordinator's answer about a lane is not understood");
 	lane->id = (uint32_t)in.a;
-	lane->place = ring_word(0, lane->id, 0);
 	lane->seq = in.b;
-	lane->ring_room = handle_committed(s) + s->space.geometry.queue;
+	lane->ring = ring_producer(&s->space, handle_committed(s) + s->space.geometry.queue);
+	lane->ring.last = 0; /* which is the thread's newest, too */
 	lane->epoch = atomic_load(&s->epoch);
 	r = lane_map(lane);
+	lane->place = ring_word(1, lane->id, 0) - (uintptr_t)lane->head / LANE_UNIT;
 	if (r < 0)
 		connection_say(s, MESSAGE_LANE_FREE, lane->id);
 	return r;
@@ -325,9 +331,9 @@ static struct lane *idle_take(struct stoa *s)
 	uint64_t committed = handle_committed(s);
 	struct lane **at = &s->idle_lanes, **best = NULL, *lane;
 	pthread_mutex_lock(&s->mutex);
-	while ((lane = *at) && !(best && (*best)->last <= committed)) {
+	while ((lane = *at) && !(best && (*best)->ring.last <= committed)) {
 		if (handle_current(s, lane->generation, lane->epoch)) {
-			best = best && lane->last > committed ? best : at;
+			best = best && lane->ring.last > committed ? best : at;
 			at = &lane->next_idle;
 			continue;
 		}
@@ -348,7 +354,7 @@ static int lane_obtain(struct stoa *s, int64_t deadline, struct lane **ret)
 	struct lane *lane = idle_take(s);
 	if (!lane)
 		return lane_new(s, deadline, ret);
-	int r = handle_await(s, &lane->head->answer, UINT32_MAX, lane->last, deadline);
+	int r = handle_await(s, &lane->head->answer, UINT32_MAX, lane->ring.last, deadline);
 	if (r < 0)
 		idle_put(lane);
 	*ret = lane;
@@ -361,13 +367,13 @@ static bool bring_answers(struct lane *lane, const struct lane *old)
 	const char *start = (const char *)old->head;
 	for (struct pending *p = lane->pending; p; p = p->next) {
 		const struct record *from = p->record;
-		uint64_t at;
+		char *at;
 		if ((const char *)from < start || (const char *)from >= start + LANE_LIMIT)
 			continue;
 		uint64_t size = (uint64_t)from->reply_at + from->reply_size;
 		if (lane_record(lane, size, true, &at, &p->note))
 			return false;
-		struct record *to = lane_record_at(lane, at);
+		struct record *to = (struct record *)at;
 		memcpy(to, from, size);
 		to->seq = UINT64_MAX; /* it is no command here */
 		later_moved(lane, to, p->ticket);
@@ -383,7 +389,7 @@ static void settle(struct lane *lane)
 	uint64_t committed = handle_committed(lane->stoa);
 	for (struct lane **at = &lane->before; *at;) {
 		const struct lane *old = *at;
-		if (committed < old->last || !bring_answers(lane, old)) {
+		if (committed < old->ring.last || !bring_answers(lane, old)) {
 			at = &(*at)->before;
 			continue;
 		}
@@ -401,7 +407,7 @@ static void take_over(struct lane *lane, struct lane *old)
 	old->pending = NULL;
 	old->pending_end = &old->pending;
 	event_take_over(lane, old);
-	lane->last = old->last;
+	lane->ring.last = old->ring.last;
 	lane->rejected_earlier = old->rejected_earlier;
 	lane->before = old;
 	settle(lane);
@@ -505,7 +511,7 @@ static void look_at_committed(struct lane *lane)
 		lane->committed_last = committed;
 		lane->restarts = restarts;
 	}
-	lane->ring_room = committed + lane->stoa->space.geometry.queue;
+	lane->ring.room = committed + lane->stoa->space.geometry.queue;
 }
 
 static bool may_be_marked(const struct lane *lane, const struct record *r, uint64_t ticket)
@@ -537,10 +543,10 @@ static bool pass(struct lane *lane, const struct record *r, const struct note *n
 /* Free the oldest records: committed, and not held for their answer. */
 static void reclaim(struct lane *lane)
 {
-	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
+	const char *end = lane->start + (LANE_FIRST << lane->size_log);
 	look_at_committed(lane);
 	while (lane->used) {
-		const struct record *r = lane_record_at(lane, lane->oldest);
+		const struct record *r = (const struct record *)lane->oldest;
 		const struct note *n = lane_note(lane, lane->oldest);
 		if (n->ticket > lane->committed_last || may_be_marked(lane, r, n->ticket) ||
 		    (is_held(lane, r, n) && !pass(lane, r, n)))
@@ -558,7 +564,7 @@ static void islands_prune(struct lane *lane)
 {
 	for (struct island **at = &lane->islands; *at;) {
 		struct island *i = *at;
-		if (is_held(lane, lane_record_at(lane, i->at), lane_note(lane, i->at))) {
+		if (is_held(lane, (const struct record *)i->at, lane_note(lane, i->at))) {
 			at = &i->next;
 			continue;
 		}
@@ -568,7 +574,7 @@ static void islands_prune(struct lane *lane)
 }
 
 /* The first island between from and to; NULL: none. */
-static struct island **first_island(struct lane *lane, uint64_t from, uint64_t to)
+static struct island **first_island(struct lane *lane, const char *from, const char *to)
 {
 	struct island **first = NULL;
 	for (struct island **at = &lane->islands; *at; at = &(*at)->next)
@@ -578,23 +584,18 @@ static struct island **first_island(struct lane *lane, uint64_t from, uint64_t t
 }
 
 /* Is there room for size bytes in one piece between from and to? */
-static bool has_gap(struct lane *lane, uint64_t from, uint64_t to, uint64_t size)
+static bool has_gap(struct lane *lane, const char *from, const char *to, uint64_t size)
 {
 	struct island **i;
-	while ((i = first_island(lane, from, to)) && (*i)->at - from < size)
+	while ((i = first_island(lane, from, to)) && (uint64_t)((*i)->at - from) < size)
 		from = (*i)->at + (*i)->size;
-	return (i ? (*i)->at : to) - from >= size;
-}
-
-static uint64_t room_of(const struct lane *lane)
-{
-	return lane->room_end - lane->newest;
+	return (uint64_t)((i ? (*i)->at : to) - from) >= size;
 }
 
 /* What is left of the room is a record of nobody. */
 static void waste_room(struct lane *lane)
 {
-	uint64_t room = room_of(lane);
+	uint64_t room = lane_room(lane);
 	if (room == 0)
 		return;
 	*lane_note(lane, lane->newest) = (struct note){ .units = (uint32_t)(room / LANE_UNIT) };
@@ -629,7 +630,7 @@ static bool wrap(struct lane *lane, uint64_t size)
 /* Is there room for size bytes in one piece? */
 static bool make_room(struct lane *lane, uint64_t size)
 {
-	uint64_t end = lane->start + (LANE_FIRST << lane->size_log);
+	char *end = lane->start + (LANE_FIRST << lane->size_log);
 	struct island **island;
 	reclaim(lane);
 	islands_prune(lane);
@@ -637,11 +638,11 @@ static bool make_room(struct lane *lane, uint64_t size)
 		if (lane->newest == end && (lane->oldest != lane->start || !lane->used))
 			lane->newest = lane->start;
 		bool full = lane->used && lane->newest == lane->oldest;
-		uint64_t limit = full ? lane->newest : lane->newest >= lane->oldest ? end : lane->oldest;
+		char *limit = full ? lane->newest : lane->newest >= lane->oldest ? end : lane->oldest;
 		island = first_island(lane, lane->newest, limit);
 		lane->room_end = island ? (*island)->at : limit;
-	} while (room_of(lane) < size && (step_over(lane, island) || wrap(lane, size)));
-	return room_of(lane) >= size;
+	} while (lane_room(lane) < size && (step_over(lane, island) || wrap(lane, size)));
+	return lane_room(lane) >= size;
 }
 
 static int grow(struct lane *lane, uint64_t size)
@@ -677,7 +678,7 @@ int lane_make_room(struct lane *lane, uint64_t size)
 				 (uintmax_t)(LANE_FIRST << LANE_LOGS));
 	size = (size + LANE_UNIT - 1) / LANE_UNIT * LANE_UNIT;
 	lane_end_run(lane);
-	lane->used += lane->newest - lane->counted;
+	lane->used += (uint64_t)(lane->newest - lane->counted);
 	bool room = make_room(lane, size);
 	while (!room && drop_in_the_way(lane))
 		room = make_room(lane, size);
@@ -685,18 +686,25 @@ int lane_make_room(struct lane *lane, uint64_t size)
 	lane->counted = lane->newest;
 	if (r < 0)
 		return r;
-	return room_of(lane) >= size ? 0 : -EAGAIN;
+	return lane_room(lane) >= size ? 0 : -EAGAIN;
 }
 
 #define TIMED_OF 64 /* about one command of so many is timed; not each 64th, which could beat with what a program does */
 
-int64_t lane_time(struct lane *lane)
+void lane_choose_now(struct lane *lane)
 {
 	/* Here, as who only casts waits for nothing: it hears within so many that nobody takes its commands any more. */
 	if (atomic_load_explicit(&lane->head->done, memory_order_relaxed))
 		handle_evicted(lane->stoa);
 	lane->timed = lane->seq + TIMED_OF / 2 + (lane->seq * UINT64_C(0x9e3779b97f4a7c15) >> 58) % TIMED_OF;
-	return clock_now();
+	lane->timing = true;
+}
+
+void lane_time_now(struct lane *lane, struct record *r)
+{
+	lane->timing = false;
+	r->timed = 1;
+	r->sent_ns = clock_now();
 }
 
 int lane_begin_run(struct lane *lane, uint64_t size)
@@ -704,20 +712,20 @@ int lane_begin_run(struct lane *lane, uint64_t size)
 	int r = lane_see_room(lane, size);
 	if (r < 0)
 		return r;
-	/* It ends before the next command that is timed, unless this one is: records have a unit or more. */
-	uint64_t most = lane->seq < lane->timed ? (lane->timed - lane->seq) * LANE_UNIT : 0;
+	lane_choose(lane);
+	uint64_t most = (lane->timed - lane->seq) * LANE_UNIT; /* up to the next that is timed: each has a unit or more */
 	most = most < RUN_MAX ? most : RUN_MAX;
 	lane->run = lane->newest;
-	lane->run_end = lane->newest + (most < room_of(lane) ? most : room_of(lane));
+	lane->run_end = lane->newest + (most < lane_room(lane) ? most : lane_room(lane));
 	return 0;
 }
 
 void lane_unrecord(struct lane *lane, struct record *r)
 {
 	r->seq = UINT64_MAX; /* no forged word can have it taken */
-	lane->newest = (uint64_t)((uintptr_t)r - (uintptr_t)lane->head);
+	lane->newest = (char *)r;
 	if (lane->run == lane->newest)
-		lane->run = lane->run_end = 0;
+		lane->run = lane->run_end = NULL;
 }
 
 /* ---- answers wanted later ---- */

@@ -11,6 +11,7 @@
 
 #include "proxy/handle.h"
 #include "src/prefetch.h"
+#include "src/ring.h"
 
 struct bound_method;
 struct loop;
@@ -24,7 +25,7 @@ struct note {
 	uint32_t units;	 /* their length */
 	uint32_t held;	 /* enum note_held */
 };
-#define RUN_MAX 4096u /* bytes, unless its first record has more: of the 32 KiB of the smallest ring */
+#define RUN_MAX 8192u /* bytes, unless its first record has more: of the 32 KiB of the smallest ring */
 
 enum note_held {
 	NOTE_FREE,
@@ -59,7 +60,8 @@ struct pending {
 
 /* A record that waits for an answer which may take long. Those around it are used again. */
 struct island {
-	uint64_t at, size;
+	char *at;
+	uint64_t size;
 	struct island *next;
 };
 
@@ -67,26 +69,27 @@ struct lane {
 	struct stoa *stoa;
 	uint64_t generation, epoch;
 	uint32_t id;
-	uint64_t place; /* of its begin, as in a ring word */
+	uint64_t place; /* a word of the ring, of lap 1, that leads to a record here, less the record's address in units */
+	struct ring_producer ring;
 	int fd, event_fd; /* event_fd: our end of a socket pair; the coordinator has the other */
 	struct lane_head *head; /* its mapping */
 	struct note *notes;	/* by unit */
 	struct fold fold;
 	uint64_t seq;
-	uint64_t timed;			      /* `seq` of the next command that is timed */
+	uint64_t timed;			      /* `seq` of the next command that is timed … */
+	bool timing;			      /* … unless it is this one */
 	uint32_t patience;		      /* before its first look for an answer (wait.c) */
 	int64_t sleep_end;		      /* of its last sleep, if nobody woke it */
-	uint64_t ring_room;		      /* tickets below it have room, as seen when there was need to look */
 	uint64_t committed_last, restarts;    /* the same, and of which coordinator, when a record was last freed */
 	uint64_t marked;		      /* answers up to here are marked as valid, or never will be */
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */
-	uint64_t start, oldest, newest;	      /* newest: where the next record goes */
-	uint64_t room_end;		      /* from there to here is surely free */
-	uint64_t used, counted;		      /* bytes, as of when `newest` was here */
-	uint64_t run;			      /* where the run begins that the newest record is of; 0: it is of none */
-	uint64_t run_end;		      /* records may join it up to here; 0: none may */
+	char *start, *oldest, *newest;	      /* newest: where the next record goes */
+	char *room_end;			      /* from there to here is surely free */
+	char *counted;			      /* where `newest` was … */
+	uint64_t used;			      /* … when so many bytes were used */
+	char *run;			      /* where the run begins that the newest record is of; NULL: it is of none */
+	char *run_end;			      /* records may join it up to here; NULL: none may */
 	struct island *islands;		      /* in what is free */
-	uint64_t last;			      /* newest ticket of this thread, plus one */
 	uint64_t rejected_before;	      /* of the lane's commands, when this thread took it */
 	uint64_t rejected_earlier;	      /* of this thread's, in lanes of epochs before that are freed */
 	struct pending *pending, **pending_end, *spare;
@@ -133,22 +136,26 @@ static inline uint32_t lane_units(const struct lane *lane, const struct record *
 {
 	return (uint32_t)((uint64_t)((uintptr_t)r - (uintptr_t)lane->head) / LANE_UNIT);
 }
-static inline struct record *lane_record_at(const struct lane *lane, uint64_t at)
+static inline uint64_t lane_word(const struct lane *lane, const struct record *r)
 {
-	return (struct record *)((char *)lane->head + at);
+	return lane->place + (uintptr_t)r / LANE_UNIT;
 }
-static inline struct note *lane_note(const struct lane *lane, uint64_t at)
+static inline struct note *lane_note(const struct lane *lane, const char *at)
 {
-	return &lane->notes[(at - LANE_ARENA) / LANE_UNIT];
+	return &lane->notes[((uintptr_t)at - (uintptr_t)lane->head - LANE_ARENA) / LANE_UNIT];
+}
+static inline uint64_t lane_room(const struct lane *lane)
+{
+	return (uint64_t)(lane->room_end - lane->newest);
 }
 
 /* No record joins the run that is, if there is one. All of it is published. */
 static inline void lane_end_run(struct lane *lane)
 {
 	if (lane->run)
-		*lane_note(lane, lane->run) = (struct note){ .ticket = lane->last,
-							     .units = (uint32_t)((lane->newest - lane->run) / LANE_UNIT) };
-	lane->run = lane->run_end = 0;
+		*lane_note(lane, lane->run) = (struct note){ .ticket = lane->ring.last,
+							     .units = (uint32_t)((uint64_t)(lane->newest - lane->run) / LANE_UNIT) };
+	lane->run = lane->run_end = NULL;
 }
 
 /* See that there is room for a record of size bytes, behind the run that was. Errors as of lane_record. */
@@ -156,26 +163,37 @@ __attribute__((cold)) int lane_make_room(struct lane *lane, uint64_t size);
 static inline int lane_see_room(struct lane *lane, uint64_t size)
 {
 	lane_end_run(lane);
-	return size > lane->room_end - lane->newest ? lane_make_room(lane, size) : 0;
+	return size > lane_room(lane) ? lane_make_room(lane, size) : 0;
 }
 
 /* Begin a run with a record of size bytes. Errors as of lane_record. */
 int lane_begin_run(struct lane *lane, uint64_t size);
 
-/* The next command is one of those that are timed: when it was sent, CLOCK_MONOTONIC. */
-__attribute__((cold)) int64_t lane_time(struct lane *lane);
+/* Is it the turn of the next command, which joins no run, to be timed? Then choose the one after it. */
+__attribute__((cold)) void lane_choose_now(struct lane *lane);
+static inline void lane_choose(struct lane *lane)
+{
+	if (lane->seq >= lane->timed)
+		lane_choose_now(lane);
+}
+
+/* It is that of this record, whose head is written. */
+__attribute__((cold)) void lane_time_now(struct lane *lane, struct record *r);
+static inline void lane_time(struct lane *lane, struct record *r)
+{
+	if (lane->timing)
+		lane_time_now(lane, r);
+}
 
 /*
  * The next record is here, of so many whole units. The place of the one after it is taken from the coordinator's cache
  * meanwhile, who has long read what was there.
  */
-static inline void lane_put(struct lane *lane, uint64_t at, uint64_t whole, int64_t sent_ns)
+static inline void lane_put(struct lane *lane, char *at, uint64_t whole)
 {
-	struct record *r = lane_record_at(lane, at);
-	r->sent_ns = sent_ns;
 	lane->newest = at + whole;
-	prefetch_to_write((char *)r + whole);
-	prefetch_to_write((char *)r + whole + 64);
+	prefetch_to_write(at + whole);
+	prefetch_to_write(at + whole + 64);
 }
 
 static inline uint64_t lane_whole(uint64_t size)
@@ -184,12 +202,12 @@ static inline uint64_t lane_whole(uint64_t size)
 }
 
 /* Room for a record of so many whole units that joins the run, at *ret_at of the lane. False: it is to be looked for. */
-static inline bool lane_join(struct lane *lane, uint64_t whole, uint64_t *ret_at)
+static inline bool lane_join(struct lane *lane, uint64_t whole, char **ret_at)
 {
-	uint64_t at = lane->newest;
+	char *at = lane->newest;
 	if (at + whole > lane->run_end)
 		return false;
-	lane_put(lane, at, whole, 0);
+	lane_put(lane, at, whole);
 	*ret_at = at;
 	return true;
 }
@@ -198,7 +216,7 @@ static inline bool lane_join(struct lane *lane, uint64_t whole, uint64_t *ret_at
  * Room for a record of size bytes with its arguments and answer, at *ret_at of the lane, and the lane's. *ret_note: NULL
  * if it is not answered. -EAGAIN: no room; -EMSGSIZE: never.
  */
-static inline int lane_record(struct lane *lane, uint64_t size, bool answered, uint64_t *ret_at,
+static inline int lane_record(struct lane *lane, uint64_t size, bool answered, char **ret_at,
 			      struct note **ret_note)
 {
 	uint64_t whole = lane_whole(size);
@@ -208,12 +226,13 @@ static inline int lane_record(struct lane *lane, uint64_t size, bool answered, u
 	int r = answered ? lane_see_room(lane, size) : lane_begin_run(lane, size);
 	if (r)
 		return r;
-	uint64_t at = lane->newest;
+	char *at = lane->newest;
 	if (answered) {
+		lane_choose(lane);
 		*ret_note = lane_note(lane, at);
 		**ret_note = (struct note){ .ticket = UINT64_MAX, .units = (uint32_t)(whole / LANE_UNIT) };
 	}
-	lane_put(lane, at, whole, lane->seq < lane->timed ? 0 : lane_time(lane));
+	lane_put(lane, at, whole);
 	*ret_at = at;
 	return 0;
 }

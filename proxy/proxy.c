@@ -25,9 +25,14 @@
 
 /* ---- targets ---- */
 
+static uint64_t new_id(void)
+{
+	static _Atomic uint64_t last;
+	return atomic_fetch_add(&last, TARGET_ID) + TARGET_ID;
+}
+
 static int target_new(struct stoa *s, const struct stoa_class *ours, const struct found *f, struct target **ret)
 {
-	static _Atomic uint64_t last_id;
 	const struct class_view *view;
 	struct binding *b = NULL;
 	struct target *t = calloc(1, sizeof(*t));
@@ -43,7 +48,7 @@ static int target_new(struct stoa *s, const struct stoa_class *ours, const struc
 		free(t);
 		return r;
 	}
-	*t = (struct target){ .id = atomic_fetch_add(&last_id, 1) + 1,
+	*t = (struct target){ .id = new_id(),
 			      .binding = b,
 			      .body = f->body,
 			      .incarnation = f->incarnation,
@@ -95,6 +100,15 @@ int proxy_retarget(struct stoa_proxy *p)
 	if (!atomic_compare_exchange_strong(&p->target, &old, t))
 		free(t); /* another thread did it */
 	return 0;
+}
+
+void proxies_renew(struct stoa *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	for (struct stoa_proxy *p = s->proxies; p; p = p->next)
+		for (struct target *t = proxy_target(p); t; t = t->older)
+			atomic_store(&t->id, new_id());
+	pthread_mutex_unlock(&s->mutex);
 }
 
 void proxy_unref(struct stoa_proxy *p)

@@ -12,7 +12,7 @@
 #include "proxy/handle.h"
 
 struct target {
-	uint64_t id; /* unique in this process */
+	_Atomic uint64_t id; /* unique in this process: a multiple of TARGET_ID */
 	const struct binding *binding;
 	const struct body *body;
 	uint64_t incarnation, origin;
@@ -20,6 +20,8 @@ struct target {
 	_Atomic uint64_t *flags; /* of "all writable"; attribute i is at 1 + i. Read-only for readers */
 	struct target *older;
 };
+
+#define TARGET_ID 128
 
 struct stoa_proxy {
 	struct stoa *stoa;
@@ -32,6 +34,9 @@ struct stoa_proxy {
 };
 
 void proxy_unref(struct stoa_proxy *p);
+
+/* Have all targets of a handle have new ids: what threads have noted of them (route.h) is of no use any more. */
+void proxies_renew(struct stoa *s);
 
 /* The coordinator's present description of a class; -ENOENT, with the thread's error. */
 int proxy_find_view(struct stoa *s, const char *name, const struct class_view **ret);

@@ -2,10 +2,11 @@
  * route.h: what a thread has found for its calls of one method of one object, or for its assignments to one attribute:
  * all that is the same in each of them.
  *
- * It is looked up once, and holds for as long as nothing has changed since: not the process (fork), nor the handle, nor
- * the namespace (life.changes). A thread keeps some routes, each at a place that its object and what is done tell. Who
- * finds another there twice, and nobody else between, takes it. Only plain calls have one: they write one attribute or
- * two, and their arguments are one small image.
+ * It is looked up once, and holds for as long as nothing has changed since: not the process (a fork empties the memory
+ * of routes), nor the handle (the targets have other ids then: proxies_renew), nor the namespace (life.changes). A thread
+ * keeps some routes, each at a place that its object and what is done tell. Who finds another there twice, and nobody
+ * else between, takes it. Only plain calls have one: they write one attribute or two, and their arguments are one small
+ * image.
  */
 #ifndef STOA_ROUTE_H
 #define STOA_ROUTE_H
@@ -21,10 +22,9 @@
 #define ROUTE_FOLDS UINT16_MAX /* casts have no record of such a size: none joins a run of records, where it would show */
 #define ROUTE_HEAD (offsetof(struct record, reply_at) - offsetof(struct record, origin))
 struct route {
-	uint64_t target;     /* its id; 0: none is here */
-	uintptr_t what;	     /* is done: route_to_method, route_to_attr */
-	uint64_t generation; /* of the handle: what follows is looked at only while it is that */
-	uint64_t changes;    /* life.changes, from before it was looked up */
+	alignas(TARGET_ID) uint64_t target; /* its id; 0: none is here */
+	uintptr_t what;			    /* is done: route_to_method, route_to_attr */
+	uint64_t changes;		    /* life.changes, from before it was looked up, less LIFE_ASLEEP */
 	struct lane *lane;
 	const struct bound_method *method;	/* NULL: an assignment */
 	const struct image_layout *args;	/* of the method; of the value */
@@ -35,7 +35,7 @@ struct route {
 	uint16_t value_size;			/* of an assignment */
 	uint64_t wanted;			/* here, and was not */
 };
-_Static_assert(sizeof(struct route) == 128, "a route is two cache lines");
+_Static_assert(sizeof(struct route) == TARGET_ID, "by its target's id one has its place: route_at");
 
 #define ROUTES 64
 extern __thread const struct route *routes; /* all empty in a thread that may not call us, or has not yet */
@@ -43,37 +43,36 @@ extern __thread const struct route *routes; /* all empty in a thread that may no
 static inline uintptr_t route_to_method(const struct stoa_method *method) { return (uintptr_t)method; } /* even */
 static inline uintptr_t route_to_attr(uint32_t attr) { return 8 * (uintptr_t)attr + 1; }
 
-static inline size_t route_place(const struct target *t, uintptr_t what)
+/* Of ROUTES of them, in bytes behind the first. */
+static inline size_t route_at(uint64_t target, uintptr_t what)
 {
-	return (what / 32 + t->id) % ROUTES;
+	return (target + what * (sizeof(struct route) / 32)) & ((ROUTES - 1) * sizeof(struct route));
 }
 
-/* What the records of its calls have in common; they are not answered, until their sender says so. */
+/* What the records of its calls have in common; they are not answered, nor timed, until their sender says so. */
 static inline void route_head(const struct route *r, struct record *to)
 {
 	memcpy((char *)to + offsetof(struct record, origin), r->head, ROUTE_HEAD);
-	to->reply_at = to->reply_size = 0;
 }
 
+/* 0, which no route has, once the handle is damaged. */
 static inline uint64_t route_changes(const struct stoa *s)
 {
-	return atomic_load(&s->space.state->life.changes);
-}
-static inline bool route_holds(const struct route *r, const struct stoa *s)
-{
-	return route_changes(s) == r->changes;
+	return atomic_load(atomic_load_explicit(&s->changes, memory_order_acquire));
 }
 
 /* NULL: there is none, or it does not hold. */
-static inline const struct route *route_get(struct stoa_proxy *p, const struct stoa *s, uintptr_t what)
+static inline const struct route *route_get(struct stoa_proxy *p, uintptr_t what)
 {
-	const struct target *t = proxy_target(p);
-	const struct route *r = &routes[route_place(t, what)];
-	return r->target == t->id && r->what == what &&
-			       r->generation == atomic_load_explicit(&s->mark->generation, memory_order_relaxed) &&
-			       route_holds(r, s) && !s->damaged
-		       ? r
-		       : NULL;
+	uint64_t target = atomic_load_explicit(&proxy_target(p)->id, memory_order_relaxed);
+	const struct route *r = (const struct route *)((const char *)routes + route_at(target, what));
+	return r->target == target && r->what == what && (route_changes(p->stoa) & ~LIFE_ASLEEP) == r->changes ? r : NULL;
+}
+
+/* Behind a publication: it still holds, and the coordinator is awake. */
+static inline bool route_is_quiet(const struct route *r, const struct stoa *s)
+{
+	return route_changes(s) == r->changes;
 }
 
 /*

@@ -80,19 +80,18 @@ static int wait_for_record(struct sending *w, uint64_t size)
 }
 
 /* The record of this place has been taken. */
-static ALWAYS_INLINE void start_at(struct lane *lane, uint64_t at, struct note *note, struct sending *w)
+static ALWAYS_INLINE void start_at(struct lane *lane, char *at, struct note *note, struct sending *w)
 {
 	w->lane = lane;
-	w->record = lane_record_at(lane, at);
+	w->record = (struct record *)at;
 	w->note = note;
-	w->place = lane->place | at / LANE_UNIT;
 	w->args = (char *)(w->record + 1);
 }
 
 /* Take a record of size bytes, and wait for it if need be. */
 static ALWAYS_INLINE int take(struct lane *lane, size_t size, bool answered, int64_t timeout, struct sending *w)
 {
-	uint64_t at;
+	char *at;
 	struct note *note;
 	int r;
 	w->timeout = timeout;
@@ -134,6 +133,8 @@ static ALWAYS_INLINE int begin_in(struct lane *lane, size_t args_size, size_t re
 		return r;
 	w->record->args_size = (uint32_t)args_size;
 	w->record->reply_at = w->record->reply_size = 0;
+	w->record->timed = 0;
+	lane_time(lane, w->record);
 	atomic_store_explicit(&w->record->cancel, CANCEL_NOT, memory_order_relaxed);
 	if (reply_size)
 		begin_reply(w, reply_at, reply_size);
@@ -161,11 +162,11 @@ int send_begin(struct stoa *s, size_t args_size, size_t reply_size, int64_t time
 
 static ALWAYS_INLINE void address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
 {
-	r->kind = (uint16_t)kind;
+	r->kind = (uint8_t)kind;
 	r->row = row;
 	r->origin = t->origin;
 	r->object = t->object;
-	r->class_id = t->class_id;
+	r->class_id = (uint16_t)t->class_id;
 }
 
 void send_address(struct record *r, const struct target *t, enum record_kind kind, uint32_t row)
@@ -188,7 +189,6 @@ struct raise {
 	struct flags one;
 	const struct flags *more;
 	size_t n_more;
-	const struct space *space;
 	uint64_t *mark; /* of its run, if it folds */
 };
 
@@ -198,13 +198,13 @@ static ALWAYS_INLINE void raise_one(struct flags flags, uint64_t ticket)
 		flag_raise(flags.first + flags.places[i], ticket + 1);
 }
 
-static ALWAYS_INLINE void raise_all(const void *data, uint64_t ticket)
+static ALWAYS_INLINE void raise_all(const void *data, const struct ring_producer *p, uint64_t ticket)
 {
 	const struct raise *r = data;
 	if (r->mark)
-		*r->mark = fold_mark(r->space, ticket);
+		*r->mark = fold_mark(p, ticket);
 	else
-		fold_break(r->space, ticket);
+		fold_break(p, ticket);
 	raise_one(r->one, ticket);
 	for (size_t k = 0; k < r->n_more; k++)
 		raise_one(r->more[k], ticket);
@@ -218,7 +218,7 @@ static __attribute__((noinline, cold)) int publish_later(struct sending *w, ring
 	int r, room = 0;
 	do {
 		uint64_t before = handle_committed(s);
-		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), ready, data, &lane->ring_room,
+		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), ready, data, &lane->ring.room,
 				 &w->ticket);
 		if (r == -EAGAIN)
 			room = wait_for_room(lane, "the queue", before, send_deadline(w));
@@ -233,54 +233,49 @@ static __attribute__((noinline, cold)) int publish_later(struct sending *w, ring
 	return error_set(r, "the coordinator of namespace %s is stopping", s->name);
 }
 
-static ALWAYS_INLINE bool publish_now(struct sending *w, const struct stoa *s, ring_ready *ready, const void *data)
+static ALWAYS_INLINE bool publish_now(struct sending *w, ring_ready *ready, const void *data)
 {
-	const struct lane *lane = w->lane;
-	return ring_try(&s->space, w->place, ready, data, &lane->ring_room, &lane->last, &w->ticket);
+	return ring_try(&w->lane->ring, lane_word(w->lane, w->record), ready, data, &w->ticket);
 }
 
 /* The lane goes on behind this command. */
 static ALWAYS_INLINE void advance(const struct sending *w)
 {
 	w->lane->seq++;
-	w->lane->last = w->ticket + 1;
+	w->lane->ring.last = w->ticket + 1;
 }
 
-static ALWAYS_INLINE void published(struct sending *w, const struct stoa *s)
+static ALWAYS_INLINE void published(struct sending *w)
 {
 	advance(w);
 	if (w->note)
 		w->note->ticket = w->ticket + 1;
-	w->rung = handle_ring(s);
 }
 
 /*
- * It is published. Sequentially consistent, like the CAS before: if this is still the lane's epoch, the next one finds
- * the command in the ring when it decides how long to keep the lane.
+ * It is published: have the coordinator see it. Sequentially consistent, like the CAS before: if this is still the lane's
+ * epoch, the next one finds the command in the ring when it decides how long to keep the lane.
  */
-static int see_taken(struct lane *lane)
+static int see_taken(struct lane *lane, bool *ret_rung)
 {
 	const struct stoa *s = lane->stoa;
+	*ret_rung = handle_ring(s);
 	if (atomic_load(&s->space.state->life.epoch) != lane->epoch)
-		return await_taken(lane, lane->last - 1, lane->seq - 1);
-	return handle_sent(s, lane->last - 1);
+		return await_taken(lane, lane->ring.last - 1, lane->seq - 1);
+	return handle_sent(s, lane->ring.last - 1);
 }
 
 static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one, const struct flags *more,
 				 size_t n_more)
 {
-	const struct stoa *s = w->lane->stoa;
-	const struct space *space = &s->space;
-	const struct raise raise = {
-		.one = one, .more = more, .n_more = n_more, .space = space, .mark = folds ? &w->mark : NULL
-	};
+	const struct raise raise = { .one = one, .more = more, .n_more = n_more, .mark = folds ? &w->mark : NULL };
 	lane_written(w->lane, w->record);
-	if (ring_is_ending(space) || !publish_now(w, s, raise_all, &raise)) {
+	if (ring_is_ending(&w->lane->stoa->space) || !publish_now(w, raise_all, &raise)) {
 		struct sending later = {
 			.lane = w->lane, .record = w->record, .timeout = w->timeout, .deadline = w->deadline
 		};
 		const struct raise again = {
-			.one = one, .more = more, .n_more = n_more, .space = space, .mark = folds ? &later.mark : NULL
+			.one = one, .more = more, .n_more = n_more, .mark = folds ? &later.mark : NULL
 		};
 		int r = publish_later(&later, raise_all, &again);
 		if (r < 0)
@@ -289,8 +284,8 @@ static ALWAYS_INLINE int publish(struct sending *w, bool folds, struct flags one
 		w->mark = later.mark;
 		w->deadline = later.deadline;
 	}
-	published(w, s);
-	return see_taken(w->lane);
+	published(w);
+	return see_taken(w->lane, &w->rung);
 }
 
 int send_publish(struct sending *w, const struct flags *flags, size_t n)
@@ -377,105 +372,133 @@ static ALWAYS_INLINE int send_call(struct stoa_proxy *p, const struct target *t,
  * publication, for all that may have changed.
  */
 
-struct along {
-	const struct route *route;
-	const struct space *space;
-};
-
-static ALWAYS_INLINE void raise_along(const void *data, uint64_t ticket)
+static ALWAYS_INLINE void raise_along(const void *data, const struct ring_producer *p, uint64_t ticket)
 {
-	const struct along *along = data;
-	fold_break(along->space, ticket);
+	const struct route *route = data;
+	fold_break(p, ticket);
 	for (int i = 0; i < ROUTE_WRITES; i++)
-		flag_raise(along->route->raised[i], ticket + 1);
+		flag_raise(route->raised[i], ticket + 1);
 }
 
-static ALWAYS_INLINE bool publish_along(const struct route *route, const struct stoa *s, struct sending *w)
+static ALWAYS_INLINE bool publish_along(const struct route *route, struct sending *w)
 {
-	const struct along along = { route, &s->space };
 	lane_written(w->lane, w->record);
-	return publish_now(w, s, raise_along, &along);
+	return publish_now(w, raise_along, route);
 }
 
-static int publish_along_later(const struct route *route, struct sending *w)
-{
-	const struct along along = { route, &w->lane->stoa->space };
-	return publish_later(w, raise_along, &along);
-}
-
-static ALWAYS_INLINE int send_along(const struct route *route, const struct stoa *s, const void *args, bool answered,
-				    int64_t timeout, struct sending *sent)
+/* A call, or a submit. */
+static ALWAYS_INLINE int send_along(const struct route *route, const struct stoa *s, const void *args, int64_t timeout,
+				    struct sending *sent)
 {
 	struct sending w;
-	size_t reply_at = reply_place(route->args_size), reply_size = answered ? route->method->reply_size : 0;
-	int r = take(route->lane, answered ? reply_at + reply_size : route->cast_size, answered, timeout, &w);
+	size_t reply_at = reply_place(route->args_size), reply_size = route->method->reply_size;
+	int r = take(route->lane, reply_at + reply_size, true, timeout, &w);
 	if (r)
 		return r;
 	route_head(route, w.record);
-	if (answered)
-		begin_reply(&w, reply_at, reply_size);
+	lane_time(w.lane, w.record);
+	begin_reply(&w, reply_at, reply_size);
 	image_pack_small(route->args, args, w.args);
 	*sent = (struct sending){
 		.lane = w.lane, .record = w.record, .note = w.note, .timeout = timeout, .deadline = w.deadline
 	};
-	if (publish_along(route, s, &w)) {
+	if (publish_along(route, &w)) {
 		sent->ticket = w.ticket;
 	} else {
-		r = publish_along_later(route, sent);
+		r = publish_later(sent, raise_along, route);
 		if (r < 0)
 			return r;
 	}
-	published(sent, s);
-	return route_holds(route, s) ? handle_sent(s, sent->ticket) : see_taken(w.lane);
+	published(sent);
+	return route_is_quiet(route, s) ? 0 : see_taken(w.lane, &sent->rung);
 }
 
-/* A cast is done in cast_along, or goes on in one of these as its last act: it keeps nothing over a call. */
-
-/* Its record begins a run … */
-static __attribute__((noinline)) int cast_first(const struct route *route, const void *args, int64_t timeout)
-{
-	struct sending w;
-	return send_along(route, route->lane->stoa, args, false, timeout, &w);
-}
-
-/* … or it folds. */
-static int cast_apart(const struct route *route, const void *args, int64_t timeout)
-{
-	return route->cast_size == ROUTE_FOLDS ? fold_cast(route->lane, route->to, route->method, args, timeout)
-					       : cast_first(route, args, timeout);
-}
+/*
+ * A cast is done in cast_at, or goes on in one of these as its last act: it keeps nothing over a call. All take
+ * route, lane, args and timeout, in this order, which is where they are then.
+ */
 
 /* There is no place in the queue at once. */
-static __attribute__((noinline, cold)) int cast_later(const struct route *route, struct record *record, int64_t timeout)
+static __attribute__((noinline, cold)) int cast_later(const struct route *route, struct lane *lane, const void *unused,
+						      int64_t timeout)
 {
-	struct sending w = { .lane = route->lane, .record = record, .timeout = timeout };
-	int r = publish_along_later(route, &w);
+	struct record *record = (struct record *)(lane->newest - route->cast_size);
+	struct sending w = { .lane = lane, .record = record, .timeout = timeout };
+	int r = publish_later(&w, raise_along, route);
+	(void)unused;
 	if (r < 0)
 		return r;
-	published(&w, w.lane->stoa);
-	return see_taken(w.lane);
+	published(&w);
+	return see_taken(lane, &w.rung);
 }
 
 /* The coordinator is asleep, or something has changed. */
-static __attribute__((noinline, cold)) int cast_end(struct lane *lane)
+static __attribute__((noinline, cold)) int cast_end(const struct route *route, struct lane *lane)
 {
-	handle_ring(lane->stoa);
-	return see_taken(lane);
+	bool rung;
+	(void)route;
+	return see_taken(lane, &rung);
 }
 
-static ALWAYS_INLINE int cast_along(const struct route *route, const struct stoa *s, const void *args, int64_t timeout)
+/* Its record is here. first: of its run. */
+static ALWAYS_INLINE int cast_at(const struct route *route, struct lane *lane, char *at, const void *args,
+				 int64_t timeout, bool first)
 {
-	uint64_t at;
-	if (!lane_join(route->lane, route->cast_size, &at))
-		return cast_apart(route, args, timeout);
 	struct sending w;
-	start_at(route->lane, at, NULL, &w);
+	start_at(lane, at, NULL, &w);
 	route_head(route, w.record);
+	if (first)
+		lane_time(lane, w.record);
 	image_pack_small(route->args, args, w.args);
-	if (!publish_along(route, s, &w))
-		return cast_later(route, w.record, timeout);
+	if (!publish_along(route, &w))
+		return cast_later(route, lane, NULL, timeout);
 	advance(&w);
-	return atomic_load(&s->space.ingress->doorbell) & 1 || !route_holds(route, s) || s->damaged ? cast_end(w.lane) : 0;
+	return route_is_quiet(route, lane->stoa) ? 0 : cast_end(route, lane);
+}
+
+/* Wait for room to begin a run; *timeout is what is left of it then. */
+static __attribute__((noinline, cold)) int wait_for_run(struct lane *lane, uint64_t size, int64_t *timeout)
+{
+	struct sending waiting = { .lane = lane, .timeout = *timeout };
+	int r;
+	do {
+		r = wait_for_record(&waiting, size);
+		r = r ? r : lane_begin_run(lane, size);
+	} while (r == -EAGAIN);
+	if (waiting.deadline > 1) {
+		int64_t left = waiting.deadline - clock_now();
+		*timeout = left > 0 ? left : STOA_NOWAIT;
+	}
+	return r;
+}
+
+/* It begins a run … */
+static __attribute__((noinline)) int cast_first(const struct route *route, struct lane *lane, const void *args,
+						int64_t timeout)
+{
+	int r = lane_begin_run(lane, route->cast_size);
+	if (r == -EAGAIN)
+		r = wait_for_run(lane, route->cast_size, &timeout);
+	if (r < 0)
+		return r;
+	char *at = lane->newest;
+	lane_put(lane, at, route->cast_size);
+	return cast_at(route, lane, at, args, timeout, true);
+}
+
+/* … or it folds. */
+static int cast_apart(const struct route *route, struct lane *lane, const void *args, int64_t timeout)
+{
+	return route->cast_size == ROUTE_FOLDS ? fold_cast(lane, route->to, route->method, args, timeout)
+					       : cast_first(route, lane, args, timeout);
+}
+
+static ALWAYS_INLINE int cast_along(const struct route *route, const void *args, int64_t timeout)
+{
+	struct lane *lane = route->lane;
+	char *at;
+	return lane_join(lane, route->cast_size, &at) ? cast_at(route, lane, at, args, timeout, false)
+						       : cast_apart(route, lane, args, timeout);
 }
 
 /* ---- calls ---- */
@@ -483,7 +506,7 @@ static ALWAYS_INLINE int cast_along(const struct route *route, const struct stoa
 static __attribute__((noinline)) int cast_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
 					      int64_t timeout)
 {
-	uint64_t changes = route_changes(p->stoa);
+	uint64_t changes = route_changes(p->stoa) & ~LIFE_ASLEEP;
 	const struct bound_method *m = NULL;
 	struct target *t;
 	struct sending w = { .lane = NULL };
@@ -504,15 +527,14 @@ static __attribute__((noinline)) int cast_any(struct stoa_proxy *p, const struct
 
 int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void *args, int64_t timeout)
 {
-	const struct stoa *s = p->stoa;
-	const struct route *route = route_get(p, s, route_to_method(method));
-	return route && args ? cast_along(route, s, args, timeout) : cast_any(p, method, args, timeout);
+	const struct route *route = route_get(p, route_to_method(method));
+	return route && args ? cast_along(route, args, timeout) : cast_any(p, method, args, timeout);
 }
 
 static __attribute__((noinline)) int call_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
 					      int64_t timeout, struct sending *sent, const struct bound_method **ret_bound)
 {
-	uint64_t changes = route_changes(p->stoa);
+	uint64_t changes = route_changes(p->stoa) & ~LIFE_ASLEEP;
 	struct target *t;
 	struct sending w = { .lane = NULL };
 	int r = bind(p, method, &args, &t, ret_bound);
@@ -534,11 +556,11 @@ static __attribute__((noinline)) int call_any(struct stoa_proxy *p, const struct
 static ALWAYS_INLINE int send_answered(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
 				       int64_t timeout, struct sending *sent, const struct bound_method **ret_bound)
 {
-	const struct route *route = route_get(p, p->stoa, route_to_method(method));
+	const struct route *route = route_get(p, route_to_method(method));
 	if (!route || !args)
 		return call_any(p, method, args, timeout, sent, ret_bound);
 	*ret_bound = route->method;
-	return send_along(route, p->stoa, args, true, timeout, sent);
+	return send_along(route, p->stoa, args, timeout, sent);
 }
 
 int stoa_call(struct stoa_proxy *p, const struct stoa_method *method, const void *args, void *ret, int64_t timeout)
@@ -612,7 +634,7 @@ int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32
 static __attribute__((noinline)) int assign_any(struct stoa_proxy *p, uint32_t attr, const void *value, size_t size,
 						int64_t timeout)
 {
-	uint64_t changes = route_changes(p->stoa);
+	uint64_t changes = route_changes(p->stoa) & ~LIFE_ASLEEP;
 	struct target *t;
 	const struct bound_attr *a;
 	struct sending w = { .lane = NULL };
@@ -630,9 +652,8 @@ static __attribute__((noinline)) int assign_any(struct stoa_proxy *p, uint32_t a
 
 int stoa_assign(struct stoa_proxy *p, uint32_t attr, const void *value, size_t size, int64_t timeout)
 {
-	const struct stoa *s = p->stoa;
-	const struct route *route = route_get(p, s, route_to_attr(attr));
-	return route && size == route->value_size ? cast_along(route, s, value, timeout)
+	const struct route *route = route_get(p, route_to_attr(attr));
+	return route && size == route->value_size ? cast_along(route, value, timeout)
 						   : assign_any(p, attr, value, size, timeout);
 }
 

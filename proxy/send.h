@@ -13,7 +13,6 @@ struct sending {
 	struct record *record;
 	struct note *note; /* NULL: it is not answered */
 	char *args;	 /* args_size bytes, to be filled in */
-	uint64_t place;	 /* of the record, as in a ring word */
 	uint64_t ticket; /* once published */
 	uint64_t mark;	 /* of its run (src/fold.h) */
 	int64_t timeout;

@@ -24,7 +24,7 @@
 
 #include <stdbool.h>
 
-#include "src/layout.h"
+#include "src/ring.h"
 
 #define FOLD_BLOCK 64u /* tickets: commands that are committed together are of one block */
 
@@ -39,16 +39,16 @@ static inline uint64_t fold_raise(_Atomic uint64_t *run, uint64_t value)
 }
 
 /* Ticket t is about to be tried for, by a command that does not fold … Acquire: who published before has raised it. */
-static inline void fold_break(const struct space *s, uint64_t t)
+static inline void fold_break(const struct ring_producer *p, uint64_t t)
 {
-	if (!(atomic_load_explicit(&s->ingress->run, memory_order_acquire) & 1))
-		fold_raise(&s->ingress->run, 2 * t + 1);
+	if (__builtin_expect(!(atomic_load_explicit(&p->ingress->run, memory_order_acquire) & 1), 0))
+		fold_raise(&p->ingress->run, 2 * t + 1);
 }
 
 /* … or by one that does. Returns the run that it is of: what fold_may_join is to find there. */
-static inline uint64_t fold_mark(const struct space *s, uint64_t t)
+static inline uint64_t fold_mark(const struct ring_producer *p, uint64_t t)
 {
-	_Atomic uint64_t *run = &s->ingress->run;
+	_Atomic uint64_t *run = &p->ingress->run;
 	uint64_t seen = atomic_load_explicit(run, memory_order_acquire), block = t & ~(uint64_t)(FOLD_BLOCK - 1);
 	return seen & 1 || seen < 2 * block ? fold_raise(run, 2 * t) : seen;
 }

@@ -20,7 +20,7 @@
 #include "include/stoa.h"
 
 #define LAYOUT_MAGIC UINT64_C(0x0a1a0d0a616f7473) /* "stoa\n\r\032\n": damage by text mode shows */
-#define LAYOUT_MAJOR 3                            /* another major does not interoperate */
+#define LAYOUT_MAJOR 4                            /* another major does not interoperate */
 #define LAYOUT_MINOR 0                            /* an additive minor does */
 #define LAYOUT_PAGE 4096
 #define LAYOUT_LINE 128 /* two cache lines: the adjacent-line prefetcher makes pairs of them */
@@ -73,13 +73,24 @@ struct life {
 	_Atomic uint32_t suspect_job;     /* pulse.job at its last death */
 	_Atomic int32_t suspect_status;   /* how it died then, as waitpid(2) has it, or STATUS_CLOSED */
 	_Atomic uint64_t logged;          /* messages, by either of the two */
-	_Atomic uint64_t changes; /* grows behind what may end a client's way to an object: see life_changed */
+	/* Grows behind what may end a client's way to an object: see life_changed. LIFE_ASLEEP: the coordinator sleeps,
+	 * and is to be rung. One word, so that who has published has one to look at. */
+	_Atomic uint64_t changes;
 };
+#define LIFE_ASLEEP UINT64_C(1)
 
 /* A coordinator or an epoch has begun, or it stops, or an object is dead: clients look again for what they have found. */
 static inline void life_changed(struct life *life)
 {
-	atomic_fetch_add(&life->changes, 1);
+	atomic_fetch_add(&life->changes, 2 * LIFE_ASLEEP);
+}
+
+static inline void life_asleep(struct life *life, bool asleep)
+{
+	if (asleep)
+		atomic_fetch_or(&life->changes, LIFE_ASLEEP);
+	else
+		atomic_fetch_and(&life->changes, ~LIFE_ASLEEP);
 }
 
 #define PULSE_LOADING UINT64_MAX
@@ -389,15 +400,18 @@ struct record {
 	uint64_t seq;         /* one more than the lane's record before it: no record is taken twice */
 	uint64_t origin;      /* of the object: whatever form it has by now */
 	uint32_t object;      /* its entry */
-	uint32_t class_id;    /* the class, as bound, that row belongs to */
 	uint32_t row;         /* method, or attribute of RECORD_ASSIGN; RECORD_MANY: how many records follow */
-	uint32_t args_size;
-	uint16_t kind, unused;
+	uint32_t args_size, reply_size; /* bytes; 0: no answer wanted */
+	uint16_t class_id;    /* the class, as bound, that row belongs to */
+	uint8_t kind;         /* enum record_kind */
+	uint8_t timed;        /* it is one of those, some one in 64, whose times are taken */
 	_Atomic uint32_t cancel; /* enum cancel, set by the owner */
-	uint32_t reply_at, reply_size; /* from here, bytes; 0: no answer wanted */
-	int64_t sent_ns;         /* CLOCK_MONOTONIC, of one command in some 64: that one is timed; 0: it is not */
+	/* What follows counts only where it is said above. */
+	uint32_t reply_at, unused; /* from here */
+	int64_t sent_ns;           /* CLOCK_MONOTONIC */
 	uint64_t unused2;
 };
+_Static_assert(CLASSES_MAX <= UINT16_MAX, "a record has 16 bits of its class");
 _Static_assert(sizeof(struct record) == 64, "a record's head is one cache line");
 
 #define REPLY_LATER INT32_MIN /* as its status: a struct later follows, and takes the answer */
@@ -503,9 +517,13 @@ static inline struct attached *space_attached(const struct space *s, uint32_t i)
 {
 	return (struct attached *)space_state(s, s->geometry.attached_at) + i;
 }
+static inline _Atomic uint64_t *ingress_ring(struct ingress_head *ingress)
+{
+	return (_Atomic uint64_t *)((char *)ingress + RING_AT);
+}
 static inline _Atomic uint64_t *space_ring(const struct space *s)
 {
-	return (_Atomic uint64_t *)((char *)s->ingress + RING_AT);
+	return ingress_ring(s->ingress);
 }
 /* The park word of those who wait for object i to change, or for a command on it. */
 static inline _Atomic uint32_t *space_park(const struct space *s, uint32_t i)

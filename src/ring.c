@@ -61,7 +61,7 @@ static int ring_obstacle(const struct space *s, uint64_t t, uint64_t *room)
 		return 0; /* t is old: the tail has moved on, or a lie the coordinator will mend */
 	if (ring_is_closed(word))
 		return -ESHUTDOWN;
-	ring_help(s, t); /* its producer has not moved the tail yet, and may be dead */
+	ring_help(s->ingress, t); /* its producer has not moved the tail yet, and may be dead */
 	return 0;
 }
 
@@ -70,10 +70,10 @@ int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_read
 {
 	for (int round = 0; round < RING_ROUNDS; round++) {
 		uint64_t t;
-		const uint64_t own = 0;
+		const struct ring_producer p = ring_producer(s, *room); /* where nothing is queued, no hole is before it */
 		if (ring_is_ending(s))
 			return -ESHUTDOWN;
-		if (ring_try(s, ring_word(0, lane, units), ready, data, room, &own, &t)) {
+		if (ring_try(&p, ring_word(1, lane, units), ready, data, &t)) {
 			*ret_ticket = t;
 			return 0;
 		}

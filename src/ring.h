@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "src/layout.h"
+#include "src/prefetch.h"
 
 #define RING_LANE_SPECIAL LANES_MAX /* no lane: the word is a void, the end, or from here on of coordinator/leave.h */
 enum { RING_VOID = 0, RING_CLOSED = 1, RING_LEAVE = 2, RING_LEAVES = (1 << 19) - RING_LEAVE };
@@ -66,9 +67,9 @@ static inline bool ring_holds(const struct space *s, uint64_t ticket)
 }
 
 /* The slot of ticket t is filled: move the tail past it, if nobody has. */
-static inline void ring_help(const struct space *s, uint64_t t)
+static inline void ring_help(struct ingress_head *ingress, uint64_t t)
 {
-	atomic_compare_exchange_strong_explicit(&s->ingress->tail, &t, t + 1, memory_order_release,
+	atomic_compare_exchange_strong_explicit(&ingress->tail, &t, t + 1, memory_order_release,
 						memory_order_relaxed);
 }
 
@@ -85,42 +86,64 @@ static inline bool ring_is_ending(const struct space *s)
  * yet); renewed only where it does not do: whoever looks at that line takes it from the coordinator, who is about to
  * write it.
  */
-typedef void ring_ready(const void *data, uint64_t ticket);
+struct ring_producer;
+typedef void ring_ready(const void *data, const struct ring_producer *p, uint64_t ticket);
 int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
 		 uint64_t *room, uint64_t *ret_ticket);
 
+/* A ring as one producer has it, who publishes there again and again. */
+struct ring_producer {
+	struct ingress_head *ingress;
+	uint64_t mask; /* slots, less one */
+	uint32_t log;
+	uint64_t room; /* as of ring_publish */
+	uint64_t last; /* no hole is before this ticket: the one behind its newest command */
+};
+static inline struct ring_producer ring_producer(const struct space *s, uint64_t room)
+{
+	return (struct ring_producer){ .ingress = s->ingress,
+				       .mask = s->geometry.queue - 1,
+				       .log = s->geometry.queue_log,
+				       .room = room,
+				       .last = room - s->geometry.queue /* `committed` */ };
+}
+
+/*
+ * A tail within the ring may still lie: a command in front of a hole would come out of order, or behind the closing
+ * word. The slot before it tells, which an honest tail has passed filled.
+ */
+static inline bool ring_follows(const struct ring_producer *p, uint64_t t)
+{
+	uint64_t before = (t - 1) % (UINT64_C(1) << p->log);
+	uint64_t w = atomic_load_explicit(&ingress_ring(p->ingress)[before], memory_order_acquire);
+	return (uint32_t)(w >> 32) == (uint32_t)((t - 1) >> p->log) + 1 && !ring_is_closed(w);
+}
+
 /*
  * The same, tried once, which mostly does. False: something is in the way of *ret_ticket, and ring_publish sees to it.
- * place: lane and units, a word of lap 0; own: a ticket behind a command that the caller has published, or 0. Inline,
- * for the per-call path: `ready` is then no call.
+ * place: lane and units, a word of lap 1. Inline, for the per-call path: `ready` is then no call.
  */
-static inline __attribute__((always_inline)) bool ring_try(const struct space *s, uint64_t place, ring_ready *ready,
-							    const void *data, const uint64_t *room,
-							    const uint64_t *own, uint64_t *ret_ticket)
+static inline __attribute__((always_inline)) bool ring_try(const struct ring_producer *p, uint64_t place,
+							    ring_ready *ready, const void *data, uint64_t *ret_ticket)
 {
-	uint64_t t = atomic_load_explicit(&s->ingress->tail, memory_order_acquire);
+	struct ingress_head *ingress = p->ingress;
+	uint64_t t = atomic_load_explicit(&ingress->tail, memory_order_acquire);
 	*ret_ticket = t;
-	_Atomic uint64_t *slot = ring_slot(s, t);
-	uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
-	uint32_t empty = ring_lap(s, t);
-	if ((uint32_t)(word >> 32) != empty || t >= *room)
+	_Atomic uint64_t *slot = &ingress_ring(ingress)[t & p->mask];
+	prefetch_to_write(slot);
+	if (t >= p->room || (__builtin_expect(t != p->last, 0) && !ring_follows(p, t)))
 		return false;
-	/* A tail within the ring may still lie: a command in front of a hole would come out of order, or behind the
-	 * closing word. The slot before it tells, which an honest tail has passed filled. */
-	if (__builtin_expect(t != *own, 0) && t + s->geometry.queue != *room) {
-		uint32_t at = (uint32_t)t & (s->geometry.queue - 1);
-		uint64_t w = atomic_load_explicit(at ? slot - 1 : slot + s->geometry.queue - 1, memory_order_acquire);
-		if ((uint32_t)(w >> 32) != ring_lap(s, t - 1) + 1 || ring_is_closed(w))
-			return false;
-	}
-	uint64_t filled = ring_word(empty + 1, 0, 0) | place;
 	if (ready)
-		ready(data, t);
-	/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially consistent with the
-	 * read of the doorbell that follows (proxy/send.c, and coordinator.c's sleep). */
-	if (!atomic_compare_exchange_strong(slot, &word, filled))
+		ready(data, p, t);
+	uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
+	uint64_t lap = t >> p->log;
+	if ((uint32_t)(word >> 32) != (uint32_t)lap)
 		return false;
-	ring_help(s, t);
+	/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially consistent with the
+	 * read of life.changes that follows, or of the doorbell (proxy/send.c, and coordinator.c's sleep). */
+	if (!atomic_compare_exchange_strong(slot, &word, (lap << 32) + place))
+		return false;
+	ring_help(p->ingress, t);
 	return true;
 }
 

@@ -118,6 +118,19 @@ void *segment_map(int fd, uint64_t limit, bool writable)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+void *segment_map_own(uint64_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED)
+		return NULL;
+	if (madvise(at, size, MADV_WIPEONFORK) == 0)
+		return at;
+	int saved = errno;
+	munmap(at, size);
+	errno = saved;
+	return NULL;
+}
+
 void segment_unmap(void *at, uint64_t limit)
 {
 	if (at)
@@ -132,7 +145,8 @@ struct range {
 	_Atomic uint32_t seq; /* odd: being changed */
 	_Atomic uintptr_t at; /* 0: free */
 	_Atomic uint64_t size;
-	volatile int *_Atomic damaged;
+	segment_damaged *_Atomic damaged;
+	void *_Atomic of;
 };
 
 static struct range ranges[RANGES];
@@ -154,27 +168,33 @@ static _Thread_local struct {
 	const struct handler *to;
 } handing_on;
 
-/* The range that holds the address, in copies: 1; 0: none does. */
-static int find(uintptr_t address, uintptr_t *ret_at, uint64_t *ret_size, volatile int **ret_damaged)
+struct fault {
+	uintptr_t at;
+	uint64_t size;
+	segment_damaged *damaged;
+	void *of;
+};
+
+/* A copy of the range that holds the address; false: none does. */
+static bool find(uintptr_t address, struct fault *ret)
 {
 	uint32_t n = atomic_load_explicit(&ranges_used, memory_order_acquire);
 	for (uint32_t i = 0; i < n; i++) {
 		struct range *r = &ranges[i];
 		uint32_t seq = atomic_load_explicit(&r->seq, memory_order_acquire); /* pairs with release() */
 		/* Whoever sees a field of release() sees in seq, read again below, that it was being changed. */
-		uintptr_t at = atomic_load_explicit(&r->at, memory_order_acquire);
-		uint64_t size = atomic_load_explicit(&r->size, memory_order_acquire);
-		volatile int *damaged = atomic_load_explicit(&r->damaged, memory_order_acquire);
+		const struct fault f = { .at = atomic_load_explicit(&r->at, memory_order_acquire),
+					 .size = atomic_load_explicit(&r->size, memory_order_acquire),
+					 .damaged = atomic_load_explicit(&r->damaged, memory_order_acquire),
+					 .of = atomic_load_explicit(&r->of, memory_order_acquire) };
 		if (seq & 1 || atomic_load_explicit(&r->seq, memory_order_relaxed) != seq)
 			continue;
-		if (at == 0 || address < at || address - at >= size)
+		if (f.at == 0 || address < f.at || address - f.at >= f.size)
 			continue;
-		*ret_at = at;
-		*ret_size = size;
-		*ret_damaged = damaged;
-		return 1;
+		*ret = f;
+		return true;
 	}
-	return 0;
+	return false;
 }
 
 static void act_default(int sig, const siginfo_t *info)
@@ -207,14 +227,12 @@ static void hand_on(int sig, siginfo_t *info, void *context)
 
 static void handle(int sig, siginfo_t *info, void *context)
 {
-	uintptr_t at;
-	uint64_t size;
-	volatile int *damaged;
+	struct fault f;
 	int saved = errno;
-	bool ours = info->si_code == BUS_ADRERR && find((uintptr_t)info->si_addr, &at, &size, &damaged);
+	bool ours = info->si_code == BUS_ADRERR && find((uintptr_t)info->si_addr, &f);
 	if (ours)
-		*damaged = 1; /* first: no thread sees the zeroes, and not this */
-	if (!ours || mmap((void *)at, size, PROT_READ | PROT_WRITE,
+		f.damaged(f.of); /* first: no thread sees the zeroes, and not this */
+	if (!ours || mmap((void *)f.at, f.size, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED)
 		hand_on(sig, info, context);
 	errno = saved;
@@ -268,15 +286,21 @@ static bool claim(struct range *r, uintptr_t at)
 						       memory_order_relaxed);
 }
 
-static void release(struct range *r, uintptr_t at, uint64_t size, volatile int *damaged)
+static void release(struct range *r, const struct fault *f)
 {
-	atomic_store_explicit(&r->at, at, memory_order_release);
-	atomic_store_explicit(&r->size, size, memory_order_release);
-	atomic_store_explicit(&r->damaged, damaged, memory_order_release);
+	atomic_store_explicit(&r->at, f->at, memory_order_release);
+	atomic_store_explicit(&r->size, f->size, memory_order_release);
+	atomic_store_explicit(&r->damaged, f->damaged, memory_order_release);
+	atomic_store_explicit(&r->of, f->of, memory_order_release);
 	atomic_fetch_add_explicit(&r->seq, 1, memory_order_release); /* pairs with find() */
 }
 
-int segment_guard(void *at, uint64_t size, volatile int *damaged)
+void segment_set_flag(void *of)
+{
+	*(volatile int *)of = 1;
+}
+
+int segment_guard(void *at, uint64_t size, segment_damaged *damaged, void *of)
 {
 	int r = install();
 	if (r < 0)
@@ -287,7 +311,7 @@ int segment_guard(void *at, uint64_t size, volatile int *damaged)
 		uint32_t used = atomic_load(&ranges_used);
 		while (used <= i && !atomic_compare_exchange_weak(&ranges_used, &used, i + 1)) {
 		}
-		release(&ranges[i], (uintptr_t)at, size, damaged);
+		release(&ranges[i], &(struct fault){ (uintptr_t)at, size, damaged, of });
 		return 0;
 	}
 	return error_set(-ENFILE, "%d mappings are guarded already, the most there can be", RANGES);
@@ -298,7 +322,7 @@ void segment_unguard(void *at)
 	uint32_t n = atomic_load(&ranges_used);
 	for (uint32_t i = 0; at && i < n; i++)
 		if (claim(&ranges[i], (uintptr_t)at)) {
-			release(&ranges[i], 0, 0, NULL);
+			release(&ranges[i], &(struct fault){ 0 });
 			return;
 		}
 }

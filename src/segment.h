@@ -24,6 +24,9 @@ int segment_set_size(int fd, uint64_t limit);
 void *segment_map(int fd, uint64_t limit, bool writable);
 void segment_unmap(void *at, uint64_t limit);
 
+/* Memory of this process alone: a forked child finds it empty. NULL on failure, with errno set. */
+void *segment_map_own(uint64_t size);
+
 /* Does fd hold a whole segment of this kind and version? Reads with pread, so damage cannot hurt. ret_head is a private
  * copy. -EPROTO with the thread's error, which says what is wrong. */
 int segment_check(int fd, const char *file, enum segment_kind kind, struct segment_head *ret_head);
@@ -32,11 +35,14 @@ int segment_check(int fd, const char *file, enum segment_kind kind, struct segme
 int segment_reserve(int fd, uint64_t at, uint64_t size);
 
 /*
- * Guard a mapping against truncation by others: at a fault in it the flag is set, and then it reads as zeroes. Who reads
- * first and then sees no flag has read no such zero. Any thread. Faults elsewhere go to the handlers of the program. A
- * process that has reset its handlers, or put one over ours, guards again with its next call. Unguard before unmapping.
+ * Guard a mapping against truncation by others: at a fault in it `damaged` is called with `of`, in a signal handler, and
+ * then it reads as zeroes. Who reads first and then sees nothing of what `damaged` does has read no such zero. Any
+ * thread. Faults elsewhere go to the handlers of the program. A process that has reset its handlers, or put one over
+ * ours, guards again with its next call. Unguard before unmapping.
  */
-int segment_guard(void *at, uint64_t size, volatile int *damaged);
+typedef void segment_damaged(void *of);
+int segment_guard(void *at, uint64_t size, segment_damaged *damaged, void *of);
+void segment_set_flag(void *of); /* a volatile int */
 void segment_unguard(void *at);
 
 #endif

@@ -218,7 +218,8 @@ compiler $compiler
 flags $flags
 
 # call: without its waiting. cast-that-joins: of a method that folds, to a command that is queued. cast-looked-up: without
-# a route (proxy/route.h). command-...: in the coordinator; among many in a turn, or alone in its turn, with its answer.
+# a route (proxy/route.h). command-...: in the coordinator; among many in a turn (32, behind one that is alone in its
+# own, for each burst), or alone in its turn, with its answer.
 END
 	cat "$dir/now"
 }

@@ -5,7 +5,8 @@
  *     tests/instructions cast 1024        a multiple of 128
  *
  * What is only written goes in bursts, while guardian and coordinator are stopped: else it would depend on who is
- * faster how many commands are applied at once, and how many casts join one.
+ * faster how many commands are applied at once, and how many casts join one. The coordinator is stopped in the middle of
+ * a command, and not in its sleep, in which it would have to be rung.
  */
 #include <errno.h>
 #include <signal.h>
@@ -36,6 +37,7 @@ STOA_STUB(tally, add, struct tally_add, struct tally_value);
 STOA_STUB(tally, ask, struct tally_add, struct tally_value);
 STOA_STUB(tally, sum, struct tally_add, stoa_none);
 STOA_STUB(tally, tick, stoa_none, stoa_none);
+STOA_STUB(tally, hold, stoa_none, stoa_none);
 
 static int tally_add(struct tally *self, const struct tally_add *args, struct tally_value *ret)
 {
@@ -73,7 +75,19 @@ static int tally_tick(struct tally *self, const stoa_none *args, stoa_none *ret)
 }
 STOA_METHOD(tally, tick, stoa_none, stoa_none, .writes = "value");
 
-STOA_CLASS(tally, 1, &tally_add_row, &tally_ask_row, &tally_sum_row, &tally_tick_row);
+/* Long enough to be stopped in. */
+static int tally_hold(struct tally *self, const stoa_none *args, stoa_none *ret)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	(void)self;
+	(void)args;
+	(void)ret;
+	nanosleep(&pause, NULL);
+	return 0;
+}
+STOA_METHOD(tally, hold, stoa_none, stoa_none, .writes = "level");
+
+STOA_CLASS(tally, 1, &tally_add_row, &tally_ask_row, &tally_sum_row, &tally_tick_row, &tally_hold_row);
 
 static struct stoa *stoa;
 static struct stoa_proxy *tally;
@@ -124,14 +138,15 @@ static const struct operation {
 	const char *name;
 	int (*run)(void);
 	unsigned burst; /* 0: it waits, so the coordinator must run */
+	bool reads;	/* it would wait for a command in which the coordinator is stopped */
 } operations[] = {
-	{ "assign", assign, 32 },
-	{ "call", call, 0 },
-	{ "cast", cast, 32 }, /* applied before the next tick of the clock, mostly: that may end a turn */
-	{ "fold", fold, 128 },
-	{ "get", get, 128 },
-	{ "snapshot", snapshot, 128 },
-	{ "tick", tick, 32 },
+	{ "assign", assign, 32, false },
+	{ "call", call, 0, false },
+	{ "cast", cast, 32, false }, /* applied before the next tick of the clock, mostly: that may end a turn */
+	{ "fold", fold, 128, false },
+	{ "get", get, 128, true },
+	{ "snapshot", snapshot, 128, true },
+	{ "tick", tick, 32, false },
 };
 
 /* ---- bursts ---- */
@@ -165,6 +180,12 @@ static bool is_idle(pid_t pid)
 	return stoa_health(stoa, &health) == 0 && health.queued == 0;
 }
 
+static bool is_held(pid_t pid)
+{
+	(void)pid;
+	return stoa_health(stoa, &health) == 0 && strcmp(health.method, "hold") == 0;
+}
+
 static int await(bool (*is_so)(pid_t), pid_t pid)
 {
 	const struct timespec pause = { .tv_nsec = 100000 };
@@ -182,15 +203,44 @@ static int stop(pid_t pid)
 }
 
 /* The guardian goes first, and comes back last: it would take a coordinator that is stopped for a hung one. */
-static int burst(const struct operation *op)
+static int stop_both(void)
 {
 	int r = stop(health.guardian);
-	r = r ? r : stop(health.coordinator);
-	for (unsigned i = 0; r == 0 && i < op->burst; i++)
-		r = op->run();
+	return r ? r : stop(health.coordinator);
+}
+
+static int continue_both(void)
+{
 	kill(health.coordinator, SIGCONT);
 	kill(health.guardian, SIGCONT);
-	return r ? r : await(is_idle, health.coordinator);
+	return await(is_idle, health.coordinator);
+}
+
+/* In the middle of a command, whose sender is told its ticket. */
+static int stop_awake(uint64_t *ret_held)
+{
+	for (;;) {
+		int r = stoa_submit(tally, &tally_hold_row, NULL, NULL, NULL, PATIENCE, ret_held);
+		r = r ? r : await(is_held, health.coordinator);
+		r = r ? r : stop_both();
+		if (r < 0 || is_held(health.coordinator))
+			return r;
+		continue_both(); /* too late */
+		r = stoa_await(stoa, *ret_held, PATIENCE);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int burst(const struct operation *op)
+{
+	uint64_t held = 0;
+	int r = op->reads ? stop_both() : stop_awake(&held);
+	for (unsigned i = 0; r == 0 && i < op->burst; i++)
+		r = op->run();
+	int idle = continue_both();
+	r = r ? r : idle;
+	return r || op->reads ? r : stoa_await(stoa, held, PATIENCE);
 }
 
 static int repeat(const struct operation *op, unsigned n)

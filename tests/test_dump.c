@@ -529,7 +529,8 @@ static int stage(uint64_t offset, const char *text, size_t n)
 	memcpy(w.args, &offset, sizeof(offset));
 	memcpy(w.args + sizeof(offset), text, n);
 	w.record->kind = RECORD_STAGE;
-	w.record->class_id = w.record->object = UINT32_MAX;
+	w.record->class_id = UINT16_MAX;
+	w.record->object = UINT32_MAX;
 	w.record->row = 0;
 	w.record->origin = 0;
 	ok(send_publish(&w, NULL, 0));

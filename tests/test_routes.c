@@ -2,11 +2,15 @@
  * test_routes.c: what a thread has looked up for its calls is used again only as long as it holds (proxy/route.h).
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/lane.h"
+#include "src/clock.h"
 #include "tests/harness.h"
 
 struct tally {
@@ -344,6 +348,74 @@ static void coordinator_that_follows_is_reached(void)
 	assert_int_equal(look(p).value, 12);
 }
 
+static bool is_asleep(void)
+{
+	return atomic_load(&s->space.state->life.changes) & LIFE_ASLEEP && atomic_load(&s->space.ingress->doorbell) & 1;
+}
+
+static void sleeping_coordinator_is_rung(void)
+{
+	start();
+	add_three(p);
+	for (int i = 0; i < 3; i++) {
+		until(is_asleep());
+		ok(tally_two_cast(p, &twice, SOON));
+		assert_false(is_asleep());
+	}
+	assert_int_equal(look(p).value, 6);
+}
+
+static void cast_until_refused(int unused)
+{
+	(void)unused;
+	int64_t deadline = clock_now() + SOON;
+	int r = 0;
+	add_three(p);
+	while (r == 0 && clock_now() < deadline)
+		r = tally_two_cast(p, &twice, SOON);
+	assert_int_equal(r, -ECONNABORTED);
+	refused(-ECONNABORTED, tally_two_cast(p, &twice, SOON));
+	refused(-ECONNABORTED, tally_two_call(p, &twice, NULL, SOON));
+}
+
+static void who_was_evicted_is_refused(void)
+{
+	start();
+	pid_t child = harness_spawn(cast_until_refused, 0);
+	until(look(p).value > 10);
+	ok(stoa_evict(s, child, SOON));
+	harness_join(child);
+	add_three(p);
+}
+
+static void stay(int unused)
+{
+	(void)unused;
+	add_three(p);
+	pause();
+}
+
+/* It was taken for gone, and its lanes became others'. */
+static void who_is_let_in_again_has_routes_of_its_own(void)
+{
+	struct lane *lane = NULL;
+	start();
+	add_three(p);
+	pid_t other = harness_spawn(stay, 0); /* else the namespace would end */
+	until(look(p).value == 6);
+	ok(lane_get(s, SOON, &lane));
+	const struct lane_head *head = lane->head;
+	assert_int_equal(shutdown(s->conn_fd, SHUT_RDWR), 0);
+	until(atomic_load(&head->done));
+	for (int i = 0; i < 200; i++) /* within so many it looks whether anybody takes them */
+		ok(tally_two_cast(p, &twice, SOON));
+	ok(stoa_sync(s, SOON, NULL));
+	uint64_t before = look(p).value;
+	add_three(p);
+	assert_int_equal(look(p).value, before + 3);
+	kill(other, SIGKILL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +431,9 @@ int main(void)
 		HARNESS(read_only_method_has_no_route),
 		HARNESS(removed_object_is_refused_at_once),
 		HARNESS(size_is_looked_at_on_a_route_too),
+		HARNESS(sleeping_coordinator_is_rung),
+		HARNESS(who_is_let_in_again_has_routes_of_its_own),
+		HARNESS(who_was_evicted_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

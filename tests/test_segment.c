@@ -28,6 +28,11 @@
 
 static int dir_fd = -1;
 
+static int guard(volatile void *at, uint64_t size, volatile int *damaged)
+{
+	return segment_guard((void *)at, size, segment_set_flag, (void *)damaged);
+}
+
 static int setup(void **state)
 {
 	if (scratch_setup(state) < 0)
@@ -110,7 +115,7 @@ static void segment_check_says_what_is_wrong(void **state)
 	assert_int_equal(segment_check(fd, "state", SEGMENT_STATE, &good), 0);
 #define BREAK(change, text) (bad = good, change, pwrite(fd, &bad, sizeof(bad), 0), refused(fd, text))
 	BREAK(bad.magic++, "is not a segment of stoa");
-	BREAK(bad.major++, "has layout 4.0, this library 3.0");
+	BREAK(bad.major++, "has layout 5.0, this library 4.0");
 	BREAK(bad.kind = SEGMENT_LANE, "is a segment of another kind");
 	BREAK(bad.limit = LIMIT + 1, "has 65536 bytes, its head says 65537");
 	BREAK(bad.limit = 0, "its head says 0");
@@ -196,8 +201,8 @@ static void segment_guard_gives_zeroes_after_truncation(void **state)
 	int fd = create();
 	volatile char *at = map(fd), *unhurt = segment_map(fd, LAYOUT_PAGE, true);
 	at[5] = 'x';
-	assert_int_equal(segment_guard((void *)at, LIMIT, &damaged), 0);
-	assert_int_equal(segment_guard((void *)unhurt, LAYOUT_PAGE, &other), 0);
+	assert_int_equal(guard(at, LIMIT, &damaged), 0);
+	assert_int_equal(guard(unhurt, LAYOUT_PAGE, &other), 0);
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_int_equal(at[3 * LAYOUT_PAGE], 0);
 	assert_int_equal(damaged, 1);
@@ -236,7 +241,7 @@ static int fault_elsewhere(void (*install)(void))
 		volatile char *bare = map(fd);
 		signal(SIGBUS, SIG_DFL);
 		install();
-		if (segment_guard(guarded, LIMIT, &damaged) < 0 || ftruncate(fd, 0) < 0)
+		if (guard(guarded, LIMIT, &damaged) < 0 || ftruncate(fd, 0) < 0)
 			_exit(1);
 		_exit(bare[0] == 0 && damaged == 0 ? 2 : 3);
 	}
@@ -282,7 +287,7 @@ static void segment_guard_leaves_sent_signals_alone(void **state)
 		pid_t child = fork();
 		if (child == 0) {
 			signal(SIGBUS, ignored ? SIG_IGN : SIG_DFL);
-			segment_guard(map(create()), LIMIT, &damaged);
+			guard(map(create()), LIMIT, &damaged);
 			kill(getpid(), SIGBUS);
 			_exit(damaged ? 1 : 50);
 		}
@@ -305,7 +310,7 @@ static void segment_guard_takes_no_ones_word_for_a_fault(void **state)
 		char *at = map(create());
 		siginfo_t info = { .si_signo = SIGBUS, .si_code = SI_QUEUE };
 		signal(SIGBUS, on_bus);
-		segment_guard(at, LIMIT, &damaged);
+		guard(at, LIMIT, &damaged);
 		info.si_addr = at;
 		syscall(SYS_rt_sigqueueinfo, getpid(), SIGBUS, &info);
 		_exit(damaged ? 1 : 2);
@@ -319,7 +324,7 @@ static void segment_unguard_ends_it(void **state)
 	(void)state;
 	int fd = create();
 	volatile char *at = map(fd);
-	assert_int_equal(segment_guard((void *)at, LIMIT, &damaged), 0);
+	assert_int_equal(guard(at, LIMIT, &damaged), 0);
 	segment_unguard((void *)at);
 	segment_unguard((void *)at);
 	segment_unguard(NULL);
@@ -343,9 +348,9 @@ static void segment_guard_returns_after_a_reset(void **state)
 	if (child == 0) {
 		int fd = create();
 		volatile char *one = map(fd), *two = map(fd);
-		segment_guard((void *)one, LIMIT, &first);
+		guard(one, LIMIT, &first);
 		signal(SIGBUS, SIG_DFL);
-		segment_guard((void *)two, LIMIT, &second);
+		guard(two, LIMIT, &second);
 		if (ftruncate(fd, 0) < 0)
 			_exit(1);
 		_exit(one[0] + two[0] == 0 && first && second ? 50 : 2);
@@ -370,11 +375,11 @@ static int fault_below_a_later_handler(bool hands_on, bool guarded)
 		volatile char *one = map(fd), *two = map(fd), *bare = map(fd);
 		struct sigaction later = { .sa_sigaction = on_bus_hand_on, .sa_flags = SA_SIGINFO };
 		install_info();
-		segment_guard((void *)one, LIMIT, &damaged);
+		guard(one, LIMIT, &damaged);
 		sigaction(SIGBUS, &later, &below);
 		if (!hands_on)
 			install_simple();
-		segment_guard((void *)two, LIMIT, &damaged);
+		guard(two, LIMIT, &damaged);
 		if (ftruncate(fd, 0) < 0)
 			_exit(1);
 		_exit((guarded ? one : bare)[0] == 0 && damaged ? 50 : 2);
@@ -399,13 +404,13 @@ static void segment_guard_tells_when_its_table_is_full(void **state)
 	uintptr_t at = LAYOUT_PAGE, n = 0;
 	int r;
 	(void)state;
-	while ((r = segment_guard((void *)(at + n * LAYOUT_PAGE), LAYOUT_PAGE, &damaged)) == 0)
+	while ((r = guard((void *)(at + n * LAYOUT_PAGE), LAYOUT_PAGE, &damaged)) == 0)
 		n++;
 	assert_int_equal(r, -ENFILE);
 	assert_true(n >= 8192 + 16);
 	for (uintptr_t i = 0; i < n; i++)
 		segment_unguard((void *)(at + i * LAYOUT_PAGE));
-	assert_int_equal(segment_guard((void *)at, LAYOUT_PAGE, &damaged), 0);
+	assert_int_equal(guard((void *)at, LAYOUT_PAGE, &damaged), 0);
 	segment_unguard((void *)at);
 }
 
@@ -414,8 +419,8 @@ static void *guard_much(void *stop)
 	static volatile int never;
 	uintptr_t at = LAYOUT_PAGE;
 	while (!*(atomic_bool *)stop) {
-		segment_guard((void *)at, LAYOUT_PAGE, &never);
-		segment_guard((void *)(at + LIMIT), LIMIT, &never);
+		guard((void *)at, LAYOUT_PAGE, &never);
+		guard((void *)(at + LIMIT), LIMIT, &never);
 		segment_unguard((void *)at);
 		segment_unguard((void *)(at + LIMIT));
 	}
@@ -433,7 +438,7 @@ static void segment_guard_works_while_others_guard(void **state)
 	for (int i = 0; i < 2000; i++) {
 		volatile int damaged = 0;
 		volatile char *at = map(fd);
-		assert_int_equal(segment_guard((void *)at, LIMIT, &damaged), 0);
+		assert_int_equal(guard(at, LIMIT, &damaged), 0);
 		assert_int_equal(ftruncate(fd, 0), 0);
 		assert_int_equal(at[LAYOUT_PAGE], 0);
 		assert_int_equal(damaged, 1);

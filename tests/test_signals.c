@@ -452,7 +452,8 @@ static int declare_bytes(const void *image, size_t size)
 	ok(send_begin(s, size, sizeof(struct reply) + STOA_ERROR_MAX, SOON, &w));
 	memcpy(w.args, image, size);
 	w.record->kind = RECORD_DECLARE;
-	w.record->class_id = w.record->object = UINT32_MAX;
+	w.record->class_id = UINT16_MAX;
+	w.record->object = UINT32_MAX;
 	w.record->row = 0;
 	w.record->origin = 0;
 	ok(send_publish(&w, NULL, 0));

@@ -113,7 +113,7 @@ init {
 
 #ifdef BELL
 byte ring, taken, alive;
-bool doorbell, eventfd;
+bool asleep, doorbell, eventfd; /* asleep: LIFE_ASLEEP of life.changes */
 
 proctype publisher() {
 	ring++; /* ring_publish() */
@@ -123,6 +123,10 @@ proctype publisher() {
 	:: true
 	fi;
 #endif
+	if
+	:: !asleep -> goto rung /* route_is_quiet() */
+	:: true
+	fi;
 	if /* handle_ring() */
 	:: doorbell ->
 		atomic {
@@ -169,12 +173,19 @@ proctype coordinator() {
 		:: else
 		fi;
 		doorbell = true;
+		asleep = true;
 #else
 		doorbell = true;
+#ifndef SAY_LATE
+		asleep = true;
+#endif
 		if
-		:: taken < ring -> doorbell = false; goto awake
+		:: taken < ring -> goto up
 		:: else
 		fi;
+#ifdef SAY_LATE
+		asleep = true;
+#endif
 #endif
 		if /* client_poll() */
 		:: eventfd -> eventfd = false
@@ -183,6 +194,7 @@ proctype coordinator() {
 #endif
 		:: timeout && taken == ring && alive == 0 -> break
 		fi;
+up:		asleep = false;
 		doorbell = false;
 awake:		skip
 	od

@@ -104,16 +104,16 @@ proctype producer(byte me) {
 		fi;
 round:		CALM(me);
 		t = tail;
-		w = slot[t % N];
 		if
-		:: LAP(w) == t / N && HAS_ROOM(t, c) && (t == own || MAY_FOLLOW(t, c, slot[(t + N - 1) % N])) ->
+		:: HAS_ROOM(t, c) && (t == own || MAY_FOLLOW(t, c, slot[(t + N - 1) % N])) ->
 			if
 			:: break /* dies, or gives up, or sees that the coordinator is stopping */
 			:: true
 			fi;
+			w = slot[t % N];
 			atomic {
 				if
-				:: slot[t % N] == w ->
+				:: LAP(w) == t / N && slot[t % N] == w ->
 					slot[t % N] = WORD(t / N + 1, COMMAND(me, i));
 					NEWS;
 					sent[me]++;

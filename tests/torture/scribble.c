@@ -346,7 +346,7 @@ static uint32_t make_record(char *at, uint64_t seq, uint32_t room)
 				  .pid = getpid(),
 				  .text = { mud_text, sizeof mud_text - 1 } };
 	*r = (struct record){
-		.seq = seq, .origin = mud->origin, .object = mud->object, .class_id = mud->binding->view->id
+		.seq = seq, .origin = mud->origin, .object = mud->object, .class_id = (uint16_t)mud->binding->view->id
 	};
 	r->kind = (uint16_t)(torture_random(8) ? RECORD_CALL : torture_random(8));
 	r->args_size = (uint32_t)image_size(image, &args);
