@@ -414,18 +414,16 @@ static ALWAYS_INLINE int send_along(const struct route *route, const struct stoa
 }
 
 /*
- * A cast is done in cast_at, or goes on in one of these as its last act: it keeps nothing over a call. All take
- * route, lane, args and timeout, in this order, which is where they are then.
+ * A cast is done in cast_at, or goes on in another of these as its last act: it keeps nothing over a call. Their
+ * parameters stand where they are by then.
  */
 
 /* There is no place in the queue at once. */
-static __attribute__((noinline, cold)) int cast_later(const struct route *route, struct lane *lane, const void *unused,
-						      int64_t timeout)
+static __attribute__((noinline, cold)) int cast_later(const struct route *route, struct lane *lane, int64_t timeout)
 {
 	struct record *record = (struct record *)(lane->newest - route->cast_size);
 	struct sending w = { .lane = lane, .record = record, .timeout = timeout };
 	int r = publish_later(&w, raise_along, route);
-	(void)unused;
 	if (r < 0)
 		return r;
 	published(&w);
@@ -433,10 +431,9 @@ static __attribute__((noinline, cold)) int cast_later(const struct route *route,
 }
 
 /* The coordinator is asleep, or something has changed. */
-static __attribute__((noinline, cold)) int cast_end(const struct route *route, struct lane *lane)
+static __attribute__((noinline, cold)) int cast_end(struct lane *lane)
 {
 	bool rung;
-	(void)route;
 	return see_taken(lane, &rung);
 }
 
@@ -451,9 +448,9 @@ static ALWAYS_INLINE int cast_at(const struct route *route, struct lane *lane, c
 		lane_time(lane, w.record);
 	image_pack_small(route->args, args, w.args);
 	if (!publish_along(route, &w))
-		return cast_later(route, lane, NULL, timeout);
+		return cast_later(route, lane, timeout);
 	advance(&w);
-	return route_is_quiet(route, lane->stoa) ? 0 : cast_end(route, lane);
+	return route_is_quiet(route, lane->stoa) ? 0 : cast_end(lane);
 }
 
 /* Wait for room to begin a run; *timeout is what is left of it then. */
