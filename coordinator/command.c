@@ -520,7 +520,8 @@ static int command_declare(struct coordinator *c, struct command *cmd)
 {
 	uint32_t id = 0;
 	int r = classes_declare(c, c->bytes, cmd->record.args_size, &id);
-	cmd->record.class_id = (uint16_t)id;
+	if (r == 0)
+		cmd->record.class_id = (uint16_t)id;
 	return r < 0 ? outcome_library(c, r) : 0;
 }
 

@@ -118,6 +118,7 @@ int coordinator_recover(struct coordinator *c)
 	c->stopping = (int)atomic_load(&state->life.stopping) - 1;
 	life_changed(&state->life); /* … or before it could say what it had changed */
 	life_asleep(&state->life, false); /* … or asleep */
+	atomic_store(&state->pulse.asleep, 0);
 	c->own = segment_map_own(LAYOUT_PAGE);
 	if (!c->own)
 		return error_set(-errno, "cannot map a page: %s", strerror(errno));

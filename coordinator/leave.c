@@ -97,12 +97,12 @@ void leave_publish(struct coordinator *c)
 	go_on_at(c, next >= end || (r < 0 && r != -EAGAIN) ? UINT32_MAX : next);
 }
 
-/* Append the call of the method for object i, if it is still there. */
+/* Append the call of the method for object i, if it is still there, and can be called. */
 static int record_append(struct coordinator *c, uint32_t i, struct record *all)
 {
 	const struct server_method *m = method_of(c, i);
 	const struct object *o = m ? objects_at(c, i) : NULL;
-	if (!o)
+	if (!o || !o->cls) /* it is quarantined */
 		return 0;
 	uint32_t args = m->args->size, size = (uint32_t)sizeof(struct record) + (args + 7) / 8 * 8;
 	if (scratch(&c->bytes, &c->bytes_room, all->args_size + size) < 0)

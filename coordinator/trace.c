@@ -27,6 +27,6 @@ void trace_ticked(struct coordinator *c, int64_t now)
 uint16_t trace_time(struct traced *e, int64_t sent_ns, int64_t begun_ns)
 {
 	atomic_store_explicit(&e->run_ns, clock_now() - begun_ns, memory_order_relaxed);
-	e->queued_ns = begun_ns > sent_ns ? begun_ns - sent_ns : 0;
+	e->queued_ns = sent_ns > 0 && begun_ns > sent_ns ? begun_ns - sent_ns : 0;
 	return TRACED_TIMED;
 }

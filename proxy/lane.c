@@ -691,13 +691,15 @@ int lane_make_room(struct lane *lane, uint64_t size)
 
 #define TIMED_OF 64 /* about one command of so many is timed; not each 64th, which could beat with what a program does */
 
-void lane_choose_now(struct lane *lane)
+int lane_choose_now(struct lane *lane)
 {
-	/* Here, as who only casts waits for nothing: it hears within so many that nobody takes its commands any more. */
-	if (atomic_load_explicit(&lane->head->done, memory_order_relaxed))
+	if (atomic_load_explicit(&lane->head->done, memory_order_relaxed)) {
 		handle_evicted(lane->stoa);
+		return handle_gone(lane->stoa, false, 0);
+	}
 	lane->timed = lane->seq + TIMED_OF / 2 + (lane->seq * UINT64_C(0x9e3779b97f4a7c15) >> 58) % TIMED_OF;
 	lane->timing = true;
+	return 0;
 }
 
 void lane_time_now(struct lane *lane, struct record *r)
@@ -710,9 +712,9 @@ void lane_time_now(struct lane *lane, struct record *r)
 int lane_begin_run(struct lane *lane, uint64_t size)
 {
 	int r = lane_see_room(lane, size);
+	r = r ? r : lane_choose(lane);
 	if (r < 0)
 		return r;
-	lane_choose(lane);
 	uint64_t most = (lane->timed - lane->seq) * LANE_UNIT; /* up to the next that is timed: each has a unit or more */
 	most = most < RUN_MAX ? most : RUN_MAX;
 	lane->run = lane->newest;

@@ -169,12 +169,15 @@ static inline int lane_see_room(struct lane *lane, uint64_t size)
 /* Begin a run with a record of size bytes. Errors as of lane_record. */
 int lane_begin_run(struct lane *lane, uint64_t size);
 
-/* Is it the turn of the next command, which joins no run, to be timed? Then choose the one after it. */
-__attribute__((cold)) void lane_choose_now(struct lane *lane);
-static inline void lane_choose(struct lane *lane)
+/*
+ * Is it the turn of the next command, which joins no run, to be timed? Then choose the one after it. And see whether
+ * anybody takes the lane's commands still: who only casts waits for nothing, and would not hear of it. Errors as of
+ * lane_record.
+ */
+__attribute__((cold)) int lane_choose_now(struct lane *lane);
+static inline int lane_choose(struct lane *lane)
 {
-	if (lane->seq >= lane->timed)
-		lane_choose_now(lane);
+	return lane->seq < lane->timed ? 0 : lane_choose_now(lane);
 }
 
 /* It is that of this record, whose head is written. */
@@ -201,7 +204,7 @@ static inline uint64_t lane_whole(uint64_t size)
 	return (size + LANE_UNIT - 1) & ~(uint64_t)(LANE_UNIT - 1);
 }
 
-/* Room for a record of so many whole units that joins the run, at *ret_at of the lane. False: it is to be looked for. */
+/* Room at *ret_at for a record of so many whole units that joins the run. False: it is to be looked for. */
 static inline bool lane_join(struct lane *lane, uint64_t whole, char **ret_at)
 {
 	char *at = lane->newest;
@@ -213,8 +216,8 @@ static inline bool lane_join(struct lane *lane, uint64_t whole, char **ret_at)
 }
 
 /*
- * Room for a record of size bytes with its arguments and answer, at *ret_at of the lane, and the lane's. *ret_note: NULL
- * if it is not answered. -EAGAIN: no room; -EMSGSIZE: never.
+ * Room at *ret_at for a record of size bytes, with its arguments and answer. *ret_note: NULL if it is not answered.
+ * -EAGAIN: no room; -EMSGSIZE: never; -ECONNRESET, -ECONNABORTED: nobody takes the lane's commands any more.
  */
 static inline int lane_record(struct lane *lane, uint64_t size, bool answered, char **ret_at,
 			      struct note **ret_note)
@@ -224,11 +227,11 @@ static inline int lane_record(struct lane *lane, uint64_t size, bool answered, c
 	if (!answered && lane_join(lane, whole, ret_at))
 		return 0;
 	int r = answered ? lane_see_room(lane, size) : lane_begin_run(lane, size);
+	r = r || !answered ? r : lane_choose(lane);
 	if (r)
 		return r;
 	char *at = lane->newest;
 	if (answered) {
-		lane_choose(lane);
 		*ret_note = lane_note(lane, at);
 		**ret_note = (struct note){ .ticket = UINT64_MAX, .units = (uint32_t)(whole / LANE_UNIT) };
 	}

@@ -19,7 +19,7 @@
 #include "src/image.h"
 
 #define ROUTE_WRITES 2
-#define ROUTE_FOLDS UINT16_MAX /* casts have no record of such a size: none joins a run of records, where it would show */
+#define ROUTE_FOLDS UINT16_MAX /* no run has room for a record of that size: its casts go another way there */
 #define ROUTE_HEAD (offsetof(struct record, reply_at) - offsetof(struct record, origin))
 struct route {
 	alignas(TARGET_ID) uint64_t target; /* its id; 0: none is here */
@@ -55,10 +55,14 @@ static inline void route_head(const struct route *r, struct record *to)
 	memcpy((char *)to + offsetof(struct record, origin), r->head, ROUTE_HEAD);
 }
 
-/* 0, which no route has, once the handle is damaged. */
-static inline uint64_t route_changes(const struct stoa *s)
+/* life.changes; 0, which no route has, once the handle is damaged. */
+static inline uint64_t route_word(const struct stoa *s)
 {
 	return atomic_load(atomic_load_explicit(&s->changes, memory_order_acquire));
+}
+static inline uint64_t route_changes(const struct stoa *s)
+{
+	return route_word(s) & ~LIFE_ASLEEP;
 }
 
 /* NULL: there is none, or it does not hold. */
@@ -66,13 +70,13 @@ static inline const struct route *route_get(struct stoa_proxy *p, uintptr_t what
 {
 	uint64_t target = atomic_load_explicit(&proxy_target(p)->id, memory_order_relaxed);
 	const struct route *r = (const struct route *)((const char *)routes + route_at(target, what));
-	return r->target == target && r->what == what && (route_changes(p->stoa) & ~LIFE_ASLEEP) == r->changes ? r : NULL;
+	return r->target == target && r->what == what && route_changes(p->stoa) == r->changes ? r : NULL;
 }
 
 /* Behind a publication: it still holds, and the coordinator is awake. */
 static inline bool route_is_quiet(const struct route *r, const struct stoa *s)
 {
-	return route_changes(s) == r->changes;
+	return route_word(s) == r->changes;
 }
 
 /*

@@ -460,8 +460,9 @@ static __attribute__((noinline, cold)) int wait_for_run(struct lane *lane, uint6
 	int r;
 	do {
 		r = wait_for_record(&waiting, size);
-		r = r ? r : lane_begin_run(lane, size);
-	} while (r == -EAGAIN);
+		if (r < 0)
+			return r;
+	} while ((r = lane_begin_run(lane, size)) == -EAGAIN);
 	if (waiting.deadline > 1) {
 		int64_t left = waiting.deadline - clock_now();
 		*timeout = left > 0 ? left : STOA_NOWAIT;
@@ -503,7 +504,7 @@ static ALWAYS_INLINE int cast_along(const struct route *route, const void *args,
 static __attribute__((noinline)) int cast_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
 					      int64_t timeout)
 {
-	uint64_t changes = route_changes(p->stoa) & ~LIFE_ASLEEP;
+	uint64_t changes = route_changes(p->stoa);
 	const struct bound_method *m = NULL;
 	struct target *t;
 	struct sending w = { .lane = NULL };
@@ -531,7 +532,7 @@ int stoa_cast(struct stoa_proxy *p, const struct stoa_method *method, const void
 static __attribute__((noinline)) int call_any(struct stoa_proxy *p, const struct stoa_method *method, const void *args,
 					      int64_t timeout, struct sending *sent, const struct bound_method **ret_bound)
 {
-	uint64_t changes = route_changes(p->stoa) & ~LIFE_ASLEEP;
+	uint64_t changes = route_changes(p->stoa);
 	struct target *t;
 	struct sending w = { .lane = NULL };
 	int r = bind(p, method, &args, &t, ret_bound);
@@ -631,7 +632,7 @@ int send_check_assign(const struct stoa_proxy *p, const struct target *t, uint32
 static __attribute__((noinline)) int assign_any(struct stoa_proxy *p, uint32_t attr, const void *value, size_t size,
 						int64_t timeout)
 {
-	uint64_t changes = route_changes(p->stoa) & ~LIFE_ASLEEP;
+	uint64_t changes = route_changes(p->stoa);
 	struct target *t;
 	const struct bound_attr *a;
 	struct sending w = { .lane = NULL };

@@ -161,10 +161,10 @@ int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_
 		if (handle_committed(s) >= need)
 			return 0;
 		handle_sleep(s, word, value, deadline);
-		if (handle_committed(s) < need && handle_gone_for_good(s))
-			return -ECONNRESET;
+		if (handle_committed(s) < need && (s->damaged || handle_gone_for_good(s)))
+			return -ECONNRESET; /* handle_gone() tells of damage, too */
 		/* A slot stays filled until it is committed, or someone lied, or destroyed what was in it. */
-		if (handle_committed(s) < need && !ring_holds(&s->space, need - 1) && !s->damaged)
+		if (handle_committed(s) < need && !ring_holds(&s->space, need - 1))
 			need = ring_end(&s->space);
 	}
 	return 0;

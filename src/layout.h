@@ -73,8 +73,8 @@ struct life {
 	_Atomic uint32_t suspect_job;     /* pulse.job at its last death */
 	_Atomic int32_t suspect_status;   /* how it died then, as waitpid(2) has it, or STATUS_CLOSED */
 	_Atomic uint64_t logged;          /* messages, by either of the two */
-	/* Grows behind what may end a client's way to an object: see life_changed. LIFE_ASLEEP: the coordinator sleeps,
-	 * and is to be rung. One word, so that who has published has one to look at. */
+	/* But for LIFE_ASLEEP, grows behind what may end a client's way to an object: see life_changed. With it the
+	 * coordinator sleeps, and is to be rung. One word, so that who has published has one to look at. */
 	_Atomic uint64_t changes;
 };
 #define LIFE_ASLEEP UINT64_C(1)

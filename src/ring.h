@@ -99,6 +99,7 @@ struct ring_producer {
 	uint64_t room; /* as of ring_publish */
 	uint64_t last; /* no hole is before this ticket: the one behind its newest command */
 };
+/* room 0: none yet, and nothing is published before it is renewed. */
 static inline struct ring_producer ring_producer(const struct space *s, uint64_t room)
 {
 	return (struct ring_producer){ .ingress = s->ingress,
@@ -120,7 +121,7 @@ static inline bool ring_follows(const struct ring_producer *p, uint64_t t)
 }
 
 /*
- * The same, tried once, which mostly does. False: something is in the way of *ret_ticket, and ring_publish sees to it.
+ * What ring_publish does, tried once, which mostly suffices. False: something is in the way of *ret_ticket, and ring_publish sees to it.
  * place: lane and units, a word of lap 1. Inline, for the per-call path: `ready` is then no call.
  */
 static inline __attribute__((always_inline)) bool ring_try(const struct ring_producer *p, uint64_t place,

@@ -3,7 +3,7 @@
  *
  * A segment is a sparse file as long as its limit, mapped once at that length, so that growth needs no remapping. Pages
  * are reserved before they are touched: a full tmpfs is an error then, never a SIGBUS. What another process can
- * truncate is registered with the guard, which puts zero pages under a fault and marks the segment damaged.
+ * truncate is registered with the guard, which puts zero pages under a fault and tells its owner.
  */
 #ifndef STOA_SEGMENT_H
 #define STOA_SEGMENT_H

@@ -15,7 +15,7 @@
 #include "src/ring.h"
 #include "tests/harness.h"
 
-enum how { WELL, CRASH, UNDECLARED, REFUSE, HOW };
+enum how { WELL, CRASH, UNDECLARED, REFUSE, HOW, NOT_UNPACKED };
 
 /* A chair, and whose it is. */
 struct chair {
@@ -103,6 +103,8 @@ static int bench_pack(const void *self, uint32_t part, stoa_blob *ret)
 static int bench_unpack(void *self, uint32_t part, const void *data, size_t size)
 {
 	(void)part;
+	if (atomic_load(&shared->how) == NOT_UNPACKED)
+		return -EILSEQ;
 	memcpy(self, data, size);
 	return 0;
 }
@@ -451,6 +453,20 @@ static void class_with_hooks_is_told(void)
 	assert_true(number > 0); /* we are there */
 }
 
+static void what_is_quarantined_is_not_told(void)
+{
+	start();
+	struct stoa_proxy *bench = harness_create(s, "bench", &bench_class, NULL);
+	ok(bench_sit_call(bench, NULL, NULL, SOON));
+	pid_t pid = taken();
+	atomic_store(&shared->how, NOT_UNPACKED);
+	harness_kill_coordinator(s);
+	refused(-EFAULT, bench_sit_call(bench, NULL, NULL, SOON));
+	end(pid);
+	until(look().freed == 1);
+	assert_int_equal(harness_health(s).restarts, 1);
+}
+
 static void nobody_minds_nothing_is_told(void)
 {
 	shared = harness_shared(sizeof(*shared));
@@ -536,6 +552,7 @@ int main(void)
 		HARNESS(look_that_refuses_is_undone),
 		HARNESS(look_that_writes_what_it_does_not_declare_is_undone),
 		HARNESS(nobody_minds_nothing_is_told),
+		HARNESS(what_is_quarantined_is_not_told),
 		HARNESS(who_comes_back_to_another_is_the_same_and_goes_as_others_do),
 		HARNESS(who_detaches_is_gone_though_its_process_lives),
 		HARNESS(who_died_before_his_command_ran_is_gone),

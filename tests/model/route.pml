@@ -25,7 +25,7 @@ proctype caster() {
 		late = removed;
 		if /* route_get() */
 		:: found && seen == changes
-		:: else -> /* route_find() */
+		:: else -> /* cast_any() */
 #ifndef LOOK_LATE
 			seen = changes;
 #endif
