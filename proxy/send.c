@@ -415,11 +415,11 @@ static ALWAYS_INLINE int send_along(const struct route *route, const struct stoa
 
 /*
  * A cast is done in cast_at, or goes on in another of these as its last act: it keeps nothing over a call. Their
- * parameters stand where they are by then.
+ * parameters are in the order in which they lie in registers by then.
  */
 
 /* There is no place in the queue at once. */
-static __attribute__((noinline, cold)) int cast_later(const struct route *route, struct lane *lane, int64_t timeout)
+static __attribute__((noinline, cold)) int cast_later(struct lane *lane, const struct route *route, int64_t timeout)
 {
 	struct record *record = (struct record *)(lane->newest - route->cast_size);
 	struct sending w = { .lane = lane, .record = record, .timeout = timeout };
@@ -438,7 +438,7 @@ static __attribute__((noinline, cold)) int cast_end(struct lane *lane)
 }
 
 /* Its record is here. first: of its run. */
-static ALWAYS_INLINE int cast_at(const struct route *route, struct lane *lane, char *at, const void *args,
+static ALWAYS_INLINE int cast_at(struct lane *lane, const struct route *route, char *at, const void *args,
 				 int64_t timeout, bool first)
 {
 	struct sending w;
@@ -448,7 +448,7 @@ static ALWAYS_INLINE int cast_at(const struct route *route, struct lane *lane, c
 		lane_time(lane, w.record);
 	image_pack_small(route->args, args, w.args);
 	if (!publish_along(route, &w))
-		return cast_later(route, lane, timeout);
+		return cast_later(lane, route, timeout);
 	advance(&w);
 	return route_is_quiet(route, lane->stoa) ? 0 : cast_end(lane);
 }
@@ -471,7 +471,7 @@ static __attribute__((noinline, cold)) int wait_for_run(struct lane *lane, uint6
 }
 
 /* It begins a run … */
-static __attribute__((noinline)) int cast_first(const struct route *route, struct lane *lane, const void *args,
+static __attribute__((noinline)) int cast_first(struct lane *lane, const struct route *route, const void *args,
 						int64_t timeout)
 {
 	int r = lane_begin_run(lane, route->cast_size);
@@ -481,22 +481,22 @@ static __attribute__((noinline)) int cast_first(const struct route *route, struc
 		return r;
 	char *at = lane->newest;
 	lane_put(lane, at, route->cast_size);
-	return cast_at(route, lane, at, args, timeout, true);
+	return cast_at(lane, route, at, args, timeout, true);
 }
 
 /* … or it folds. */
-static int cast_apart(const struct route *route, struct lane *lane, const void *args, int64_t timeout)
+static int cast_apart(struct lane *lane, const struct route *route, const void *args, int64_t timeout)
 {
 	return route->cast_size == ROUTE_FOLDS ? fold_cast(lane, route->to, route->method, args, timeout)
-					       : cast_first(route, lane, args, timeout);
+					       : cast_first(lane, route, args, timeout);
 }
 
 static ALWAYS_INLINE int cast_along(const struct route *route, const void *args, int64_t timeout)
 {
 	struct lane *lane = route->lane;
 	char *at;
-	return lane_join(lane, route->cast_size, &at) ? cast_at(route, lane, at, args, timeout, false)
-						       : cast_apart(route, lane, args, timeout);
+	return lane_join(lane, route->cast_size, &at) ? cast_at(lane, route, at, args, timeout, false)
+						       : cast_apart(lane, route, args, timeout);
 }
 
 /* ---- calls ---- */
