@@ -17,11 +17,12 @@
 #include "src/cell.h"
 #include "src/clock.h"
 #include "src/error.h"
+#include "src/fold.h"
 #include "src/park.h"
 #include "src/ring.h"
 
 #define AHEAD 4		/* commands whose records are fetched while others run */
-#define RUSH_PAUSES 16	/* some 400 ns */
+#define RUSH_NS 1000	/* about what the publication of one costs its sender where lines are slow */
 #define TURN_NS 2000000 /* of a turn where methods are slow: no command but the one in hand begins later */
 
 /*
@@ -222,12 +223,13 @@ static uint32_t take_folds(struct coordinator *c, uint64_t *words, uint32_t n)
 	}
 }
 
-/* A moment in which more casts join, instead of being published one by one: as long as some do, and nobody else waits
- * much longer for that. */
+/* A moment in which more casts join, instead of being published one by one: as long as some do, and until anybody
+ * publishes a command that does not fold. */
 static void let_join(struct coordinator *c)
 {
-	for (int i = 0; c->rush && i < RUSH_PAUSES; i++)
-		park_pause();
+	if (c->rush)
+		for (int64_t end = clock_deadline(RUSH_NS); fold_goes_on(c->space) && clock_now() < end;)
+			park_pause();
 	c->rush = false;
 }
 

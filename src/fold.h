@@ -63,6 +63,12 @@ static inline bool fold_may_join(const struct space *s, uint64_t mark)
 	return !(mark & 1) && atomic_load_explicit(&s->ingress->run, memory_order_acquire) == mark;
 }
 
+/* Was the newest command one that folds? */
+static inline bool fold_goes_on(const struct space *s)
+{
+	return !(atomic_load_explicit(&s->ingress->run, memory_order_relaxed) & 1);
+}
+
 /* May a turn end before ticket t, with folding commands on both sides? */
 static inline bool fold_bound(uint64_t t)
 {
