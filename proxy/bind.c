@@ -108,9 +108,12 @@ static int bind_attr(const struct binding *b, uint32_t i, struct bound_attr *out
 	out->attr = (uint32_t)k;
 	out->writable = theirs->attrs[k].writable;
 	out->part = plan->part_of[k];
+	out->part_at = (uint32_t)offsetof(struct body, parts[out->part]);
 	out->stamp = plan->place_of[k];
 	const struct part_plan *p = &plan->parts[out->part];
 	out->at = p->image_at + p->image->fields[plan->place_of[k]].at;
+	out->flags[0] = 1 + out->attr;
+	out->flags[1] = out->writable ? 0 : out->flags[0];
 	out->quick = !out->variable && a->rank == 0 && (a->size == 4 || a->size == 8);
 	return 0;
 }
@@ -195,18 +198,24 @@ static int map_whole(struct binding *b)
 	return r;
 }
 
+/* Where to look next. */
+static uint32_t hash_next(const struct binding *b, uint32_t h)
+{
+	return (h + 1) & b->by_offset_mask;
+}
+
 /* How many are not at the first look; -ENOMEM. */
 static int fill_by_offset(struct binding *b)
 {
 	int missed = 0;
 	free(b->by_offset);
-	b->by_offset = calloc(1u << b->hash_bits, sizeof(*b->by_offset));
+	b->by_offset = calloc(b->by_offset_mask + 1, sizeof(*b->by_offset));
 	for (uint32_t i = 0; b->by_offset && i < b->n_attrs; i++) {
 		uint32_t h = binding_hash(b, b->attrs[i].offset);
-		missed += b->by_offset[h] != 0;
+		missed += b->by_offset[h] != NULL;
 		while (b->by_offset[h])
-			h = (h + 1) & ((1u << b->hash_bits) - 1);
-		b->by_offset[h] = i + 1;
+			h = hash_next(b, h);
+		b->by_offset[h] = &b->attrs[i];
 	}
 	return b->by_offset ? missed : -ENOMEM;
 }
@@ -215,12 +224,13 @@ static int fill_by_offset(struct binding *b)
 static int hash_attrs(struct binding *b)
 {
 	int missed;
-	b->hash_bits = 4;
-	while ((1u << b->hash_bits) < 2 * b->n_attrs)
-		b->hash_bits++;
-	uint32_t most = b->hash_bits + 4;
-	while ((missed = fill_by_offset(b)) > 0 && b->hash_bits < most)
-		b->hash_bits++;
+	uint32_t *mask = &b->by_offset_mask;
+	*mask = 15;
+	while (*mask < 2 * b->n_attrs)
+		*mask = 2 * *mask + 1;
+	uint32_t most = 16 * *mask + 15;
+	while ((missed = fill_by_offset(b)) > 0 && *mask < most)
+		*mask = 2 * *mask + 1;
 	return missed < 0 ? missed : 0;
 }
 
@@ -303,8 +313,8 @@ void bindings_free(struct stoa *s)
 
 int binding_attr(const struct binding *b, uint32_t offset, const struct bound_attr **ret)
 {
-	for (uint32_t h = binding_hash(b, offset); b->by_offset[h]; h = (h + 1) & ((1u << b->hash_bits) - 1)) {
-		const struct bound_attr *a = &b->attrs[b->by_offset[h] - 1];
+	const struct bound_attr *a;
+	for (uint32_t h = binding_hash(b, offset); (a = b->by_offset[h]); h = hash_next(b, h)) {
 		if (a->offset != offset)
 			continue;
 		*ret = a;

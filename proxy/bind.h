@@ -21,9 +21,10 @@ struct bound_attr {
 	uint32_t attr;	 /* in the described class; UINT32_MAX: not there */
 	uint32_t offset; /* in our struct: how it is named */
 	uint32_t size;	 /* of the C member */
-	uint32_t part;
+	uint32_t part, part_at; /* its number, and its place in the body */
 	uint32_t at;	/* of a fixed one: its bytes in the cell */
 	uint32_t stamp; /* in the cell's stamps */
+	uint32_t flags[2]; /* that a read looks at, by place: its own, and that of all; its own twice, if it is not writable */
 	bool variable, writable;
 	bool quick; /* usable, and one number of 4 or 8 bytes */
 	struct image_layout *image; /* of its value alone, offset 0 */
@@ -47,7 +48,8 @@ struct binding {
 	const struct class_view *view;
 	struct bound_attr *attrs; /* by place in ours */
 	uint32_t n_attrs;
-	uint32_t *by_offset, hash_bits; /* place + 1 of the attribute at an offset; 0: none */
+	const struct bound_attr **by_offset; /* a hash table; NULL: there is none */
+	uint32_t by_offset_mask;
 	struct bound_method *methods;	/* by place in ours */
 	uint32_t n_methods;
 	struct image_layout **parts;	/* a part's image onto our struct; NULL: it has attributes that we lack */
@@ -67,13 +69,13 @@ void bindings_free(struct stoa *s);
 /* The attribute at this offset of our struct; -EINVAL or -EPROTO, with the thread's error. The same for a method. */
 static inline uint32_t binding_hash(const struct binding *b, uint32_t offset)
 {
-	return (offset * 2654435769u) >> (32 - b->hash_bits);
+	return (offset * 2654435769u >> 12) & b->by_offset_mask;
 }
 /* One that is quick, at the first look; NULL: there may be one all the same. */
 static inline const struct bound_attr *binding_quick(const struct binding *b, uint32_t offset)
 {
-	uint32_t i = b->by_offset[binding_hash(b, offset)];
-	return i && b->attrs[i - 1].offset == offset && b->attrs[i - 1].quick ? &b->attrs[i - 1] : NULL;
+	const struct bound_attr *a = b->by_offset[binding_hash(b, offset)];
+	return a && a->offset == offset && a->quick ? a : NULL;
 }
 int binding_attr(const struct binding *b, uint32_t offset, const struct bound_attr **ret);
 int binding_refuse(const struct binding *b, const struct stoa_method *method);

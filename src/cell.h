@@ -22,13 +22,15 @@ static inline int cell_current(const struct tags *t, uint64_t g, uint64_t *ret_t
 {
 	uint64_t t0 = atomic_load_explicit(&t->of[0], memory_order_acquire);
 	uint64_t t1 = atomic_load_explicit(&t->of[1], memory_order_acquire);
-	bool ok0 = t0 && t0 <= g, ok1 = t1 && t1 <= g;
-	if (ok0 && (!ok1 || t0 > t1)) {
-		*ret_tag = t0;
-		return 0;
+	int k = t1 >= t0;
+	*ret_tag = t1 >= t0 ? t1 : t0;
+	if (__builtin_expect(*ret_tag > g, 0)) { /* it is being written: the other one, which is older */
+		k = !k;
+		*ret_tag = t1 >= t0 ? t0 : t1;
+		if (*ret_tag > g)
+			return -1;
 	}
-	*ret_tag = t1;
-	return ok1 ? 1 : -1;
+	return __builtin_expect(*ret_tag != 0, 1) ? k : -1;
 }
 
 /* After copying: was the copy whole? */
