@@ -13,6 +13,7 @@
 #include "bench/pool.h"
 #include "src/clock.h"
 #include "src/park.h"
+#include "src/prefetch.h"
 
 #define LOOK_NS 10000000
 #define SLOTS 1024
@@ -126,6 +127,7 @@ static int64_t ask(void *client)
 	struct client *c = client;
 	uint64_t n = atomic_load_explicit(&at->called, memory_order_relaxed) + 1, seen;
 	struct record *r = &at->records[n % RECORDS];
+	prefetch_to_write(&at->slots[n % SLOTS]); /* as it is looked at before it is written, it would come twice */
 	for (unsigned i = 0; i < 8; i++)
 		r->head[i] = n;
 	for (unsigned i = 0; i < 4; i++)
