@@ -123,15 +123,13 @@ static int publish(struct lane *lane, const struct target *t, const struct bound
 	struct sending w;
 	struct fold *f = &lane->fold;
 	const struct flags flags = send_flags(t, m->writes, m->n_writes);
-	int r = send_begin_in(lane, sizeof(struct fold_args), 0, timeout, &w);
+	int r = lane_see_done(lane); /* not only where it is timed: few are published */
+	r = r ? r : send_begin_in(lane, sizeof(struct fold_args), 0, timeout, &w);
 	if (r < 0)
 		return r;
 	f->incarnation = 0;
 	fill(&w, f, values, m->ours->args->n_attrs, carry);
 	send_address(w.record, t, RECORD_FOLD, m->row);
-	/* Of folding casts few are published, and fewer are timed, which is where others hear of their eviction. */
-	if (atomic_load_explicit(&lane->head->done, memory_order_relaxed))
-		handle_evicted(lane->stoa);
 	r = send_publish(&w, &flags, 1);
 	if (r < 0)
 		return r;

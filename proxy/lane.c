@@ -691,12 +691,17 @@ int lane_make_room(struct lane *lane, uint64_t size)
 
 #define TIMED_OF 64 /* about one command of so many is timed; not each 64th, which could beat with what a program does */
 
+int lane_gone(const struct lane *lane)
+{
+	handle_evicted(lane->stoa);
+	return handle_gone(lane->stoa, false, 0);
+}
+
 int lane_choose_now(struct lane *lane)
 {
-	if (atomic_load_explicit(&lane->head->done, memory_order_relaxed)) {
-		handle_evicted(lane->stoa);
-		return handle_gone(lane->stoa, false, 0);
-	}
+	int r = lane_see_done(lane);
+	if (r < 0)
+		return r;
 	lane->timed = lane->seq + TIMED_OF / 2 + (lane->seq * UINT64_C(0x9e3779b97f4a7c15) >> 58) % TIMED_OF;
 	lane->timing = true;
 	return 0;

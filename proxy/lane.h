@@ -169,11 +169,15 @@ static inline int lane_see_room(struct lane *lane, uint64_t size)
 /* Begin a run with a record of size bytes. Errors as of lane_record. */
 int lane_begin_run(struct lane *lane, uint64_t size);
 
-/*
- * Is it the turn of the next command, which joins no run, to be timed? Then choose the one after it. And see whether
- * anybody takes the lane's commands still: who only casts waits for nothing, and would not hear of it. Errors as of
- * lane_record.
- */
+/* Does anybody take the lane's commands still? Who only casts waits for nothing, and would not hear of it. Errors as of
+ * lane_record. */
+int lane_gone(const struct lane *lane);
+static inline int lane_see_done(const struct lane *lane)
+{
+	return atomic_load_explicit(&lane->head->done, memory_order_relaxed) ? lane_gone(lane) : 0;
+}
+
+/* Is it the turn of the next command, which joins no run, to be timed? Then choose the one after it, and see that. */
 __attribute__((cold)) int lane_choose_now(struct lane *lane);
 static inline int lane_choose(struct lane *lane)
 {
