@@ -1,8 +1,9 @@
 /*
- * footprint.h: what stoa takes beside time: memory, wake-ups and processor time while idle, system calls under load.
+ * footprint.h: what stoa takes beside time: memory, wake-ups and processor time while idle, system calls and processor
+ * time under load.
  *
  * Measured on a stoad of its own, fresh from its program, with one object of the built-in class counter. The load is
- * casts of one process, each a command of its own.
+ * casts, each a command of its own, by one process, and then by two.
  */
 #ifndef BENCH_FOOTPRINT_H
 #define BENCH_FOOTPRINT_H
@@ -21,7 +22,10 @@ struct footprint {
 	double syscalls;	       /* of the coordinator for each command, under load, those too that it sleeps and wakes by;
 				  * negative: not known */
 	double switches;	       /* times it went to sleep, for each command, under load */
-	double commands_per_s;	       /* of that load */
+	struct load {
+		double commands_per_s;
+		double cpu; /* share of a CPU that the coordinator had */
+	} load, load_by_two;
 	char why[160];		       /* it is not there */
 };
 extern struct footprint footprint;

@@ -130,9 +130,12 @@ static void write_footprint(FILE *to)
 	fprintf(to,
 		"\"footprint\":{\"resident_bytes\":%.0f,\"private_bytes\":%.0f,\"guardian_private_bytes\":%.0f,"
 		"\"file_bytes\":%.0f,\"thread_bytes\":%.0f,\"wakeups_per_s\":%.3g,\"guardian_wakeups_per_s\":%.3g,"
-		"\"idle_cpu\":%.3g,\"idle_floor\":%.3g,\"syscalls_per_command\":%.3g,\"sleeps_per_command\":%.3g,\"commands_per_s\":%.6g}",
+		"\"idle_cpu\":%.3g,\"idle_floor\":%.3g,\"syscalls_per_command\":%.3g,\"sleeps_per_command\":%.3g,"
+		"\"commands_per_s\":%.6g,\"cpu_under_load\":%.3g,\"commands_by_two_per_s\":%.6g,"
+		"\"cpu_under_load_by_two\":%.3g}",
 		f->resident, f->private, f->guardian_private, f->files, f->thread, f->wakeups, f->guardian_wakeups,
-		f->idle_cpu, f->idle_floor, f->syscalls, f->switches, f->commands_per_s);
+		f->idle_cpu, f->idle_floor, f->syscalls, f->switches, f->load.commands_per_s,
+		f->load.cpu, f->load_by_two.commands_per_s, f->load_by_two.cpu);
 }
 
 static void write_absent(FILE *to, const struct run *run)
