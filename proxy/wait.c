@@ -161,11 +161,13 @@ int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_
 		if (handle_committed(s) >= need)
 			return 0;
 		handle_sleep(s, word, value, deadline);
+		/* A slot stays filled until it is committed, or someone lied, or destroyed what was in it. */
+		bool held = handle_committed(s) >= need || ring_holds(&s->space, need - 1);
+		uint64_t end = held ? need : ring_end(&s->space);
+		/* Behind the last look at the ring, which may be the one that finds the damage. */
 		if (handle_committed(s) < need && (s->damaged || handle_gone_for_good(s)))
 			return -ECONNRESET; /* handle_gone() tells of damage, too */
-		/* A slot stays filled until it is committed, or someone lied, or destroyed what was in it. */
-		if (handle_committed(s) < need && !ring_holds(&s->space, need - 1))
-			need = ring_end(&s->space);
+		need = end;
 	}
 	return 0;
 }

@@ -22,6 +22,7 @@
 
 #include "coordinator/coordinator.h"
 #include "include/stoa/counter.h"
+#include "include/stoa/observe.h"
 #include "proxy/handle.h"
 #include "src/message.h"
 #include "tests/harness.h"
@@ -824,6 +825,62 @@ static void clients_outlive_a_truncated_ingress_where_others_are_let_in(void)
 	stop();
 }
 
+/* For the answer of a call, or for a write that is queued. Nobody commits meanwhile. */
+static void waits_while_it_is_cut_off(int reads)
+{
+	int64_t v;
+	ok(stoa_attach("test", STOA_OPTIONS(.timeout = SOON), &s));
+	ok(stoa_open(s, "hits", &counter_class, SOON, &p));
+	ok(stoa_attach_thread(s));
+	atomic_store(step, 1);
+	await_step(2);
+	if (reads)
+		refused(-ESTALE, STOA_GET(p, struct counter, value, &v, SOON));
+	else
+		refused(-ESTALE, counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+	says("a client truncated the queue of namespace test");
+	stoa_detach(s);
+}
+
+static int is_waiting(void *ret, const struct stoa_attached *a)
+{
+	return *(bool *)ret = a->waits != STOA_WAITS_NOT;
+}
+
+static bool any_waits(void)
+{
+	bool any = false;
+	ok(stoa_clients(s, is_waiting, &any));
+	return any;
+}
+
+static void who_waits_is_told_of_a_truncated_ingress(void)
+{
+	static const off_t cuts[] = { 0, LAYOUT_PAGE }; /* with its head, and behind it */
+	uid_t other = OTHER;
+	step = harness_shared(2 * sizeof(*step));
+	told = step + 1;
+	serve(STOA_OPTIONS(.uids = &other, .n_uids = 1));
+	for (int i = 0; i < 4; i++) {
+		atomic_store(step, 0);
+		pid_t child = harness_spawn(waits_while_it_is_cut_off, i % 2);
+		await_step(1);
+		add(1);
+		int fd = handed("ingress");
+		harness_freeze(s);
+		ok(counter_add_cast(p, &(struct counter_args){ 1 }, SOON));
+		atomic_store(step, 2);
+		until(any_waits());
+		assert_int_equal(ftruncate(fd, cuts[i / 2]), 0);
+		harness_join(child);
+		harness_thaw(s);
+		close(fd);
+		come_back();
+	}
+	add(1);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -844,6 +901,7 @@ int main(void)
 		HARNESS(refusal_is_heard_though_the_question_was_not),
 		HARNESS(silent_connections_are_few_and_are_closed),
 		HARNESS(stranger_is_turned_away_at_the_door),
+		HARNESS(who_waits_is_told_of_a_truncated_ingress),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
