@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "include/stoa/counter.h"
+#include "include/stoa/observe.h"
 #include "proxy/await.h"
 #include "proxy/send.h"
 #include "src/class.h"
@@ -527,6 +528,33 @@ static void code_and_too_much_cannot_be_declared(void)
 	assert_int_equal(n_signals(), 0);
 }
 
+static int keep_last(void *ret, const struct stoa_traced *t)
+{
+	*(struct stoa_traced *)ret = *t;
+	return 0;
+}
+
+/* The newest command, as the trace has it. */
+static void is_traced(const char *class_name, int status)
+{
+	struct stoa_traced last = { 0 };
+	ok(stoa_trace(s, 0, keep_last, &last));
+	assert_string_equal(last.kind, "declare");
+	assert_string_equal(last.class_name, class_name);
+	assert_int_equal(last.status, status);
+}
+
+static void refused_declaration_is_traced_as_of_no_class(void)
+{
+	s = harness_start(NULL);
+	ok(declare(signals("car", ROWS("x:i8"))));
+	is_traced("car", 0);
+	refused(-ENOSYS, declare(&thing_class));
+	is_traced("", -ENOSYS);
+	refused(-EPROTO, declare(signals("car", ROWS("x:f64"))));
+	is_traced("", -EPROTO);
+}
+
 /* Each byte of a description in turn as something else: it is taken or refused, and whatever was taken can be used. */
 static void no_bytes_of_a_description_crash_anything(void)
 {
@@ -616,6 +644,7 @@ int main(void)
 		HARNESS(name_of_a_class_with_code_cannot_be_taken),
 		HARNESS(code_and_too_much_cannot_be_declared),
 		HARNESS_SECONDS(no_bytes_of_a_description_crash_anything, 60),
+		HARNESS(refused_declaration_is_traced_as_of_no_class),
 		HARNESS(descriptions_have_a_limit_in_all),
 		HARNESS_SECONDS(classes_have_a_limit_with_room_for_programs, 60),
 	};
