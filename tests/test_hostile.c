@@ -1,6 +1,7 @@
 /*
  * test_hostile.c: what a client does with the memory and the connection that it was given: it cannot write the state,
- * it cannot make the coordinator wait, or deaf to others, and what it destroys of others' is made good or told.
+ * it cannot make the coordinator wait, or deaf to others, and what it destroys of others' is made good or told; of its
+ * lies about times nothing is computed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "include/stoa/counter.h"
+#include "include/stoa/observe.h"
 #include "proxy/connection.h"
 #include "proxy/handle.h"
 #include "proxy/lane.h"
@@ -438,6 +440,47 @@ static void commands_lost_in_the_ingress_are_told(void)
 	close_welcome(&w);
 }
 
+/* ---- times that it makes up ------------------------------------------------------------------------------------ */
+
+static const int64_t lies[] = { INT64_MIN, -1, INT64_MAX };
+#define LIES (sizeof(lies) / sizeof(lies[0]))
+
+static int keep_last(void *ret, const struct stoa_traced *t)
+{
+	*(struct stoa_traced *)ret = *t;
+	return 0;
+}
+
+/* How long a call has waited, as the trace has it, that says of itself when it was sent. */
+static int64_t queued_since(int64_t sent_ns)
+{
+	struct sending w;
+	struct target *t;
+	const struct bound_method *m = NULL;
+	const struct counter_args one = { 1 };
+	struct stoa_traced last = { 0 };
+	ok(send_target(p, &t));
+	ok(binding_method(t->binding, &counter_add_row, &m));
+	ok(send_begin(s, m->args->size, m->reply_size, SOON, &w));
+	image_pack(m->args, &one, w.args);
+	send_address(w.record, t, RECORD_CALL, m->row);
+	w.record->timed = 1;
+	w.record->sent_ns = sent_ns;
+	ok(send_publish(&w, NULL, 0));
+	ok(stoa_sync(s, SOON, NULL));
+	ok(stoa_trace(s, 0, keep_last, &last));
+	return last.queued_ns;
+}
+
+static void forged_time_of_sending_is_no_wait(void)
+{
+	start();
+	for (size_t i = 0; i < LIES; i++)
+		assert_int_equal(queued_since(lies[i]), 0);
+	assert_in_range(queued_since(clock_now()), 1, SOON);
+	assert_int_equal(harness_health(s).restarts, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,6 +497,7 @@ int main(void)
 		HARNESS(call_whose_slot_is_emptied_is_told),
 		HARNESS(ingress_is_made_whole),
 		HARNESS(commands_lost_in_the_ingress_are_told),
+		HARNESS(forged_time_of_sending_is_no_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
