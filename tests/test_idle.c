@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,12 +19,13 @@
 #define SHORT STOA_MS(20) /* a deadline that passes while the guardian sleeps */
 #define AWAKE_MAX 15 /* times a second, for guardian and coordinator together; and for one who waits */
 
-/* One method, which runs until it is ended, and says for how long. */
+/* One method runs until it is ended, and says for how long; the other until it is told. */
 struct hang {
 	int64_t n;
 };
 STOA_STRUCT(hang, STOA_ATTR(struct hang, n));
 STOA_STUB(hang, on, stoa_none, stoa_none);
+STOA_STUB(hang, until_told, stoa_none, stoa_none);
 
 static _Atomic int64_t *ran; /* shared with the coordinator */
 
@@ -37,7 +39,20 @@ static int hang_on(struct hang *self, const stoa_none *none, stoa_none *ret)
 	return 0;
 }
 STOA_METHOD(hang, on, stoa_none, stoa_none, .writes = "n", .deadline = SHORT);
-STOA_CLASS(hang, 1, &hang_on_row);
+
+static _Atomic int *step; /* shared, too: 1: it runs, 2: and shall not any more */
+
+static int hang_until_told(struct hang *self, const stoa_none *none, stoa_none *ret)
+{
+	(void)self;
+	(void)none;
+	(void)ret;
+	for (atomic_store(step, 1); atomic_load(step) == 1;)
+		usleep(500);
+	return 0;
+}
+STOA_METHOD(hang, until_told, stoa_none, stoa_none, .writes = "n", .deadline = SOON);
+STOA_CLASS(hang, 1, &hang_on_row, &hang_until_told_row);
 
 static struct stoa *s;
 static struct stoa_proxy *p;
@@ -111,6 +126,24 @@ static void guardian_is_woken_for_a_short_deadline(void)
 	assert_in_range(best, 1, STOA_MS(WATCH_DOZE_MS) / 2);
 }
 
+/* It has work at once. If it said so, its guardian would hardly look, and clients would ring for each command. */
+static void successor_of_one_that_slept_does_not_say_that_it_sleeps(void)
+{
+	step = harness_shared(sizeof(*step));
+	s = harness_start(STOA_CLASSES(&hang_class));
+	p = harness_create(s, "h", &hang_class, NULL);
+	const struct state_head *state = s->space.state;
+	until((harness_freeze(s), atomic_load(&state->pulse.asleep)) || (harness_thaw(s), false));
+	ok(hang_until_told_cast(p, NULL, SOON));
+	assert_int_equal(kill(harness_coordinator(s), SIGKILL), 0); /* which continues the guardian */
+	until(atomic_load(step) == 1);
+	assert_int_equal(atomic_load(&state->pulse.asleep), 0);
+	assert_int_equal(atomic_load(&state->life.changes) & LIFE_ASLEEP, 0);
+	atomic_store(step, 2);
+	ok(stoa_sync(s, SOON, NULL));
+	assert_int_equal(harness_health(s).restarts, 1);
+}
+
 static void wait_for_a_change(int i)
 {
 	struct stoa_stamp stamp;
@@ -136,6 +169,7 @@ int main(void)
 		HARNESS(coordinator_and_guardian_sleep_when_nothing_is_asked),
 		HARNESS(who_wakes_the_coordinator_says_when),
 		HARNESS(guardian_is_woken_for_a_short_deadline),
+		HARNESS(successor_of_one_that_slept_does_not_say_that_it_sleeps),
 		HARNESS(waiter_sleeps_until_there_is_a_change),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
