@@ -77,7 +77,7 @@ static void read_waits(const struct stoa *s, int fd, struct stoa_attached *ret)
 	if (waits == WAITS_NOT || waits >= sizeof(kinds) / sizeof(kinds[0]))
 		return;
 	ret->waits = kinds[waits];
-	ret->waits_ns = now > since ? now - since : 0;
+	ret->waits_ns = since > 0 && now > since ? now - since : 0;
 	if (waits == WAITS_OBJECT)
 		names_object(s, atomic_load(&head.waits_for), 0, ret->waits_for);
 }

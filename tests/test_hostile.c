@@ -481,6 +481,30 @@ static void forged_time_of_sending_is_no_wait(void)
 	assert_int_equal(harness_health(s).restarts, 0);
 }
 
+static int keep_wait(void *ret, const struct stoa_attached *a)
+{
+	assert_int_equal(a->waits, STOA_WAITS_ANSWER);
+	*(int64_t *)ret = a->waits_ns;
+	return 0;
+}
+
+static void forged_time_of_a_wait_is_none(void)
+{
+	struct lane *lane = NULL;
+	int64_t waits_ns = -1;
+	start();
+	ok(lane_get(s, SOON, &lane));
+	for (size_t i = 0; i < LIES; i++) {
+		atomic_store(&lane->head->waits, WAITS_ANSWER);
+		atomic_store(&lane->head->waits_ns, lies[i]);
+		ok(stoa_clients(s, keep_wait, &waits_ns));
+		assert_int_equal(waits_ns, 0);
+	}
+	atomic_store(&lane->head->waits_ns, clock_now() - 1);
+	ok(stoa_clients(s, keep_wait, &waits_ns));
+	assert_in_range(waits_ns, 1, SOON);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,6 +521,7 @@ int main(void)
 		HARNESS(call_whose_slot_is_emptied_is_told),
 		HARNESS(ingress_is_made_whole),
 		HARNESS(commands_lost_in_the_ingress_are_told),
+		HARNESS(forged_time_of_a_wait_is_none),
 		HARNESS(forged_time_of_sending_is_no_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
