@@ -212,7 +212,7 @@ static inline uint64_t lane_whole(uint64_t size)
 static inline bool lane_join(struct lane *lane, uint64_t whole, char **ret_at)
 {
 	char *at = lane->newest;
-	if (at + whole > lane->run_end)
+	if ((uintptr_t)at + whole > (uintptr_t)lane->run_end) /* as numbers: it may be larger than any memory */
 		return false;
 	lane_put(lane, at, whole);
 	*ret_at = at;
