@@ -756,16 +756,23 @@ void command_prefetch(const struct coordinator *c, uint64_t word)
 	prefetch_to_read(record + 64); /* its arguments, mostly all */
 }
 
+static int cancelled(struct coordinator *c)
+{
+	return outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
+}
+
 /* From what was bound to what is counted: r is of the binding. */
 static enum command_result command_do(struct coordinator *c, struct command *cmd, int r)
 {
 	if (c->stopping == STOA_NOW)
 		r = outcome_set(c, -ECANCELED, "the coordinator was stopped before the command was applied");
 	else if (r == 0 && cmd->record.cancel == CANCEL_TIMED_OUT)
-		r = outcome_set(c, -ECANCELED, "timed out and cancelled before it was applied");
+		r = cancelled(c);
 	r = r ? r : check_suspect(c, cmd);
 	int64_t begun = cmd->record.timed ? clock_now() : 0;
 	r = r || is_empty(cmd) ? r : command_apply(c, cmd);
+	if (r == -ESTALE && c->gave_up == c->ticket + 1) /* so its method has been told */
+		r = cancelled(c);
 	command_finish(c, cmd, r);
 	trace_write(c, &cmd->record, cmd->lane, r, begun);
 	command_count(c, cmd, r, begun);

@@ -228,6 +228,7 @@ struct coordinator {
 	struct answer answers[TURN_MAX];
 	uint32_t n_answers;
 	bool deferred; /* the command in hand answers later */
+	uint64_t gave_up; /* ticket + 1 of the last that could not, as its caller had timed out since it was taken */
 	struct given given[GIVEN_MAX];
 	uint32_t n_given;
 	struct step steps[MANY_MAX];

@@ -83,9 +83,14 @@ static bool place_find(struct coordinator *c, struct place *p)
 	return true;
 }
 
+static uint32_t why_let_go(const struct record *r)
+{
+	return atomic_load_explicit(&r->cancel, memory_order_relaxed);
+}
+
 static bool is_let_go(const struct record *r)
 {
-	return atomic_load_explicit(&r->cancel, memory_order_relaxed) != CANCEL_NOT;
+	return why_let_go(r) != CANCEL_NOT;
 }
 
 /* ---- answers ---- */
@@ -247,7 +252,11 @@ int stoa_defer(struct stoa_token *ret_token)
 	p.room = r->reply_size;
 	p.class_id = r->class_id;
 	p.row = r->row;
-	if (r->kind != RECORD_CALL || p.room == 0 || !place_find(c, &p) || is_let_go(p.record))
+	bool there = r->kind == RECORD_CALL && p.room && place_find(c, &p);
+	uint32_t why = there ? why_let_go(p.record) : CANCEL_NOT;
+	if (why == CANCEL_TIMED_OUT)
+		c->gave_up = c->ticket + 1;
+	if (!there || why != CANCEL_NOT)
 		return stoa_fail(-ESTALE, "nobody waits for an answer: it was cast, or its caller has given up");
 	if (!place_fits(c, &p))
 		return stoa_fail(-EMSGSIZE, "the caller has no room for an answer that is given later");

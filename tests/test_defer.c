@@ -29,6 +29,7 @@ struct desk {
 struct question {
 	int64_t n;
 	bool fails; /* after it has deferred */
+	bool waits; /* before that, until `go` */
 };
 struct answer {
 	int64_t n;
@@ -44,14 +45,15 @@ struct reply_args {
 };
 STOA_STRUCT(desk, STOA_ATTR(struct desk, asked), STOA_ATTR(struct desk, answered),
 	    STOA_TOKENS(struct desk, who, .doc = "who waits", .writable = true));
-STOA_STRUCT(question, STOA_ATTR(struct question, n), STOA_ATTR(struct question, fails));
+STOA_STRUCT(question, STOA_ATTR(struct question, n), STOA_ATTR(struct question, fails),
+	    STOA_ATTR(struct question, waits));
 STOA_STRUCT(answer, STOA_ATTR(struct answer, n), STOA_ATTR(struct answer, text));
 STOA_STRUCT(reply_args, STOA_ATTR(struct reply_args, which), STOA_ATTR(struct reply_args, n),
 	    STOA_ATTR(struct reply_args, status), STOA_ATTR(struct reply_args, then),
 	    STOA_ATTR(struct reply_args, text));
 
 static struct shared {
-	_Atomic int deaths, ready, result, stop;
+	_Atomic int deaths, ready, result, stop, go;
 	_Atomic int64_t answer;
 	char text[STOA_ERROR_MAX];
 } *shared;
@@ -59,6 +61,8 @@ static struct shared {
 static int desk_ask(struct desk *self, const struct question *args, struct answer *ret)
 {
 	ret->n = -1; /* not seen: it is answered later */
+	while (args->waits && !atomic_load(&shared->go))
+		usleep(500);
 	int r = stoa_defer(&self->who[self->asked++ % PLACES]);
 	return r == 0 && args->fails ? stoa_fail(-EINTR, "not this time") : r;
 }
@@ -431,6 +435,25 @@ static void who_timed_out_is_not_answered(void)
 		says("nobody waits for the answer");
 	}
 	assert_int_equal(answered(), 0);
+}
+
+/* His method runs by then, and is told that nobody waits. */
+static void who_times_out_before_he_waits_is_cancelled(void)
+{
+	struct answer a = { 0 };
+	struct stoa_error e;
+	int r;
+	start();
+	do /* where it is not taken in time, it is not run */
+		r = desk_ask_call(p, &(struct question){ .waits = true }, &a, STOA_MS(20));
+	while (r == -ECANCELED);
+	refused(-ETIMEDOUT, r);
+	stoa_last_error(&e);
+	assert_true(e.may_apply);
+	atomic_store(&shared->go, 1);
+	refused(-ECANCELED, stoa_await(s, e.ticket, SOON));
+	says("cancelled before it was applied");
+	assert_int_equal(asked(), 0);
 }
 
 /* He has said so while it was not committed yet, and has not come to close it. */
@@ -879,6 +902,7 @@ int main(void)
 		HARNESS(who_detached_is_not_answered),
 		HARNESS(who_is_dead_is_not_answered),
 		HARNESS(who_timed_out_is_not_answered),
+		HARNESS(who_times_out_before_he_waits_is_cancelled),
 		HARNESS(who_waits_hears_that_both_are_dead),
 		HARNESS(who_waits_hears_that_it_is_stopped),
 	};
