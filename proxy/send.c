@@ -217,11 +217,11 @@ static __attribute__((noinline, cold)) int publish_later(struct sending *w, ring
 	struct stoa *s = lane->stoa;
 	int r, room = 0;
 	do {
-		uint64_t before = handle_committed(s);
 		r = ring_publish(&s->space, lane->id, lane_units(lane, w->record), ready, data, &lane->ring.room,
 				 &w->ticket);
-		if (r == -EAGAIN)
-			room = wait_for_room(lane, "the queue", before, send_deadline(w));
+		if (r == -EAGAIN) /* behind a look at `committed` */
+			room = wait_for_room(lane, "the queue", lane->ring.room - s->space.geometry.queue,
+					     send_deadline(w));
 	} while (r == -EAGAIN && room == 0);
 	if (r == 0)
 		return 0;

@@ -9,6 +9,7 @@
 /* A liar may move the tail under us for ever; after so many rounds without progress the
  * caller waits like on a full ring. */
 #define RING_ROUNDS 1000
+#define RING_PASSES 16 /* of them, in which others may have been faster */
 
 static uint64_t first_empty(const struct space *s, uint64_t from)
 {
@@ -65,6 +66,22 @@ static int ring_obstacle(const struct space *s, uint64_t t, uint64_t *room)
 	return 0;
 }
 
+/*
+ * The ticket at the tail is somebody else's, as it is where several publish at once: pass it. Its slot tells, before flags
+ * are raised for it, and without a look at `committed`, if it is within what was known to have room.
+ */
+static bool ring_pass(const struct ring_producer *p)
+{
+	uint64_t t = atomic_load_explicit(&p->ingress->tail, memory_order_acquire);
+	_Atomic uint64_t *slot = &ingress_ring(p->ingress)[t & p->mask];
+	prefetch_to_write(slot);
+	uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
+	if (t < p->last || t >= p->room || (uint32_t)(word >> 32) != (uint32_t)(t >> p->log) + 1 || ring_is_closed(word))
+		return false;
+	ring_help(p->ingress, t);
+	return true;
+}
+
 int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
 		 uint64_t *room, uint64_t *ret_ticket)
 {
@@ -73,6 +90,8 @@ int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_read
 		const struct ring_producer p = ring_producer(s, *room); /* where nothing is queued, no hole is before it */
 		if (ring_is_ending(s))
 			return -ESHUTDOWN;
+		if (round < RING_PASSES && ring_pass(&p))
+			continue;
 		if (ring_try(&p, ring_word(1, lane, units), ready, data, &t)) {
 			*ret_ticket = t;
 			return 0;
