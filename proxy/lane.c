@@ -225,6 +225,7 @@ static void ring_begin(struct lane *lane, uint32_t size_log)
 	lane->oldest = lane->newest = lane->counted = lane->start;
 	lane->used = 0;
 	lane->room_end = lane->start + (LANE_FIRST << size_log);
+	segment_populate(lane->start, LANE_FIRST << size_log);
 }
 
 static int lane_reserve(struct lane *lane, uint32_t size_log)

@@ -83,6 +83,11 @@ int segment_reserve(int fd, uint64_t at, uint64_t size)
 			 room_hint(-r));
 }
 
+void segment_populate(void *at, uint64_t size)
+{
+	madvise(at, size, MADV_POPULATE_WRITE); /* since Linux 5.14 */
+}
+
 static int refuse(const char *file, const char *why)
 {
 	return error_set(-EPROTO, "the file \"%s\" %s", file, why);

@@ -2,6 +2,7 @@
  * test_batch.c: several commands as one: all of them, in order, or none; and command bytes that no honest client sends.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -270,6 +271,32 @@ static void records_that_are_taken_back_leave_their_room(void)
 	assert_int_equal(value(p), 10);
 }
 
+/* Of our own mapping, as /proc/self/pagemap tells. */
+static bool page_is_there(const char *at)
+{
+	uint64_t entry = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	ssize_t n = pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)at / LAYOUT_PAGE * sizeof(entry)));
+	close(fd);
+	return n == (ssize_t)sizeof(entry) && entry >> 63;
+}
+
+static void casts_find_the_pages_of_their_lane(void)
+{
+	struct lane *lane = NULL;
+	start();
+	ok(lane_get(s, SOON, &lane));
+	harness_freeze(s);
+	for (uint32_t log = 0; log < 4; log++) {
+		while (lane->size_log < log)
+			ok(counter_set_cast(p, &ten, SOON));
+		for (uint64_t i = 0; i < LANE_FIRST << log; i += LAYOUT_PAGE)
+			assert_true(page_is_there(lane->start + i));
+	}
+	harness_thaw(s);
+	assert_int_equal(value(p), 10);
+}
+
 /* As if the coordinator had been stopped between its commit and the mark of the answer: that store is still to come. */
 static void record_is_kept_until_its_answer_is_marked(void)
 {
@@ -361,6 +388,7 @@ int main(void)
 		HARNESS(batch_is_refused_when_an_object_is_gone),
 		HARNESS(batch_survives_a_killed_coordinator),
 		HARNESS(lying_client_hurts_only_itself),
+		HARNESS(casts_find_the_pages_of_their_lane),
 		HARNESS(record_is_kept_until_its_answer_is_marked),
 		HARNESS(record_that_is_published_again_is_not_applied_again),
 		HARNESS(records_that_are_taken_back_leave_their_room),
