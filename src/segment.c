@@ -85,7 +85,7 @@ int segment_reserve(int fd, uint64_t at, uint64_t size)
 
 void segment_populate(void *at, uint64_t size)
 {
-	madvise(at, size, MADV_POPULATE_WRITE); /* since Linux 5.14 */
+	madvise(at, size, SEGMENT_POPULATE);
 }
 
 static int refuse(const char *file, const char *why)

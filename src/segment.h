@@ -34,7 +34,9 @@ int segment_check(int fd, const char *file, enum segment_kind kind, struct segme
 /* Reserve pages for [at, at + size) of fd. -ENOSPC with the thread's error. */
 int segment_reserve(int fd, uint64_t at, uint64_t size);
 
-/* Have pages that are reserved at hand, all at once: who writes there first has no page fault for each. A hint. */
+/* Have pages that are reserved at hand, all at once: who writes there first has no page fault for each. A hint, which
+ * Linux takes from 5.14 on. */
+#define SEGMENT_POPULATE 23 /* MADV_POPULATE_WRITE, which glibc 2.34 does not name */
 void segment_populate(void *at, uint64_t size);
 
 /*
