@@ -261,6 +261,8 @@ static int measure_load(const struct stoa_health *h)
 static int measure_load_by_two(const struct stoa_health *h)
 {
 	pid_t other = fork();
+	if (other < 0)
+		return trouble(-errno, "no second process");
 	if (other == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while (cast_for(LOAD_NS) == 0) {}
@@ -268,9 +270,10 @@ static int measure_load_by_two(const struct stoa_health *h)
 	}
 	pause_ns(SETTLE_NS);
 	double n = cast_and_look(h, &footprint.load_by_two);
-	if (other > 0 && kill(other, SIGKILL) == 0)
+	bool ended = waitpid(other, NULL, WNOHANG) != 0;
+	if (!ended && kill(other, SIGKILL) == 0)
 		waitpid(other, NULL, 0);
-	return n < 0 ? (int)n : 0;
+	return n < 0 ? (int)n : ended ? trouble(-EIO, "the second process could not cast") : 0;
 }
 
 static int measure(bool briefly)

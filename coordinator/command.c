@@ -771,7 +771,7 @@ static enum command_result command_do(struct coordinator *c, struct command *cmd
 	r = r ? r : check_suspect(c, cmd);
 	int64_t begun = cmd->record.timed ? clock_now() : 0;
 	r = r || is_empty(cmd) ? r : command_apply(c, cmd);
-	if (r == -ESTALE && c->gave_up == c->ticket + 1) /* so its method has been told */
+	if (later_gave_up(c, r))
 		r = cancelled(c);
 	command_finish(c, cmd, r);
 	trace_write(c, &cmd->record, cmd->lane, r, begun);

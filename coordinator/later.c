@@ -235,6 +235,13 @@ static struct coordinator *in_method(void)
 	return c && c->n_steps && !command_is_reader() ? c : NULL;
 }
 
+static const char nobody_waits[] = "nobody waits for an answer: it was cast, or its caller has given up";
+
+bool later_gave_up(const struct coordinator *c, int r)
+{
+	return r == -ESTALE && c->gave_up == c->ticket + 1 && strcmp(c->outcome.text, nobody_waits) == 0;
+}
+
 int stoa_defer(struct stoa_token *ret_token)
 {
 	struct coordinator *c = in_method();
@@ -257,7 +264,7 @@ int stoa_defer(struct stoa_token *ret_token)
 	if (why == CANCEL_TIMED_OUT)
 		c->gave_up = c->ticket + 1;
 	if (!there || why != CANCEL_NOT)
-		return stoa_fail(-ESTALE, "nobody waits for an answer: it was cast, or its caller has given up");
+		return stoa_fail(-ESTALE, "%s", nobody_waits);
 	if (!place_fits(c, &p))
 		return stoa_fail(-EMSGSIZE, "the caller has no room for an answer that is given later");
 	c->deferred = true;

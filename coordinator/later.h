@@ -17,6 +17,9 @@ static inline bool later_any(const struct coordinator *c)
 /* The command has failed: it has deferred and answered nothing. */
 void later_undo(struct coordinator *c);
 
+/* Has the method in hand failed with r because it was told that its caller had timed out since it was taken? */
+bool later_gave_up(const struct coordinator *c, int r);
+
 /* With the commit: write what was given; behind it, wake who waits for it, and forget. */
 void later_write(struct coordinator *c);
 void later_written(struct coordinator *c);

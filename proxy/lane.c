@@ -38,6 +38,7 @@ __thread struct lane_recent lane_recent = { .generation = LANE_NONE };
 __thread bool lane_in_reader;
 
 /* Of all records that there can be; of which only what is used takes memory. */
+#define POPULATED (UINT64_C(1) << 20) /* of a ring of bytes at once: it takes as long as to reserve them, some 100 us */
 #define NOTES_SIZE (LANE_LIMIT / LANE_UNIT * sizeof(struct note))
 
 static pthread_key_t thread_end;
@@ -225,7 +226,7 @@ static void ring_begin(struct lane *lane, uint32_t size_log)
 	lane->oldest = lane->newest = lane->counted = lane->start;
 	lane->used = 0;
 	lane->room_end = lane->start + (LANE_FIRST << size_log);
-	segment_populate(lane->start, LANE_FIRST << size_log);
+	segment_populate(lane->start, LANE_FIRST << size_log < POPULATED ? LANE_FIRST << size_log : POPULATED);
 }
 
 static int lane_reserve(struct lane *lane, uint32_t size_log)

@@ -261,7 +261,19 @@ static int read_attr(struct stoa_proxy *p, uint32_t attr, void *ret, size_t size
 	}
 }
 
-/* Of 8 bytes, or of 4, which are the first of them: src/image.c asserts it. */
+/* Of 8 bytes, or of 4, and no more: behind them the memory may end. Through a register, as a copy of so many would not. */
+static inline uint64_t number_load(const void *from, size_t size)
+{
+	uint64_t eight;
+	uint32_t four;
+	if (size == sizeof(eight)) {
+		memcpy(&eight, from, sizeof(eight));
+		return eight;
+	}
+	memcpy(&four, from, sizeof(four));
+	return four;
+}
+
 static inline void number_store(void *to, size_t size, uint64_t value)
 {
 	if (size == sizeof(value))
@@ -291,7 +303,7 @@ static inline bool read_quick(const struct stoa_proxy *p, uint32_t attr, void *r
 	uint64_t at = atomic_load_explicit(&part->cell[k], memory_order_relaxed) + a->at;
 	if (at < s->space.geometry.heap_at || at > s->space.geometry.state - sizeof(value))
 		return false;
-	memcpy(&value, space_state(&s->space, at), sizeof(value));
+	value = number_load(space_state(&s->space, at), size);
 	if (!cell_still(&part->tags, k, tag) || target_dead(t, g))
 		return false;
 	number_store(ret, size, value);
