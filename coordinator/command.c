@@ -771,7 +771,7 @@ static enum command_result command_do(struct coordinator *c, struct command *cmd
 	r = r ? r : check_suspect(c, cmd);
 	int64_t begun = cmd->record.timed ? clock_now() : 0;
 	r = r || is_empty(cmd) ? r : command_apply(c, cmd);
-	if (later_gave_up(c, r))
+	if (r == -ESTALE && later_gave_up(c))
 		r = cancelled(c);
 	command_finish(c, cmd, r);
 	trace_write(c, &cmd->record, cmd->lane, r, begun);

@@ -237,9 +237,9 @@ static struct coordinator *in_method(void)
 
 static const char nobody_waits[] = "nobody waits for an answer: it was cast, or its caller has given up";
 
-bool later_gave_up(const struct coordinator *c, int r)
+bool later_gave_up(const struct coordinator *c)
 {
-	return r == -ESTALE && c->gave_up == c->ticket + 1 && strcmp(c->outcome.text, nobody_waits) == 0;
+	return c->gave_up == c->ticket + 1 && strcmp(c->outcome.text, nobody_waits) == 0;
 }
 
 int stoa_defer(struct stoa_token *ret_token)

@@ -17,8 +17,8 @@ static inline bool later_any(const struct coordinator *c)
 /* The command has failed: it has deferred and answered nothing. */
 void later_undo(struct coordinator *c);
 
-/* Has the method in hand failed with r because it was told that its caller had timed out since it was taken? */
-bool later_gave_up(const struct coordinator *c, int r);
+/* Has the method in hand failed because it was told that its caller had timed out since it was taken? */
+bool later_gave_up(const struct coordinator *c);
 
 /* With the commit: write what was given; behind it, wake who waits for it, and forget. */
 void later_write(struct coordinator *c);

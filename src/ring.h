@@ -121,7 +121,8 @@ static inline bool ring_follows(const struct ring_producer *p, uint64_t t)
 }
 
 /*
- * What ring_publish does, tried once, which mostly suffices. False: something is in the way of *ret_ticket, and ring_publish sees to it.
+ * What ring_publish does, tried once, which mostly suffices. False: something is in the way of *ret_ticket, and
+ * ring_publish sees to it.
  * place: lane and units, a word of lap 1. Inline, for the per-call path: `ready` is then no call.
  */
 static inline __attribute__((always_inline)) bool ring_try(const struct ring_producer *p, uint64_t place,
