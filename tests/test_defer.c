@@ -697,6 +697,7 @@ static void who_waits_hears_that_it_is_stopped(void)
 #define NUMBERS (20000 / HARNESS_FEWER)
 #define GIVERS 2
 #define TAKERS 4
+#define KILLS (400 / HARNESS_FEWER)
 
 static _Atomic int *times; /* by number */
 static struct stoa_proxy *pool;
@@ -783,7 +784,7 @@ static void each_number_is_taken_once_though_the_coordinator_is_killed(void)
 	start();
 	pool = harness_create(s, "pool", &pool_class, NULL);
 	harness_spawn_all(GIVERS + TAKERS, exchange);
-	while (atomic_load(&shared->stop) < GIVERS) {
+	for (int i = 0; i < KILLS && atomic_load(&shared->stop) < GIVERS; i++) {
 		uint64_t before = taken();
 		usleep(1000 * HARNESS_SLOW * (1 + (unsigned)rand_r(&seed) % 15));
 		until(comes_on(before)); /* else, where starts are slow, none serves, and the queue is full */
