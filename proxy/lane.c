@@ -38,7 +38,7 @@ __thread struct lane_recent lane_recent = { .generation = LANE_NONE };
 __thread bool lane_in_reader;
 
 /* Of all records that there can be; of which only what is used takes memory. */
-#define POPULATED (UINT64_C(1) << 20) /* of a ring of bytes at once: it takes as long as to reserve them, some 100 us */
+#define TOUCHED (UINT64_C(256) << 10) /* of a ring of bytes at once: once for each 2000 small commands */
 #define NOTES_SIZE (LANE_LIMIT / LANE_UNIT * sizeof(struct note))
 
 static pthread_key_t thread_end;
@@ -218,6 +218,37 @@ static uint64_t ring_at(uint32_t size_log)
 	return LANE_ARENA + ((UINT64_C(1) << size_log) - 1) * LANE_FIRST;
 }
 
+static char *ring_end_of(const struct lane *lane)
+{
+	return lane->start + (LANE_FIRST << lane->size_log);
+}
+
+/* Of each page a byte is written, if it is zero: with zero. */
+static void touch_pages(void *at, uint64_t size)
+{
+	for (char *page = at; page < (char *)at + size; page += LAYOUT_PAGE)
+		atomic_compare_exchange_strong((_Atomic char *)page, &(char){ 0 }, 0);
+}
+
+/*
+ * The next record ends at `to`: take the page faults of its memory and of its note's, and of more, and let the room go no
+ * further than that. One for each 32 casts, as they come, is what the slowest of a thousand would have. Not with
+ * MADV_POPULATE_WRITE: where a hypervisor shadows the page tables, its own faults come with the first access.
+ */
+static void touch(struct lane *lane, const char *to)
+{
+	char *from = lane->touched, *end = ring_end_of(lane);
+	if (to > from) {
+		uint64_t size = ((uint64_t)(to - from) + TOUCHED - 1) / TOUCHED * TOUCHED;
+		size = size < (uint64_t)(end - from) ? size : (uint64_t)(end - from);
+		touch_pages(from, size);
+		touch_pages(lane_note(lane, from), size / LANE_UNIT * sizeof(struct note));
+		lane->touched += size;
+	}
+	if (lane->room_end > lane->touched)
+		lane->room_end = lane->touched;
+}
+
 static void ring_begin(struct lane *lane, uint32_t size_log)
 {
 	islands_free(lane); /* they are in a ring that is not written any more */
@@ -225,8 +256,8 @@ static void ring_begin(struct lane *lane, uint32_t size_log)
 	lane->start = (char *)lane->head + ring_at(size_log);
 	lane->oldest = lane->newest = lane->counted = lane->start;
 	lane->used = 0;
-	lane->room_end = lane->start + (LANE_FIRST << size_log);
-	segment_populate(lane->start, LANE_FIRST << size_log < POPULATED ? LANE_FIRST << size_log : POPULATED);
+	lane->room_end = ring_end_of(lane);
+	lane->touched = lane->start;
 }
 
 static int lane_reserve(struct lane *lane, uint32_t size_log)
@@ -319,6 +350,7 @@ static int lane_new(struct stoa *s, int64_t deadline, struct lane **ret)
 		return r;
 	}
 	ring_begin(lane, 0);
+	touch(lane, lane->start + LANE_UNIT);
 	pthread_mutex_lock(&s->mutex);
 	lane->next = s->lanes;
 	s->lanes = lane;
@@ -545,7 +577,7 @@ static bool pass(struct lane *lane, const struct record *r, const struct note *n
 /* Free the oldest records: committed, and not held for their answer. */
 static void reclaim(struct lane *lane)
 {
-	const char *end = lane->start + (LANE_FIRST << lane->size_log);
+	const char *end = ring_end_of(lane);
 	look_at_committed(lane);
 	while (lane->used) {
 		const struct record *r = (const struct record *)lane->oldest;
@@ -632,7 +664,7 @@ static bool wrap(struct lane *lane, uint64_t size)
 /* Is there room for size bytes in one piece? */
 static bool make_room(struct lane *lane, uint64_t size)
 {
-	char *end = lane->start + (LANE_FIRST << lane->size_log);
+	char *end = ring_end_of(lane);
 	struct island **island;
 	reclaim(lane);
 	islands_prune(lane);
@@ -688,7 +720,10 @@ int lane_make_room(struct lane *lane, uint64_t size)
 	lane->counted = lane->newest;
 	if (r < 0)
 		return r;
-	return lane_room(lane) >= size ? 0 : -EAGAIN;
+	if (lane_room(lane) < size)
+		return -EAGAIN;
+	touch(lane, lane->newest + size);
+	return 0;
 }
 
 #define TIMED_OF 64 /* about one command of so many is timed; not each 64th, which could beat with what a program does */

@@ -85,6 +85,7 @@ struct lane {
 	uint32_t size_log;		      /* of the ring of bytes: LANE_FIRST << size_log */
 	char *start, *oldest, *newest;	      /* newest: where the next record goes */
 	char *room_end;			      /* from there to here is surely free */
+	char *touched;			      /* so far each page of the ring, and of its notes, was written */
 	char *counted;			      /* where `newest` was … */
 	uint64_t used;			      /* … when so many bytes were used */
 	char *run;			      /* where the run begins that the newest record is of; NULL: it is of none */

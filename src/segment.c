@@ -83,11 +83,6 @@ int segment_reserve(int fd, uint64_t at, uint64_t size)
 			 room_hint(-r));
 }
 
-void segment_populate(void *at, uint64_t size)
-{
-	madvise(at, size, SEGMENT_POPULATE);
-}
-
 static int refuse(const char *file, const char *why)
 {
 	return error_set(-EPROTO, "the file \"%s\" %s", file, why);

@@ -34,11 +34,6 @@ int segment_check(int fd, const char *file, enum segment_kind kind, struct segme
 /* Reserve pages for [at, at + size) of fd. -ENOSPC with the thread's error. */
 int segment_reserve(int fd, uint64_t at, uint64_t size);
 
-/* Have pages that are reserved at hand, all at once: who writes there first has no page fault for each. A hint, which
- * Linux takes from 5.14 on. */
-#define SEGMENT_POPULATE 23 /* MADV_POPULATE_WRITE, which glibc 2.34 does not name */
-void segment_populate(void *at, uint64_t size);
-
 /*
  * Guard a mapping against truncation by others: at a fault in it `damaged` is called with `of`, in a signal handler, and
  * then it reads as zeroes. Who reads first and then sees nothing of what `damaged` does has read no such zero. Any
