@@ -245,8 +245,7 @@ static void touch(struct lane *lane, const char *to)
 		touch_pages(lane_note(lane, from), size / LANE_UNIT * sizeof(struct note));
 		lane->touched += size;
 	}
-	if (lane->room_end > lane->touched)
-		lane->room_end = lane->touched;
+	lane->room_end = lane->room_end < lane->touched ? lane->room_end : lane->touched;
 }
 
 static void ring_begin(struct lane *lane, uint32_t size_log)
@@ -722,7 +721,8 @@ int lane_make_room(struct lane *lane, uint64_t size)
 		return r;
 	if (lane_room(lane) < size)
 		return -EAGAIN;
-	touch(lane, lane->newest + size);
+	if (lane->room_end > lane->touched)
+		touch(lane, lane->newest + size);
 	return 0;
 }
 
