@@ -38,7 +38,6 @@
 #define POLL_NS 4000000		   /* … and after so long, where methods are slow */
 #define MEND_NS INT64_C(500000000) /* a command behind a forged tail is found in this, per 65536 slots of the queue */
 #define SPIN_LEAST_NS 20000	   /* waiting on for so long is cheaper than sleeping, if a command comes in it */
-#define SPIN_MOST_NS 200000	   /* … and for so long, where commands keep coming meanwhile */
 #define MEASURE_NS 1000000000
 #define MUCH (4 << 20) /* bytes of mirrors: with less, the kernel is done with a dead coordinator in a millisecond */
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
@@ -280,18 +279,14 @@ static bool spin(const struct coordinator *c)
 /*
  * A sleep that was shorter than the longest wait had better been waited out: where a wake is slow, as between virtual
  * CPUs, who wakes us is held up by it for longer than we have work, and would wake us again for each few commands. So a
- * sleep counts until we were rung, and not until we were awake, which may take as long again; and we wait for twice what
- * would have been enough. After long sleeps, all waiting is in vain, and perhaps on the CPU of the client that wants to
- * go on. The way in which KVM polls for a halted CPU (Linux, Documentation/virt/kvm/halt-polling.rst), and its bound.
+ * sleep counts until we were rung, and not until we were awake, which may take as long again. After long sleeps, all
+ * waiting is in vain, and perhaps on the CPU of the client that wants to go on.
  */
 static void learn_to_spin(struct coordinator *c, int64_t asleep_ns)
 {
 	int64_t now = clock_now(), rung = atomic_load_explicit(&c->space->ingress->rung_ns, memory_order_relaxed);
 	int64_t slept = (rung > asleep_ns && rung < now ? rung : now) - asleep_ns;
-	int64_t next = slept < SPIN_MOST_NS ? 2 * (c->spin_ns + slept) : c->spin_ns / 2;
-	if (next < SPIN_LEAST_NS)
-		next = slept < SPIN_MOST_NS ? SPIN_LEAST_NS : 0;
-	c->spin_ns = next < SPIN_MOST_NS ? next : SPIN_MOST_NS;
+	c->spin_ns = park_learn(c->spin_ns, slept, SPIN_LEAST_NS);
 }
 
 static void mend_flags(const struct coordinator *c)

@@ -115,7 +115,8 @@ int await_answer(struct sending *w, const struct bound_method *m, void *ret)
 	int r = w->timeout != STOA_NOWAIT &&
 				handle_spin_answer(w->lane, w->record, reply, w->ticket + 1, w->rung)
 			? 0
-			: handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, send_deadline(w));
+			: handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, send_deadline(w),
+				      w->rung);
 	r = r == 0 ? await_take(w->lane, &now) : give_up(w, &now, r);
 	return r == AWAIT_LATER ? answer_later(w, &now) : r;
 }

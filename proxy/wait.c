@@ -16,9 +16,12 @@
 
 #define SLEEP_NS 100000000 /* a sleeper looks so often whether anyone is left to wake it */
 #define GOES_ON_NS 50000000 /* who sleeps again so soon after that goes on waiting */
-#define SPIN_NS 30000	   /* about what going to sleep and being woken costs */
+#define SPIN_NS 30000	   /* about what going to sleep and being woken costs, at the least */
 #define PAUSES 64	   /* of a spin that is too short for a look at the clock */
 #define PATIENCE 8	   /* it is counted in so many parts of a pause */
+
+/* For so long this thread spins for a coordinator that it has woken, if that is longer than SPIN_NS. */
+static __thread int64_t wake_ns;
 
 int64_t handle_deadline(const struct stoa *s, int64_t timeout)
 {
@@ -104,9 +107,9 @@ bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need)
 	return false;
 }
 
-static bool spin_long(const _Atomic uint64_t *word, uint64_t need)
+static bool spin_long(const _Atomic uint64_t *word, uint64_t need, bool rung)
 {
-	int64_t end = clock_now() + SPIN_NS;
+	int64_t end = clock_now() + (rung && wake_ns > SPIN_NS ? wake_ns : SPIN_NS);
 	do {
 		sched_yield(); /* who is to answer may be waiting for this very CPU */
 		for (int i = 0; i < 16; i++) {
@@ -121,7 +124,7 @@ static bool spin_long(const _Atomic uint64_t *word, uint64_t need)
 bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung)
 {
 	/* Who is woken takes longer than that, and may be waiting for this very CPU. */
-	return (!rung && handle_spin_short(word, need)) || spin_long(word, need);
+	return (!rung && handle_spin_short(word, need)) || spin_long(word, need, rung);
 }
 
 /* Its first look found the answer, or one that came so many pauses later. One that took longer had to wait for others. */
@@ -137,7 +140,7 @@ bool handle_spin_answer(struct lane *lane, const struct record *r, const struct 
 {
 	uint32_t first = lane->patience / PATIENCE, i = 0;
 	if (rung)
-		return spin_long(&reply->valid, need);
+		return spin_long(&reply->valid, need, true);
 	for (; i < first; i++)
 		park_pause();
 	prefetch_to_read(r); /* what await_take looks at: the coordinator has taken its line, too */
@@ -147,10 +150,10 @@ bool handle_spin_answer(struct lane *lane, const struct record *r, const struct 
 			return true;
 		}
 	}
-	return spin_long(&reply->valid, need);
+	return spin_long(&reply->valid, need, false);
 }
 
-int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
+static int park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
 {
 	while (handle_committed(s) < need) {
 		if (clock_now() >= deadline)
@@ -172,10 +175,19 @@ int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_
 	return 0;
 }
 
+int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline, bool rung)
+{
+	int64_t from = clock_now();
+	int r = park(s, word, object, need, deadline);
+	if (rung)
+		wake_ns = park_learn(wake_ns, clock_now() - from, SPIN_NS);
+	return r;
+}
+
 int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
 {
 	bool rung = handle_ring(s); /* the publisher may have died before it did */
 	if (deadline && handle_spin(&s->space.state->committed, need, rung))
 		return 0;
-	return handle_park(s, word, object, need, deadline);
+	return handle_park(s, word, object, need, deadline, rung);
 }

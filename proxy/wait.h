@@ -25,7 +25,7 @@ bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need);
 
 /*
  * Spin until *word has reached `need`. False: it has not, for as long as going to sleep and being woken takes. rung: the
- * coordinator has just been woken for it.
+ * coordinator has just been woken for it, which may take longer; how long, handle_park learns.
  */
 bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung);
 
@@ -36,8 +36,8 @@ bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung);
  */
 bool handle_spin_answer(struct lane *lane, const struct record *r, const struct reply *reply, uint64_t need, bool rung);
 
-/* handle_await without the spinning. */
-int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline);
+/* handle_await behind the spinning. */
+int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline, bool rung);
 
 /*
  * Wait until committed has reached `need`, spinning first, then asleep on word, which the coordinator wakes at commits

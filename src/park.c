@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -15,6 +16,15 @@ void park_sleep(const _Atomic uint32_t *word, uint32_t value, int64_t timeout)
 	struct timespec t = { .tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000 };
 	if (timeout > 0)
 		syscall(SYS_futex, word, FUTEX_WAIT, value, &t, NULL, 0);
+}
+
+int64_t park_learn(int64_t spin_ns, int64_t slept_ns, int64_t least_ns)
+{
+	bool was_short = slept_ns < PARK_SPIN_MOST_NS;
+	int64_t next = was_short ? 2 * (spin_ns + slept_ns) : spin_ns / 2;
+	if (next < least_ns)
+		return was_short ? least_ns : 0;
+	return next < PARK_SPIN_MOST_NS ? next : PARK_SPIN_MOST_NS;
 }
 
 uint32_t park_wake(_Atomic uint32_t *word)

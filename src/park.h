@@ -25,6 +25,15 @@ void park_sleep(const _Atomic uint32_t *word, uint32_t value, int64_t timeout);
 /* Which bits were set; all sleepers in the futex are woken. The caller has fenced after making their wish true. */
 uint32_t park_wake(_Atomic uint32_t *word);
 
+/*
+ * How long to spin from now on before one sleeps, if one has spun for spin_ns in vain and then slept for slept_ns: after
+ * less than PARK_SPIN_MOST_NS asleep, twice what would have been enough, from least_ns up to that; else half as long as
+ * before, or not at all. The way in which KVM polls for a halted CPU (Linux, Documentation/virt/kvm/halt-polling.rst),
+ * and its bound.
+ */
+#define PARK_SPIN_MOST_NS 200000
+int64_t park_learn(int64_t spin_ns, int64_t slept_ns, int64_t least_ns);
+
 /* One turn of a busy wait. */
 static inline void park_pause(void)
 {

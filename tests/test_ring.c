@@ -433,6 +433,18 @@ static void ring_tells_the_ticket_before_it_is_published(void **state)
 
 /* ---- park words ---------------------------------------------------------------------------------------------- */
 
+static void spin_is_learned_from_sleeps(void **state)
+{
+	(void)state;
+	assert_int_equal(park_learn(0, 40000, 20000), 80000);
+	assert_int_equal(park_learn(80000, 15000, 20000), 190000);
+	assert_int_equal(park_learn(80000, 40000, 20000), PARK_SPIN_MOST_NS);
+	assert_int_equal(park_learn(0, 1000, 20000), 20000);
+	assert_int_equal(park_learn(80000, PARK_SPIN_MOST_NS, 20000), 40000);
+	assert_int_equal(park_learn(40000, INT64_MAX, 20000), 20000);
+	assert_int_equal(park_learn(20000, INT64_MAX, 20000), 0);
+}
+
 static void park_wakes_only_who_announced(void **state)
 {
 	_Atomic uint32_t word = 0;
@@ -564,6 +576,7 @@ int main(void)
 		T(producer_is_not_misled_when_the_tail_was_forged),
 		T(nothing_is_published_behind_the_end_when_the_tail_was_forged),
 		T(park_loses_no_wake),
+		T(spin_is_learned_from_sleeps),
 		T(park_sleeps_no_longer_than_asked),
 		T(park_wakes_only_who_announced),
 		T(ring_gives_back_what_was_published_in_order),
