@@ -17,6 +17,7 @@
 #define SLEEP_NS 100000000 /* a sleeper looks so often whether anyone is left to wake it */
 #define GOES_ON_NS 50000000 /* who sleeps again so soon after that goes on waiting */
 #define SPIN_NS 30000	   /* about what going to sleep and being woken costs, at the least */
+#define ALONE_NS 3000	   /* giving up the CPU takes less, if nobody else wants it */
 #define PAUSES 64	   /* of a spin that is too short for a look at the clock */
 #define PATIENCE 8	   /* it is counted in so many parts of a pause */
 
@@ -109,15 +110,17 @@ bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need)
 
 static bool spin_long(const _Atomic uint64_t *word, uint64_t need, bool rung)
 {
-	int64_t end = clock_now() + (rung && wake_ns > SPIN_NS ? wake_ns : SPIN_NS);
+	int64_t now = clock_now(), least = now + SPIN_NS, most = rung ? now + wake_ns : 0, before;
 	do {
+		before = now;
 		sched_yield(); /* who is to answer may be waiting for this very CPU */
 		for (int i = 0; i < 16; i++) {
 			if (has_reached(word, need))
 				return true;
 			park_pause();
 		}
-	} while (may_spin() && clock_now() < end);
+		now = clock_now();
+	} while (may_spin() && (now < least || (now < most && now - before < ALONE_NS)));
 	return false;
 }
 
