@@ -111,12 +111,13 @@ int await_answer(struct sending *w, const struct bound_method *m, void *ret)
 {
 	struct pending now = { .ticket = w->ticket, .record = w->record, .method = m, .ret = ret };
 	const struct reply *reply = (const struct reply *)((const char *)w->record + w->record->reply_at);
+	uint64_t need = w->ticket + 1;
 	/* A coordinator that dies between its commit and this leaves it to `committed` to say so. */
-	int r = w->timeout != STOA_NOWAIT &&
-				handle_spin_answer(w->lane, w->record, reply, w->ticket + 1, w->rung)
-			? 0
-			: handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, w->ticket + 1, send_deadline(w),
-				      w->rung);
+	bool soon = w->timeout != STOA_NOWAIT &&
+		    (w->rung ? handle_spin_woken(&reply->valid, need, send_deadline(w))
+			     : handle_spin_answer(w->lane, w->record, reply, need));
+	int r = soon ? 0
+		     : handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, need, send_deadline(w), w->rung);
 	r = r == 0 ? await_take(w->lane, &now) : give_up(w, &now, r);
 	return r == AWAIT_LATER ? answer_later(w, &now) : r;
 }

@@ -108,9 +108,10 @@ bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need)
 	return false;
 }
 
-static bool spin_long(const _Atomic uint64_t *word, uint64_t need, bool rung)
+/* Until `least`, and until `most` if nobody else wants the CPU. */
+static bool spin_long(const _Atomic uint64_t *word, uint64_t need, int64_t least, int64_t most)
 {
-	int64_t now = clock_now(), least = now + SPIN_NS, most = rung ? now + wake_ns : 0, before;
+	int64_t now = clock_now(), before;
 	do {
 		before = now;
 		sched_yield(); /* who is to answer may be waiting for this very CPU */
@@ -124,10 +125,15 @@ static bool spin_long(const _Atomic uint64_t *word, uint64_t need, bool rung)
 	return false;
 }
 
-bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung)
+bool handle_spin(const _Atomic uint64_t *word, uint64_t need)
 {
-	/* Who is woken takes longer than that, and may be waiting for this very CPU. */
-	return (!rung && handle_spin_short(word, need)) || spin_long(word, need, rung);
+	return handle_spin_short(word, need) || spin_long(word, need, clock_deadline(SPIN_NS), 0);
+}
+
+bool handle_spin_woken(const _Atomic uint64_t *word, uint64_t need, int64_t deadline)
+{
+	int64_t now = clock_now(), left = deadline - now;
+	return spin_long(word, need, now + (SPIN_NS < left ? SPIN_NS : left), now + (wake_ns < left ? wake_ns : left));
 }
 
 /* Its first look found the answer, or one that came so many pauses later. One that took longer had to wait for others. */
@@ -139,11 +145,9 @@ static void learn_patience(struct lane *lane, uint32_t late)
 		lane->patience += PATIENCE / 2;
 }
 
-bool handle_spin_answer(struct lane *lane, const struct record *r, const struct reply *reply, uint64_t need, bool rung)
+bool handle_spin_answer(struct lane *lane, const struct record *r, const struct reply *reply, uint64_t need)
 {
 	uint32_t first = lane->patience / PATIENCE, i = 0;
-	if (rung)
-		return spin_long(&reply->valid, need, true);
 	for (; i < first; i++)
 		park_pause();
 	prefetch_to_read(r); /* what await_take looks at: the coordinator has taken its line, too */
@@ -153,7 +157,7 @@ bool handle_spin_answer(struct lane *lane, const struct record *r, const struct 
 			return true;
 		}
 	}
-	return spin_long(&reply->valid, need, false);
+	return spin_long(&reply->valid, need, clock_deadline(SPIN_NS), 0);
 }
 
 static int park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
@@ -190,7 +194,8 @@ int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_
 int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
 {
 	bool rung = handle_ring(s); /* the publisher may have died before it did */
-	if (deadline && handle_spin(&s->space.state->committed, need, rung))
+	const _Atomic uint64_t *committed = &s->space.state->committed;
+	if (deadline && (rung ? handle_spin_woken(committed, need, deadline) : handle_spin(committed, need)))
 		return 0;
 	return handle_park(s, word, object, need, deadline, rung);
 }

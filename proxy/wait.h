@@ -23,20 +23,23 @@ static inline bool handle_ring(const struct stoa *s)
 /* Spin for so long as a look at the clock is not worth it, 64 pauses. False: *word has not reached `need`. */
 bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need);
 
+/* Spin until *word has reached `need`. False: it has not, for as long as going to sleep and being woken takes. */
+bool handle_spin(const _Atomic uint64_t *word, uint64_t need);
+
 /*
- * Spin until *word has reached `need`. False: it has not, for as long as going to sleep and being woken takes. rung: the
- * coordinator has just been woken for it, which may take longer; how long, handle_park learns.
+ * The same, where the coordinator has just been woken for it, and may be waiting for this very CPU. That may take longer:
+ * how long, handle_park learns.
  */
-bool handle_spin(const _Atomic uint64_t *word, uint64_t need, bool rung);
+bool handle_spin_woken(const _Atomic uint64_t *word, uint64_t need, int64_t deadline);
 
 /*
  * The same for the answer of a command, whose record and ticket + 1 (need) these are. Each look takes the answer's line
  * away from the coordinator, who has it come early to write there, and would have to ask for it once more. So the thread
  * learns when its answers come, and looks no earlier.
  */
-bool handle_spin_answer(struct lane *lane, const struct record *r, const struct reply *reply, uint64_t need, bool rung);
+bool handle_spin_answer(struct lane *lane, const struct record *r, const struct reply *reply, uint64_t need);
 
-/* handle_await behind the spinning. */
+/* handle_await behind the spinning. rung: that was handle_spin_woken. */
 int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline, bool rung);
 
 /*
