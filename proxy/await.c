@@ -116,8 +116,7 @@ int await_answer(struct sending *w, const struct bound_method *m, void *ret)
 	bool soon = w->timeout != STOA_NOWAIT &&
 		    (w->rung ? handle_spin_woken(&reply->valid, need, send_deadline(w))
 			     : handle_spin_answer(w->lane, w->record, reply, need));
-	int r = soon ? 0
-		     : handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, need, send_deadline(w), w->rung);
+	int r = soon ? 0 : handle_park(w->lane->stoa, &w->lane->head->answer, UINT32_MAX, need, send_deadline(w));
 	r = r == 0 ? await_take(w->lane, &now) : give_up(w, &now, r);
 	return r == AWAIT_LATER ? answer_later(w, &now) : r;
 }

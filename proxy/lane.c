@@ -716,14 +716,11 @@ int lane_make_room(struct lane *lane, uint64_t size)
 	while (!room && drop_in_the_way(lane))
 		room = make_room(lane, size);
 	int r = room ? 0 : grow(lane, size);
+	bool enough = r == 0 && lane_room(lane) >= size;
 	lane->counted = lane->newest;
-	if (r < 0)
-		return r;
-	if (lane_room(lane) < size)
-		return -EAGAIN;
 	if (lane->room_end > lane->touched)
-		touch(lane, lane->newest + size);
-	return 0;
+		touch(lane, enough ? lane->newest + size : lane->newest);
+	return r < 0 ? r : enough ? 0 : -EAGAIN;
 }
 
 #define TIMED_OF 64 /* about one command of so many is timed; not each 64th, which could beat with what a program does */

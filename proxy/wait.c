@@ -21,8 +21,11 @@
 #define PAUSES 64	   /* of a spin that is too short for a look at the clock */
 #define PATIENCE 8	   /* it is counted in so many parts of a pause */
 
-/* For so long this thread spins for a coordinator that it has woken, if that is longer than SPIN_NS. */
-static __thread int64_t wake_ns;
+/* For a coordinator that it has woken this thread spins … */
+static __thread struct {
+	int64_t most_ns; /* … for so long, if that is longer than SPIN_NS … */
+	int64_t spun_ns; /* … and has just done so in vain */
+} woken;
 
 int64_t handle_deadline(const struct stoa *s, int64_t timeout)
 {
@@ -132,8 +135,13 @@ bool handle_spin(const _Atomic uint64_t *word, uint64_t need)
 
 bool handle_spin_woken(const _Atomic uint64_t *word, uint64_t need, int64_t deadline)
 {
-	int64_t now = clock_now(), left = deadline - now;
-	return spin_long(word, need, now + (SPIN_NS < left ? SPIN_NS : left), now + (wake_ns < left ? wake_ns : left));
+	int64_t now = clock_now(), left = deadline - now, most = woken.most_ns;
+	if (most > SPIN_NS && sched_getscheduler(0) != SCHED_OTHER)
+		most = 0; /* one of real time, who gives way to nobody by yielding */
+	if (spin_long(word, need, now + (SPIN_NS < left ? SPIN_NS : left), now + (most < left ? most : left)))
+		return true;
+	woken.spun_ns = clock_now() - now;
+	return false;
 }
 
 /* Its first look found the answer, or one that came so many pauses later. One that took longer had to wait for others. */
@@ -182,12 +190,13 @@ static int park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_
 	return 0;
 }
 
-int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline, bool rung)
+int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
 {
-	int64_t from = clock_now();
+	int64_t from = clock_now(), spun = woken.spun_ns;
 	int r = park(s, word, object, need, deadline);
-	if (rung)
-		wake_ns = park_learn(wake_ns, clock_now() - from, SPIN_NS);
+	if (r == 0 && spun)
+		woken.most_ns = park_learn(spun, clock_now() - from, SPIN_NS);
+	woken.spun_ns = 0;
 	return r;
 }
 
@@ -197,5 +206,5 @@ int handle_await(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64
 	const _Atomic uint64_t *committed = &s->space.state->committed;
 	if (deadline && (rung ? handle_spin_woken(committed, need, deadline) : handle_spin(committed, need)))
 		return 0;
-	return handle_park(s, word, object, need, deadline, rung);
+	return handle_park(s, word, object, need, deadline);
 }

@@ -39,8 +39,8 @@ bool handle_spin_woken(const _Atomic uint64_t *word, uint64_t need, int64_t dead
  */
 bool handle_spin_answer(struct lane *lane, const struct record *r, const struct reply *reply, uint64_t need);
 
-/* handle_await behind the spinning. rung: that was handle_spin_woken. */
-int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline, bool rung);
+/* handle_await behind the spinning. */
+int handle_park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline);
 
 /*
  * Wait until committed has reached `need`, spinning first, then asleep on word, which the coordinator wakes at commits

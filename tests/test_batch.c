@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "include/stoa/blob.h"
 #include "include/stoa/counter.h"
 #include "proxy/send.h"
 #include "src/ring.h"
@@ -306,6 +307,21 @@ static void casts_find_the_pages_of_their_lane(void)
 	assert_int_equal(value(p), 10);
 }
 
+static void so_do_casts_behind_a_record_without_room(void)
+{
+	struct lane *lane = NULL;
+	struct blob_args big = { { calloc(1, 18 << 20), 18 << 20 } };
+	start();
+	struct stoa_proxy *blob = harness_create(s, "b", &blob_class, NULL);
+	ok(lane_get(s, SOON, &lane));
+	harness_freeze(s);
+	ok(blob_set_cast(blob, &big, SOON)); /* in the largest ring */
+	assert_int_equal(blob_set_cast(blob, &big, STOA_NOWAIT), -EAGAIN);
+	find_pages_of_room(lane);
+	harness_thaw(s);
+	free((void *)big.value.data);
+}
+
 /* As if the coordinator had been stopped between its commit and the mark of the answer: that store is still to come. */
 static void record_is_kept_until_its_answer_is_marked(void)
 {
@@ -398,6 +414,7 @@ int main(void)
 		HARNESS(batch_survives_a_killed_coordinator),
 		HARNESS(lying_client_hurts_only_itself),
 		HARNESS(casts_find_the_pages_of_their_lane),
+		HARNESS(so_do_casts_behind_a_record_without_room),
 		HARNESS(record_is_kept_until_its_answer_is_marked),
 		HARNESS(record_that_is_published_again_is_not_applied_again),
 		HARNESS(records_that_are_taken_back_leave_their_room),
