@@ -37,8 +37,8 @@ static __thread struct {
 __thread struct lane_recent lane_recent = { .generation = LANE_NONE };
 __thread bool lane_in_reader;
 
-/* Of all records that there can be; of which only what is used takes memory. */
 #define TOUCHED (UINT64_C(256) << 10) /* of a ring of bytes at once: once for each 2000 small commands */
+/* Of all records that there can be; of which only what is used takes memory. */
 #define NOTES_SIZE (LANE_LIMIT / LANE_UNIT * sizeof(struct note))
 
 static pthread_key_t thread_end;
