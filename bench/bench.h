@@ -76,6 +76,7 @@ struct peer {
 
 /* Keeps a text for the user, of this process; returns code, which is negative. */
 int trouble(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int stoa_trouble(int code); /* the same, with the text of stoa_last_error */
 const char *trouble_text(void);
 
 /* All peers, those that are absent too, in the order of the table; NULL ends it. */

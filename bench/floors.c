@@ -10,6 +10,7 @@
 
 #include "bench/bench.h"
 #include "bench/futex.h"
+#include "bench/pingpong.h"
 #include "bench/pool.h"
 #include "src/clock.h"
 #include "src/park.h"
@@ -100,21 +101,14 @@ static int64_t add_contended(void *client)
 static int64_t ping(void *client)
 {
 	(void)client;
-	uint64_t ball = atomic_load_explicit(&at->ball, memory_order_relaxed);
-	atomic_store_explicit(&at->ball, ball + 1, memory_order_release);
-	while (atomic_load_explicit(&at->ball, memory_order_acquire) == ball + 1) {}
+	pingpong_ask(&at->ball);
 	return 0;
 }
 
-/* An odd ball is ours. */
 static int pong(void *client, const _Atomic bool *stop)
 {
 	(void)client;
-	while (!atomic_load_explicit(stop, memory_order_relaxed)) {
-		uint64_t ball = atomic_load_explicit(&at->ball, memory_order_acquire);
-		if (ball & 1)
-			atomic_store_explicit(&at->ball, ball + 1, memory_order_release);
-	}
+	pingpong_answer(&at->ball, stop);
 	return 0;
 }
 

@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
-#include "bench/peer_stoa.h"
 #include "bench/servers.h"
 #include "include/stoa.h"
 #include "include/stoa/counter.h"

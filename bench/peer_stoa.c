@@ -7,7 +7,6 @@
 #include <errno.h>
 
 #include "bench/classes.h"
-#include "bench/peer_stoa.h"
 #include "bench/pool.h"
 #include "include/stoa/counter.h"
 #include "src/clock.h"
@@ -22,13 +21,6 @@ struct client {
 	struct tally tally;
 	struct page page;
 };
-
-int stoa_trouble(int code)
-{
-	struct stoa_error e;
-	stoa_last_error(&e);
-	return trouble(code, "%s", e.code == code && e.text[0] ? e.text : stoa_strerror(code));
-}
 
 static int start(void)
 {

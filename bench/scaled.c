@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench/peer_stoa.h"
 #include "include/stoa/dict.h"
 
 #define BLOCK_WORDS 128 /* bytes beyond the first few hundred come in blocks of 1 KiB, each a part of its own */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bench/bench.h"
+#include "include/stoa.h"
 
 const char *const kind_names[KIND_COUNT] = { "floor", "W", "R", "S", "C", "RW", "N" };
 
@@ -23,4 +24,11 @@ int trouble(int code, const char *format, ...)
 const char *trouble_text(void)
 {
 	return text[0] ? text : "no reason given";
+}
+
+int stoa_trouble(int code)
+{
+	struct stoa_error e;
+	stoa_last_error(&e);
+	return trouble(code, "%s", e.code == code && e.text[0] ? e.text : stoa_strerror(code));
 }

@@ -3,6 +3,7 @@
 # end leave nothing behind. How fast anything was is not looked at.
 set -eu
 bench=$builddir/bench/stoa-bench
+program=$bench
 if [ ! -x "$bench" ]; then
 	echo "no bench/stoa-bench here: make bench builds it"
 	exit 77
@@ -32,11 +33,11 @@ is_there() {
 run() {
 	expected=$1
 	shift
-	timeout 120 "$bench" "$@" >"$dir/out" 2>"$dir/err" &
+	timeout 120 "$program" "$@" >"$dir/out" 2>"$dir/err" &
 	pid=$!
 	status=0
 	wait $pid || status=$?
-	[ $status = "$expected" ] || fail "stoa-bench $*: status $status, $(cat "$dir/err")"
+	[ $status = "$expected" ] || fail "$program $*: status $status, $(cat "$dir/err")"
 }
 
 has() {
@@ -176,6 +177,30 @@ run_waking_late --peers=mutex --clients=1 --no-pin --ops=N --rounds=1 --slice=30
 parses "$dir/json" '
 import json, sys
 assert [c["max"] for c in json.load(sys.stdin)["cells"] if c["op"] == "futex wake" and c["max"] > 40e6]'
+
+# ---- stoa-profile: the coordinator's notes belong to the calls, and no cast is lost or counted twice ----
+
+program=$builddir/bench/stoa-profile
+run 0 --quick --clients=2
+if [ "$(nproc)" -gt 1 ]; then
+	has '^A call, ' out
+	awk '
+		/^  it is published/ { published = $4 }
+		/^  it is run / { run = $4 }
+		/^  its client has the answer/ { exit !(published > 0 && run > published && $6 > run) }' "$dir/out" ||
+		fail "a call is run before it is published, or answered before it is run"
+fi
+awk '
+	/^Casts by 2/ { casts = 1; next }
+	casts && /^  all  *[1-9]/ { all = $2; longer = $9; exit }
+	casts && !/<1 us/ { $0 = substr($0, 33); sum += $1; long_sum += $8 }
+	END { exit !(all == 10000 && sum > 9999 && sum < 10001 && long_sum - longer < 1 && longer - long_sum < 1) }' "$dir/out" ||
+	fail "the rows of the casts do not add up"
+for wrong in --clients=0 --clients=257 --clients=4x --cleints surplus; do
+	run 2 $wrong
+	has "$wrong\|unrecognized" err
+done
+program=$bench
 
 # ---- what is wrong ----
 
