@@ -20,7 +20,7 @@
 #include "include/stoa.h"
 
 #define LAYOUT_MAGIC UINT64_C(0x0a1a0d0a616f7473) /* "stoa\n\r\032\n": damage by text mode shows */
-#define LAYOUT_MAJOR 4                            /* another major does not interoperate */
+#define LAYOUT_MAJOR 5                            /* another major does not interoperate */
 #define LAYOUT_MINOR 0                            /* an additive minor does */
 #define LAYOUT_PAGE 4096
 #define LAYOUT_LINE 128 /* two cache lines: the adjacent-line prefetcher makes pairs of them */
@@ -342,9 +342,9 @@ struct barrier {
 struct ingress_head {
 	struct segment_head head;
 	alignas(LAYOUT_LINE) _Atomic uint64_t tail;     /* a hint: the slots themselves say what is filled */
-	_Atomic uint64_t run;                           /* src/fold.h */
 	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* bit 0: it sleeps, ring its eventfd; above: which sleep */
 	_Atomic int64_t rung_ns;			/* CLOCK_MONOTONIC of just before it was last rung; a hint */
+	_Atomic uint64_t run; /* src/fold.h; here, since who publishes looks at this line, too, and it seldom changes */
 	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot */
 	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose loop watches objects */
 	alignas(LAYOUT_LINE) struct barrier barrier;

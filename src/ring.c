@@ -9,7 +9,8 @@
 /* A liar may move the tail under us for ever; after so many rounds without progress the
  * caller waits like on a full ring. */
 #define RING_ROUNDS 1000
-#define RING_PASSES 16 /* of them, in which others may have been faster */
+#define RING_TRIES 16  /* in each of them, where others are faster */
+#define RING_PASSED 16 /* slots, at once */
 
 static uint64_t first_empty(const struct space *s, uint64_t from)
 {
@@ -58,28 +59,43 @@ static int ring_obstacle(const struct space *s, uint64_t t, uint64_t *room)
 	uint32_t lap = (uint32_t)(word >> 32), empty = ring_lap(s, t);
 	if (lap == empty)
 		return t >= *room ? -EAGAIN : 0;
-	if (lap != empty + 1)
-		return 0; /* t is old: the tail has moved on, or a lie the coordinator will mend */
-	if (ring_is_closed(word))
-		return -ESHUTDOWN;
-	ring_help(s->ingress, t); /* its producer has not moved the tail yet, and may be dead */
-	return 0;
+	return lap == empty + 1 && ring_is_closed(word) ? -ESHUTDOWN : 0;
+}
+
+/* The first ticket from *t on whose slot no command has. False: there is no room for it, or it is not for commands. */
+static bool ring_pass(const struct ring_producer *p, uint64_t *t)
+{
+	for (int i = 0; i < RING_PASSED && *t >= p->last && *t < p->room; i++, ++*t) {
+		uint64_t word = atomic_load_explicit(&ingress_ring(p->ingress)[*t & p->mask], memory_order_acquire);
+		uint32_t laps = (uint32_t)(word >> 32) - (uint32_t)(*t >> p->log);
+		if (laps != 1 || ring_is_closed(word))
+			return laps == 0;
+	}
+	return false;
 }
 
 /*
- * The ticket at the tail is somebody else's, as it is where several publish at once: pass it. Its slot tells, before flags
- * are raised for it, and without a look at `committed`, if it is within what was known to have room.
+ * Where several publish at once, the ticket at the tail is somebody else's by the time that the lines are here which
+ * `ready` writes, and which all of them want. The next one is tried for at once: its slot is mostly in the same line, which
+ * is here, and what ring_try needs of the tail, the slots in between tell. The tail is moved behind them in one visit.
+ * False: something is in the way of *ret_ticket.
  */
-static bool ring_pass(const struct ring_producer *p)
+static bool ring_push(const struct ring_producer *p, uint64_t place, ring_ready *ready, const void *data,
+		      uint64_t *ret_ticket)
 {
-	uint64_t t = atomic_load_explicit(&p->ingress->tail, memory_order_acquire);
-	_Atomic uint64_t *slot = &ingress_ring(p->ingress)[t & p->mask];
-	prefetch_to_write(slot);
-	uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
-	if (t < p->last || t >= p->room || (uint32_t)(word >> 32) != (uint32_t)(t >> p->log) + 1 || ring_is_closed(word))
-		return false;
-	ring_help(p->ingress, t);
-	return true;
+	uint64_t from = atomic_load_explicit(&p->ingress->tail, memory_order_acquire), t = from;
+	bool follows = from == p->last || ring_follows(p, from), filled = false;
+	for (int i = 0; i < RING_TRIES && follows && !filled && ring_pass(p, &t); i++) {
+		_Atomic uint64_t *slot = &ingress_ring(p->ingress)[t & p->mask];
+		prefetch_to_write(slot);
+		if (ready)
+			ready(data, p, t);
+		filled = ring_fill(slot, t >> p->log, place);
+	}
+	*ret_ticket = t;
+	for (uint64_t end = t + filled; from < end; from++)
+		ring_help(p->ingress, from); /* also for producers that died before they did */
+	return filled;
 }
 
 int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_ready *ready, const void *data,
@@ -90,9 +106,7 @@ int ring_publish(const struct space *s, uint32_t lane, uint32_t units, ring_read
 		const struct ring_producer p = ring_producer(s, *room); /* where nothing is queued, no hole is before it */
 		if (ring_is_ending(s))
 			return -ESHUTDOWN;
-		if (round < RING_PASSES && ring_pass(&p))
-			continue;
-		if (ring_try(&p, ring_word(1, lane, units), ready, data, &t)) {
+		if (ring_push(&p, ring_word(1, lane, units), ready, data, &t)) {
 			*ret_ticket = t;
 			return 0;
 		}

@@ -121,9 +121,19 @@ static inline bool ring_follows(const struct ring_producer *p, uint64_t t)
 }
 
 /*
+ * Fill the slot of ticket t, if it is free. Release: the record's bytes are there for who takes the word (ring_take).
+ * Sequentially consistent with the read of life.changes that follows, or of the doorbell (proxy/send.c, and coordinator.c's
+ * sleep). place: lane and units, a word of lap 1.
+ */
+static inline __attribute__((always_inline)) bool ring_fill(_Atomic uint64_t *slot, uint64_t lap, uint64_t place)
+{
+	uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
+	return (uint32_t)(word >> 32) == (uint32_t)lap && atomic_compare_exchange_strong(slot, &word, (lap << 32) + place);
+}
+
+/*
  * What ring_publish does, tried once, which mostly suffices. False: something is in the way of *ret_ticket, and
- * ring_publish sees to it.
- * place: lane and units, a word of lap 1. Inline, for the per-call path: `ready` is then no call.
+ * ring_publish sees to it. Inline, for the per-call path: `ready` is then no call.
  */
 static inline __attribute__((always_inline)) bool ring_try(const struct ring_producer *p, uint64_t place,
 							    ring_ready *ready, const void *data, uint64_t *ret_ticket)
@@ -137,13 +147,7 @@ static inline __attribute__((always_inline)) bool ring_try(const struct ring_pro
 		return false;
 	if (ready)
 		ready(data, p, t);
-	uint64_t word = atomic_load_explicit(slot, memory_order_acquire);
-	uint64_t lap = t >> p->log;
-	if ((uint32_t)(word >> 32) != (uint32_t)lap)
-		return false;
-	/* Release: the record's bytes are there for who takes the word (ring_take). Sequentially consistent with the
-	 * read of life.changes that follows, or of the doorbell (proxy/send.c, and coordinator.c's sleep). */
-	if (!atomic_compare_exchange_strong(slot, &word, (lap << 32) + place))
+	if (!ring_fill(slot, t >> p->log, place))
 		return false;
 	ring_help(p->ingress, t);
 	return true;
@@ -152,7 +156,7 @@ static inline __attribute__((always_inline)) bool ring_try(const struct ring_pro
 /* Consumer: the word of ticket `head`, which must be committed. 1, or 0: none yet. */
 static inline int ring_take(const struct space *s, uint64_t head, uint64_t *ret_word)
 {
-	/* Acquire: pairs with the CAS in ring_try. */
+	/* Acquire: pairs with the CAS in ring_fill. */
 	uint64_t word = atomic_load_explicit(ring_slot(s, head), memory_order_acquire);
 	if ((uint32_t)(word >> 32) != ring_lap(s, head) + 1)
 		return 0;

@@ -351,7 +351,7 @@ static void namespace_of_another_version_is_left_alone(void **state)
 	open_ok(&ns, 0);
 	namespace_close(&ns);
 	change_state(state, change_major);
-	refused(-EPROTO, "layout 5.0, this library 4.0", NULL, NULL);
+	refused(-EPROTO, "layout 6.0, this library 5.0", NULL, NULL);
 	assert_true(exists(state, "web/state") && exists(state, "web/ingress"));
 	scratch_remove(scratch_path(state, "web"));
 }

@@ -143,6 +143,7 @@ static void ring_helps_a_tail_that_lags(void **state)
 	atomic_store(&space.ingress->tail, 1); /* their producers died before they moved it */
 	assert_int_equal(push(9), 5);
 	takes(5, 9);
+	assert_int_equal(atomic_load(&space.ingress->tail), 6);
 }
 
 #define PRODUCERS 4
@@ -431,6 +432,36 @@ static void ring_tells_the_ticket_before_it_is_published(void **state)
 	assert_int_equal(atomic_load(flag), 2); /* there was no ticket to be had */
 }
 
+/* So many others publish while the first ticket is told. */
+struct rush {
+	_Atomic uint64_t *flag;
+	uint32_t others, calls;
+};
+
+static void raise_in_a_rush(const void *data, const struct ring_producer *p, uint64_t ticket)
+{
+	struct rush *rush = *(struct rush *const *)data;
+	(void)p;
+	flag_raise(rush->flag, ticket + 1);
+	rush->calls++;
+	for (; rush->others; rush->others--)
+		push(7);
+}
+
+static void ring_publishes_behind_others_under_a_ticket_that_was_told(void **state)
+{
+	struct rush rush = { space_flags(s, 3), 5, 0 }, *data = &rush;
+	uint64_t ticket = 0;
+	(void)state;
+	push(1);
+	assert_int_equal(ring_publish(s, 1, 3, raise_in_a_rush, &data, &(uint64_t){ 0 }, &ticket), 0);
+	assert_int_equal(ticket, 6);
+	takes(6, 3);
+	assert_int_equal(rush.calls, 2);
+	assert_int_equal(atomic_load(rush.flag), 7);
+	assert_int_equal(atomic_load(&space.ingress->tail), 7);
+}
+
 /* ---- park words ---------------------------------------------------------------------------------------------- */
 
 static void spin_is_learned_from_sleeps(void **state)
@@ -570,6 +601,7 @@ int main(void)
 		T(flag_waits_for_no_end_of_the_ring),
 		T(flag_waits_for_the_queue_when_its_slot_is_empty),
 		T(ring_tells_the_ticket_before_it_is_published),
+		T(ring_publishes_behind_others_under_a_ticket_that_was_told),
 		T(full_ring_is_closed_once_there_is_room),
 		T(hole_is_filled_when_a_producer_was_misled),
 		T(hole_is_found_when_the_tail_was_forged_back),

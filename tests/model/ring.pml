@@ -48,6 +48,11 @@
 #else
 #define MAY_FOLLOW(t, c, word) true
 #endif
+#ifndef PASS_END
+#define MAY_PASS(word) !IS_CLOSED(word)
+#else
+#define MAY_PASS(word) true /* the tempting mistake: whatever has the slot, the next one is free */
+#endif
 #define NEWS news = ALL
 #define CALM(me) news = news & ~(1 << (me))
 #define AWAIT(me) (news & (1 << (me)))
@@ -77,23 +82,25 @@ inline first_empty(from, ret, stop) {
 	od
 }
 
-/* help() */
-inline help(t) {
+/* ring_help(), for the next that it has passed */
+inline help(from) {
 	atomic {
 		if
-		:: tail == t -> tail = t + 1; NEWS
+		:: tail == from -> tail = from + 1; NEWS
 		:: else
-		fi
+		fi;
+		from++
 	}
 }
 
 /*
- * ring_try() and ring_publish() with ring_obstacle(), and wait_for_room() where it returns -EAGAIN. Behind its own last
- * command (own) a producer does not look whether it may follow; after an obstacle it does. c is `committed` as this lane saw
- * it last, and outlives the call. To have seen another one is news for this producer alone: it goes round once more.
+ * ring_try() and ring_publish() with ring_push() and ring_obstacle(), and wait_for_room() where it returns -EAGAIN. Behind
+ * its own last command (own) a producer does not look whether it may follow; after an obstacle it does. c is `committed` as
+ * this lane saw it last, and outlives the call. To have seen another one is news for this producer alone: it goes round once
+ * more. From the tail on (from) it passes what others have (ring_pass()).
  */
 proctype producer(byte me) {
-	byte t, c, w, right, stop, before, own, i;
+	byte t, from, c, w, right, stop, before, own, i;
 	do
 	:: i == M || gone -> break
 	:: i < M && !gone ->
@@ -103,29 +110,38 @@ proctype producer(byte me) {
 		:: true
 		fi;
 round:		CALM(me);
-		t = tail;
+		d_step { t = tail; from = t };
 		if
 		:: HAS_ROOM(t, c) && (t == own || MAY_FOLLOW(t, c, slot[(t + N - 1) % N])) ->
 			if
 			:: break /* dies, or gives up, or sees that the coordinator is stopping */
 			:: true
 			fi;
-			w = slot[t % N];
-			atomic {
-				if
-				:: LAP(w) == t / N && slot[t % N] == w ->
-					slot[t % N] = WORD(t / N + 1, COMMAND(me, i));
-					NEWS;
-					sent[me]++;
-					/* order, once: what had returned before this call began has an earlier ticket */
-					IN_ORDER(t >= before);
-					goto accepted
-				:: else
-				fi
-			}
+pass:			w = slot[t % N];
+			if
+			:: LAP(w) == t / N ->
+				atomic {
+					if
+					:: slot[t % N] == w ->
+						slot[t % N] = WORD(t / N + 1, COMMAND(me, i));
+						NEWS;
+						sent[me]++;
+						/* order, once: what had returned before this call began has an earlier ticket */
+						IN_ORDER(t >= before);
+						goto accepted
+					:: else -> goto pass
+					fi
+				}
+			:: LAP(w) == t / N + 1 && MAY_PASS(w) && HAS_ROOM(t + 1, c) -> t++; goto pass
+			:: else
+			fi
 		:: else
 		fi;
-		own = 0;
+		d_step { own = 0; w = 0 };
+		do
+		:: from < t -> help(from)
+		:: else -> from = 0; break
+		od;
 		/* ring_obstacle() */
 #ifdef BY_SEEN
 		/* the tempting mistake: there is no room by what was seen, so do not look again */
@@ -185,7 +201,7 @@ round:		CALM(me);
 		if
 		:: LAP(w) != t / N + 1 -> goto rest /* no room, or nothing that it had not seen, or a lie */
 		:: LAP(w) == t / N + 1 && IS_CLOSED(w) -> break /* -ESHUTDOWN */
-		:: else -> help(t); goto round
+		:: else -> goto round
 		fi;
 rest:		if
 		:: AWAIT(me) -> goto round
@@ -195,8 +211,11 @@ accepted:	if
 		:: break /* dies before it helps */
 		:: true
 		fi;
-		help(t);
-		d_step {
+		do
+		:: from <= t -> help(from)
+		:: else -> break
+		od;
+		atomic {
 			i++;
 			last[me] = t + 1;
 			own = t + 1;
@@ -204,10 +223,10 @@ accepted:	if
 			:: t + 1 > newest -> newest = t + 1
 			:: else
 			fi;
-			t = 0; w = 0
+			t = 0; from = 0; w = 0
 		}
 	od;
-	atomic { alive--; t = 0; c = 0; w = 0; i = 0; own = 0; before = 0; right = 0; stop = 0 }
+	atomic { alive--; t = 0; from = 0; c = 0; w = 0; i = 0; own = 0; before = 0; right = 0; stop = 0 }
 }
 
 /* Ghosts of one committed word. */
