@@ -26,10 +26,11 @@ static const char usage[] =
 	"several clients met that took long.\n"
 	"\n"
 	"      --clients=N  that cast (4), at most 256\n"
+	"      --pause=MS   between their bursts (50), at most 10000; what has rested long is slow at first\n"
 	"      --quick      a tenth of the calls and of the casts\n"
 	"      --help\n";
 
-static unsigned clients = 4;
+static unsigned clients = 4, pause_ms = 50;
 static bool quick;
 
 /* ---- processes ---- */
@@ -99,35 +100,43 @@ static int measure(void)
 	printf("stoa-profile: %u CPUs, %s; a reading of the clock takes %.0f ns, and is in each time\n", cpu_count(),
 	       cpu_name(cpu, sizeof(cpu)), ticks.reading_ns);
 	r = r ? r : calls_profile(s, tally, quick ? CALLS / 10 : CALLS);
-	r = r ? r : casts_profile(s, tally, clients, quick ? BURSTS / 10 : BURSTS);
+	r = r ? r : casts_profile(s, tally, clients, quick ? BURSTS / 10 : BURSTS, (int64_t)pause_ms * 1000000);
 	stoa_detach(s);
 	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
 		r = trouble(-EIO, "it could not be written: %s", strerror(errno));
 	return r;
 }
 
-static bool read_clients(const char *text)
+static bool read_number(const char *what, const char *text, unsigned long most, unsigned *ret)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
-	clients = (unsigned)n;
-	if (*text >= '0' && *text <= '9' && *end == '\0' && n >= 1 && n <= BENCH_CLIENTS_MAX)
+	*ret = (unsigned)n;
+	if (*text >= '0' && *text <= '9' && *end == '\0' && n >= 1 && n <= most)
 		return true;
-	fprintf(stderr, "stoa-profile: --clients=%s: it takes a number from 1 to %d\n", text, BENCH_CLIENTS_MAX);
+	fprintf(stderr, "stoa-profile: %s=%s: it takes a number from 1 to %lu\n", what, text, most);
 	return false;
+}
+
+static bool read_option(int c)
+{
+	quick = quick || c == 'q';
+	return c == 'c'	  ? read_number("--clients", optarg, BENCH_CLIENTS_MAX, &clients)
+	       : c == 'p' ? read_number("--pause", optarg, 10000, &pause_ms)
+			  : c != '?';
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "clients", required_argument, NULL, 'c' },
+					       { "pause", required_argument, NULL, 'p' },
 					       { "quick", no_argument, NULL, 'q' },
 					       { "help", no_argument, NULL, 'h' },
 					       { 0 } };
 	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-		quick = quick || c == 'q';
 		if (c == 'h')
 			return fputs(usage, stdout) == EOF || fflush(stdout) != 0;
-		if (c == '?' || (c == 'c' && !read_clients(optarg)))
+		if (!read_option(c))
 			return 2;
 	}
 	if (optind < argc) {

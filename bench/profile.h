@@ -19,6 +19,6 @@ int profile_join(unsigned n, const pid_t *pids);
 
 int calls_begin(void); /* before the coordinator is started, which notes its times */
 int calls_profile(struct stoa *s, struct stoa_proxy *tally, unsigned calls);
-int casts_profile(struct stoa *s, struct stoa_proxy *tally, unsigned clients, unsigned bursts);
+int casts_profile(struct stoa *s, struct stoa_proxy *tally, unsigned clients, unsigned bursts, int64_t pause_ns);
 
 #endif

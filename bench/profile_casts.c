@@ -11,15 +11,14 @@
 #include "proxy/wait.h"
 
 #define BURST_NS INT64_C(20000000) /* for each client; the CPUs are shared by two or more */
-#define PAUSE_NS INT64_C(50000000) /* in which all is applied */
-#define SUSPECT_NS 2000.0	   /* only one that took longer may have lost its CPU, which the kernel is asked for */
+#define SUSPECT_NS 2000.0	   /* of one that took longer, the kernel is asked */
 
 /* The gravest thing that a cast met, in this order. */
-enum met { MET_NOTHING, MET_TAKEN, MET_TAKEN_2, MET_TAKEN_4, MET_LOOK, MET_FULL, MET_SLEEP, MET_SWITCH, MET_COUNT };
+enum met { MET_NOTHING, MET_TAKEN, MET_TAKEN_2, MET_TAKEN_4, MET_LOOK, MET_FAULT, MET_FULL, MET_SLEEP, MET_SWITCH, MET_COUNT };
 
 static const char *const met_names[MET_COUNT] = {
 	"nothing", "its ticket taken, once", "... 2 or 3 times", "... 4 times and more", "its lane looked for room",
-	"no room, and spun for it", "no room, and slept for it", "another on its CPU",
+	"a page fault", "no room, and spun for it", "no room, and slept for it", "another on its CPU",
 };
 
 /* Each takes twice as long as the one before. */
@@ -83,26 +82,35 @@ void __wrap_handle_sleep(struct stoa *s, const _Atomic uint32_t *word, uint32_t 
 
 /* ---- counting ---- */
 
-/* Since it was last asked; one that is not slow has lost no CPU. */
-static bool has_switched(void)
+/* What the kernel counts of this process, since it was last asked: of one that was not slow it has counted nothing. */
+struct kernel {
+	bool switched, faulted;
+};
+
+static struct kernel ask_kernel(void)
 {
-	static long before;
+	static struct rusage before;
 	struct rusage u;
 	getrusage(RUSAGE_SELF, &u);
-	long switches = u.ru_nivcsw, more = switches - before;
-	before = switches;
-	return more > 0;
+	struct kernel k = { .switched = u.ru_nivcsw > before.ru_nivcsw, .faulted = u.ru_minflt > before.ru_minflt };
+	before = u;
+	return k;
 }
 
-static enum met what_it_met(bool switched)
+static enum met what_it_met(struct kernel k)
 {
 	enum met taken = now.tries == 0 ? MET_NOTHING : now.tries == 1 ? MET_TAKEN : now.tries < 4 ? MET_TAKEN_2 : MET_TAKEN_4;
-	return switched ? MET_SWITCH : now.slept ? MET_SLEEP : now.full ? MET_FULL : now.looked ? MET_LOOK : taken;
+	return k.switched   ? MET_SWITCH
+	       : now.slept  ? MET_SLEEP
+	       : now.full   ? MET_FULL
+	       : k.faulted  ? MET_FAULT
+	       : now.looked ? MET_LOOK
+			    : taken;
 }
 
 static void count(struct counts *c, double ns)
 {
-	enum met met = what_it_met(ns > SUSPECT_NS && has_switched());
+	enum met met = what_it_met(ns > SUSPECT_NS ? ask_kernel() : (struct kernel){ 0 });
 	unsigned column = 0;
 	for (double under = 500; column < LONGER && ns >= under; under *= 2)
 		column++;
@@ -114,14 +122,14 @@ struct casting {
 	struct stoa *stoa;
 	struct stoa_proxy *tally;
 	struct counts *counts;
-	int64_t start_ns, burst_ns;
+	int64_t start_ns, burst_ns, pause_ns; /* a pause, in which all is applied */
 	unsigned bursts;
 };
 
 static int burst(const struct casting *c, struct counts *counts)
 {
 	uint64_t end = ticks_now() + (uint64_t)((double)c->burst_ns / ticks.ns), from = 0;
-	has_switched();
+	ask_kernel();
 	while (from < end) {
 		now = (typeof(now)){ 0 };
 		from = ticks_now();
@@ -142,7 +150,7 @@ static int be_caster(unsigned me, void *data)
 	if (r < 0)
 		return stoa_trouble(r);
 	for (unsigned i = 0; i < c->bursts && r == 0; i++) {
-		int64_t at = c->start_ns + i * (c->burst_ns + PAUSE_NS);
+		int64_t at = c->start_ns + i * (c->burst_ns + c->pause_ns);
 		const struct timespec t = { .tv_sec = at / 1000000000, .tv_nsec = at % 1000000000 };
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 		r = burst(c, &c->counts[me]);
@@ -188,13 +196,14 @@ static void print(const struct counts *counts, unsigned clients)
 	print_row("all", of_all, most, (double)n);
 }
 
-int casts_profile(struct stoa *s, struct stoa_proxy *tally, unsigned clients, unsigned bursts)
+int casts_profile(struct stoa *s, struct stoa_proxy *tally, unsigned clients, unsigned bursts, int64_t pause_ns)
 {
 	pid_t pids[BENCH_CLIENTS_MAX];
 	struct casting c = { .stoa = s,
 			     .tally = tally,
 			     .counts = profile_share(clients * sizeof(struct counts)),
-			     .start_ns = clock_now() + PAUSE_NS,
+			     .start_ns = clock_now() + pause_ns,
+			     .pause_ns = pause_ns,
 			     .burst_ns = BURST_NS * (clients > 2 ? clients : 2) / 2,
 			     .bursts = bursts };
 	int r = c.counts ? profile_fork(clients, be_caster, &c, pids) : -ENOMEM;

@@ -196,7 +196,7 @@ awk '
 	casts && !/<1 us/ { $0 = substr($0, 33); sum += $1; long_sum += $8 }
 	END { exit !(all == 10000 && sum > 9999 && sum < 10001 && long_sum - longer < 1 && longer - long_sum < 1) }' "$dir/out" ||
 	fail "the rows of the casts do not add up"
-for wrong in --clients=0 --clients=257 --clients=4x --cleints surplus; do
+for wrong in --clients=0 --clients=257 --clients=4x --pause=0 --pause=10001 --cleints surplus; do
 	run 2 $wrong
 	has "$wrong\|unrecognized" err
 done
