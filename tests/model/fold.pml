@@ -36,6 +36,9 @@
 #ifndef BLOCK
 #define BLOCK 2 /* FOLD_BLOCK */
 #endif
+#ifndef AHEAD
+#define AHEAD 1
+#endif
 #ifndef BATCH
 #define BATCH 2 /* BATCH_MAX */
 #endif
@@ -294,7 +297,7 @@ out:	atomic { alive--; i = 0; rec = 0; seq = 0; f = 0; chain = 0; sum = 0; mark 
 inline published_plain() { returned_plain++; i++; t = 0; seen = 0; fresh = true }
 
 proctype other() {
-	byte i, t, seen, q;
+	byte i, t, told, seen, q;
 	bool fresh = true;
 next:	if
 	:: i == K -> goto out
@@ -309,12 +312,16 @@ next:	if
 			fi
 		};
 #ifndef RAISE_BEHIND
-		mark_plain(t);
+		if
+		:: told = t
+		:: told = t + AHEAD - 1 /* the tempting mistake: break what follows, too, and take any of these tickets */
+		fi;
+		mark_plain(told);
 #endif
 		atomic {
 			if
 #ifndef RAISE_BEHIND
-			:: end == t -> word[t] = PLAIN; end++; published_plain(); goto next
+			:: end >= t && end <= told -> word[end] = PLAIN; end++; published_plain(); goto next
 #else
 			:: end == t -> word[t] = PLAIN; end++; break
 #endif
