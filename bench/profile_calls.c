@@ -3,7 +3,6 @@
  * committed it; the client, when it has begun, has published, and has its answer. All by one clock.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -130,12 +129,11 @@ static int call_batch(struct stoa_proxy *tally, uint64_t before)
 }
 
 /* Nothing is queued when the coordinator begins to note, and it has settled what came before. */
-static int settle(void)
+static void settle(void)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
 	nanosleep(&pause, NULL);
 	atomic_store(&shared->noting, true);
-	return 0;
 }
 
 struct calling {
@@ -155,7 +153,7 @@ static int be_caller(unsigned me, void *data)
 	int r = 0;
 	for (unsigned i = 0; i < WARM_UP && r == 0; i++)
 		r = call(c->tally);
-	r = r ? r : settle();
+	settle();
 	for (uint64_t n = 0; n < c->calls && r == 0; n += BATCH)
 		r = call_batch(c->tally, n);
 	atomic_store(&shared->noting, false);

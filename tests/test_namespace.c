@@ -294,7 +294,7 @@ static void change_id(struct state_head *head)
 
 static void change_major(struct state_head *head)
 {
-	head->head.major++;
+	head->head.major = 777;
 }
 
 enum damage { MAGIC, GEOMETRY, COUNT, ID, SHORT_STATE, SHORT_INGRESS, FOREIGN, NO_INGRESS, LINK, DAMAGES };
@@ -351,7 +351,7 @@ static void namespace_of_another_version_is_left_alone(void **state)
 	open_ok(&ns, 0);
 	namespace_close(&ns);
 	change_state(state, change_major);
-	refused(-EPROTO, "layout 6.0, this library 5.0", NULL, NULL);
+	refused(-EPROTO, "layout 777.0, this library ", NULL, NULL);
 	assert_true(exists(state, "web/state") && exists(state, "web/ingress"));
 	scratch_remove(scratch_path(state, "web"));
 }

@@ -115,7 +115,7 @@ static void segment_check_says_what_is_wrong(void **state)
 	assert_int_equal(segment_check(fd, "state", SEGMENT_STATE, &good), 0);
 #define BREAK(change, text) (bad = good, change, pwrite(fd, &bad, sizeof(bad), 0), refused(fd, text))
 	BREAK(bad.magic++, "is not a segment of stoa");
-	BREAK(bad.major++, "has layout 6.0, this library 5.0");
+	BREAK(bad.major = 777, "has layout 777.0, this library ");
 	BREAK(bad.kind = SEGMENT_LANE, "is a segment of another kind");
 	BREAK(bad.limit = LIMIT + 1, "has 65536 bytes, its head says 65537");
 	BREAK(bad.limit = 0, "its head says 0");
