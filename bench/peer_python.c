@@ -3,11 +3,10 @@
  * Python programs, children of ours, that time their own calls and hand the times over.
  */
 #include <errno.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
@@ -35,7 +34,7 @@ static const char server_text[] =
 
 /* Says 0 when it is ready. Told "add NS" or "get NS", it calls for so long, and says how many calls there were, and how
  * long each took. */
-static const char client_text[] =
+static char client_text[] =
 	"import array, os, sys\n"
 	"from time import perf_counter_ns as now\n"
 	"from multiprocessing.managers import BaseManager\n"
@@ -73,14 +72,18 @@ static int start(void)
 	return pid < 0 ? pid : servers_await_socket(pid, path);
 }
 
-/* In the child of a client. */
-static void become_python(int fd)
+/* It ends with us, at the end of what it reads. Spawned and not forked: behind a fork each page of ours would fault when it
+ * is written next, in a slice of another peer. */
+static int spawn_python(int fd, pid_t *ret)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(fd, STDIN_FILENO);
-	dup2(fd, STDOUT_FILENO);
-	execl(python, python, "-c", client_text, path, (char *)NULL);
-	_exit(127);
+	char *const argv[] = { python, "-c", client_text, path, NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, fd, STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&files, fd, STDOUT_FILENO);
+	int r = posix_spawn(ret, python, &files, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	return r ? trouble(-r, "%s: %s", python, strerror(r)) : 0;
 }
 
 static int read_number(int fd, uint64_t *ret)
@@ -103,12 +106,10 @@ static int open_client(unsigned me, void **ret)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both) < 0)
 		return trouble(-errno, "socketpair: %s", strerror(errno));
 	client.fd = both[0];
-	client.pid = fork();
-	if (client.pid == 0)
-		become_python(both[1]);
+	int r = spawn_python(both[1], &client.pid);
 	close(both[1]);
 	*ret = &client;
-	return client.pid < 0 ? trouble(-errno, "cannot fork: %s", strerror(errno)) : read_number(client.fd, &ready);
+	return r < 0 ? r : read_number(client.fd, &ready);
 }
 
 static int run_calls(void *client, const char *what, int64_t ns, struct histogram *ret)
