@@ -2,6 +2,7 @@
  * profile_casts.c: what slow casts met. Each is timed, and counted by what was in its way.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -14,11 +15,12 @@
 #define SUSPECT_NS 2000.0	   /* of one that took longer, the kernel is asked */
 
 /* The gravest thing that a cast met, in this order. */
-enum met { MET_NOTHING, MET_TAKEN, MET_TAKEN_2, MET_TAKEN_4, MET_LOOK, MET_FAULT, MET_FULL, MET_SLEEP, MET_SWITCH, MET_COUNT };
+enum met { MET_NOTHING, MET_TAKEN, MET_TAKEN_2, MET_TAKEN_4, MET_LOOK, MET_PAGE, MET_FAULT, MET_FULL, MET_SLEEP, MET_SWITCH,
+	   MET_COUNT };
 
 static const char *const met_names[MET_COUNT] = {
 	"nothing", "its ticket taken, once", "... 2 or 3 times", "... 4 times and more", "its lane looked for room",
-	"a page fault", "no room, and spun for it", "no room, and slept for it", "another on its CPU",
+	"first at a page in its burst", "a page fault", "no room, and spun for it", "no room, and slept for it", "another on its CPU",
 };
 
 /* Each takes twice as long as the one before. */
@@ -32,7 +34,7 @@ struct counts {
 /* What the cast that is just being done has met. */
 static struct {
 	unsigned tries;
-	bool looked, full, slept;
+	bool looked, full, slept, first;
 } now;
 
 /* ---- what is in the way of a cast ---- */
@@ -80,6 +82,23 @@ void __wrap_handle_sleep(struct stoa *s, const _Atomic uint32_t *word, uint32_t 
 	__real_handle_sleep(s, word, value, deadline);
 }
 
+/* ---- pages, which may cost something though the kernel has no fault: a hypervisor has its own ---- */
+
+static struct {
+	const struct lane *lane;
+	bool lane_seen[LANE_LIMIT / LAYOUT_PAGE], ring_seen[LAYOUT_QUEUE_MAX * sizeof(uint64_t) / LAYOUT_PAGE];
+} pages;
+
+/* The record goes to `at`, or to a larger ring, whose pages are seen to when it looks for room. */
+static void note_pages(const char *at)
+{
+	const struct ring_producer *ring = &pages.lane->ring;
+	bool *record = &pages.lane_seen[(size_t)(at - (const char *)pages.lane->head) / LAYOUT_PAGE];
+	bool *slot = &pages.ring_seen[((ring->last - 1) & ring->mask) * sizeof(uint64_t) / LAYOUT_PAGE];
+	now.first = !*record || !*slot;
+	*record = *slot = true;
+}
+
 /* ---- counting ---- */
 
 /* What the kernel counts of this process, since it was last asked: of one that was not slow it has counted nothing. */
@@ -104,6 +123,7 @@ static enum met what_it_met(struct kernel k)
 	       : now.slept  ? MET_SLEEP
 	       : now.full   ? MET_FULL
 	       : k.faulted  ? MET_FAULT
+	       : now.first  ? MET_PAGE
 	       : now.looked ? MET_LOOK
 			    : taken;
 }
@@ -129,14 +149,18 @@ struct casting {
 static int burst(const struct casting *c, struct counts *counts)
 {
 	uint64_t end = ticks_now() + (uint64_t)((double)c->burst_ns / ticks.ns), from = 0;
+	memset(pages.lane_seen, 0, sizeof(pages.lane_seen));
+	memset(pages.ring_seen, 0, sizeof(pages.ring_seen));
 	ask_kernel();
 	while (from < end) {
+		const char *at = pages.lane->newest;
 		now = (typeof(now)){ 0 };
 		from = ticks_now();
 		int r = tally_add_cast(c->tally, &(struct tally_add){ 1, 2 }, STOA_DEFAULT);
 		double ns = ticks_to_ns(ticks_now() - from);
 		if (r < 0)
 			return stoa_trouble(r);
+		note_pages(at);
 		count(counts, ns);
 	}
 	int r = stoa_sync(c->stoa, STOA_DEFAULT, NULL);
@@ -149,6 +173,7 @@ static int be_caster(unsigned me, void *data)
 	int r = stoa_attach_thread(c->stoa);
 	if (r < 0)
 		return stoa_trouble(r);
+	pages.lane = lane_known(c->stoa);
 	for (unsigned i = 0; i < c->bursts && r == 0; i++) {
 		int64_t at = c->start_ns + i * (c->burst_ns + c->pause_ns);
 		const struct timespec t = { .tv_sec = at / 1000000000, .tv_nsec = at % 1000000000 };
