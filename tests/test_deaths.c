@@ -26,6 +26,7 @@ static struct {
 	_Atomic uint64_t applied;  /* as it was told: answered, or accepted */
 	_Atomic uint64_t doubtful; /* as it was told: may still apply, and cannot be awaited */
 	_Atomic uint64_t losses;   /* times that it was told that nobody serves */
+	_Atomic bool ended;
 } *clients;
 static _Atomic int *over;
 static bool may_lose;
@@ -148,6 +149,7 @@ static void be_client(int kind)
 		[WAITER] = wait_on, [LOOPER] = loop, [ATTACHER] = attach_and_leave,
 	};
 	roles[kind]();
+	atomic_store(&clients[kind].ended, true);
 }
 
 static void begin(bool loses)
@@ -168,12 +170,21 @@ static void all_go_on(void)
 	}
 }
 
+/* One more change: of the others' last ones, who waits for one may have had none. */
+static bool waiter_has_ended(uint64_t *changes)
+{
+	ok(harness_count(p, SOON));
+	++*changes;
+	return atomic_load(&clients[WAITER].ended);
+}
+
 static void end(void)
 {
 	uint64_t applied = 0, doubtful = 0, losses = 0;
 	int64_t value;
 	all_go_on();
 	atomic_store(over, 1);
+	until(waiter_has_ended(&applied));
 	harness_join_all();
 	for (int k = 0; k < KINDS; k++) {
 		applied += atomic_load(&clients[k].applied);
