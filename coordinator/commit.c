@@ -92,7 +92,7 @@ static void wake_touched(struct coordinator *c)
 
 /*
  * Who found the queue full sleeps until it is half empty, or all taken: a wake for each turn's worth of room would put
- * all producers to sleep again after a few commands.
+ * all producers to sleep again after a few commands. Who stands aside (proxy/send.c) sleeps until there are no more.
  */
 static void wake_waiting_for_room(struct coordinator *c, bool drained)
 {
@@ -111,6 +111,7 @@ void commit_wake_all(struct coordinator *c)
 		if (i < c->ns->roster.n_lanes && c->ns->roster.lanes[i].used && lanes_get(c, i))
 			commit_wake_lane(c, i);
 	park_wake(&c->space->ingress->room);
+	park_wake(&c->space->ingress->aside);
 }
 
 /* ---- the turn ---- */
@@ -277,6 +278,7 @@ uint32_t commit_turn(struct coordinator *c)
 	if (n == 0) {
 		if (c->room_told != c->head) /* the last turn was a whole batch, and there is no more */
 			wake_waiting_for_room(c, true);
+		park_wake(&c->space->ingress->aside);
 		return 0;
 	}
 	uint32_t done = run_all(c, words, n);

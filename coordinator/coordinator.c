@@ -335,6 +335,14 @@ static int doze(struct coordinator *c)
 	return r;
 }
 
+/* For producers: who runs there keeps us from it. Written only when it changes: each of them has that line. */
+static void tell_cpu(struct life *life)
+{
+	uint32_t cpu = (uint32_t)sched_getcpu() + 1;
+	if (atomic_load_explicit(&life->cpu, memory_order_relaxed) != cpu)
+		atomic_store_explicit(&life->cpu, cpu, memory_order_relaxed);
+}
+
 static enum coordinator_exit serve(struct coordinator *c)
 {
 	const _Atomic int64_t *beat = &c->space->state->pulse.beat_ns; /* the end of the last turn */
@@ -347,6 +355,7 @@ static enum coordinator_exit serve(struct coordinator *c)
 		check_users(c, started);
 		if (c->stopping >= 0)
 			turn_away(c);
+		tell_cpu(&c->space->state->life);
 		if (commit_turn(c)) {
 			int64_t now = atomic_load_explicit(beat, memory_order_relaxed);
 			worked = true;

@@ -4,6 +4,7 @@
 #include "proxy/send.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
 #include "src/flag.h"
 #include "src/fold.h"
 #include "src/park.h"
+#include "src/ring.h"
 
 /*
  * The steps of a call are one function in the end: each is called in two or three places, and does little. What it works
@@ -36,24 +38,64 @@ static int look_again(const struct lane *lane)
 	return atomic_load(&s->space.state->life.epoch) == lane->epoch ? 0 : handle_gone(s, false, 0);
 }
 
+#define ASIDE_NS 3000000 /* about what the scheduler gives one that runs before another may */
+
+/* Does the coordinator wait for this very CPU? It has work, and ran here when it was last seen. */
+static bool is_in_the_way(const struct stoa *s)
+{
+	uint32_t cpu = atomic_load_explicit(&s->space.state->life.cpu, memory_order_relaxed);
+	return cpu != 0 && cpu == (uint32_t)sched_getcpu() + 1 && ring_holds(&s->space, handle_committed(s));
+}
+
+static void sleep_for_room(struct stoa *s, uint64_t before, int64_t deadline)
+{
+	_Atomic uint32_t *word = &s->space.ingress->room;
+	uint32_t value = park_announce(word, PARK_FUTEX);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (handle_committed(s) != before)
+		return;
+	park_wake(&s->space.ingress->aside);
+	handle_sleep(s, word, value, deadline);
+}
+
+/*
+ * A producer that the scheduler has put where the coordinator runs takes half of that CPU, and with it half of what all
+ * producers can send: each wake for room preempts who makes room. So it sleeps until the coordinator has run dry, or for
+ * a while, in which others send or the scheduler moves it. (sched_yield is no way to say so: who is of another session
+ * or control group, as the coordinator is, gains nothing by it.) If the ring holds a command behind our announcement, the
+ * coordinator is to commit it, and looks at our bit when it then finds no more. False: it is not in the way, or in haste.
+ */
+static bool stand_aside(struct stoa *s, int64_t deadline)
+{
+	_Atomic uint32_t *word = &s->space.ingress->aside;
+	int64_t until = clock_now() + ASIDE_NS;
+	if (until > deadline || !is_in_the_way(s))
+		return false;
+	uint32_t value = park_announce(word, PARK_FUTEX);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (is_in_the_way(s))
+		handle_sleep(s, word, value, until);
+	return true;
+}
+
 /* Wait for a commit after `before`, at which there was no room: it frees slots of the ring, and records. */
 static int wait_for_room(const struct lane *lane, const char *what, uint64_t before, int64_t deadline)
 {
 	struct stoa *s = lane->stoa;
-	_Atomic uint32_t *word = &s->space.ingress->room;
 	/* Where others sleep for it already, there are more than the queue has room for. */
-	bool others = atomic_load_explicit(word, memory_order_relaxed) & PARK_FUTEX;
-	for (int i = 0; i < 256 && !others; i++) {
+	bool others = atomic_load_explicit(&s->space.ingress->room, memory_order_relaxed) & PARK_FUTEX;
+	bool spins = !others && !is_in_the_way(s);
+	for (int i = 0; i < 256 && spins; i++) {
 		if (handle_committed(s) != before)
 			return look_again(lane);
 		park_pause();
 	}
 	if (clock_now() >= deadline)
 		return error_set(-EAGAIN, "no room in %s of namespace %s", what, s->name);
-	uint32_t value = park_announce(word, PARK_FUTEX);
-	atomic_thread_fence(memory_order_seq_cst);
-	if (handle_committed(s) == before)
-		handle_sleep(s, word, value, deadline);
+	if (!stand_aside(s, deadline)) {
+		sleep_for_room(s, before, deadline);
+		stand_aside(s, deadline); /* it may have been woken there */
+	}
 	if (handle_committed(s) == before && handle_gone_for_good(s))
 		return handle_gone(s, false, 0);
 	return look_again(lane);

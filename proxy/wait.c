@@ -65,14 +65,12 @@ static struct lane_head *say_waits(const struct stoa *s, const _Atomic uint32_t 
 		return NULL;
 	const _Atomic uint32_t *parks = space_park(&s->space, 0);
 	bool object = word >= parks && word < parks + g->objects;
+	bool room = word == &s->space.ingress->room || word == &s->space.ingress->aside;
 	atomic_store_explicit(&lane->head->waits_for, object ? (uint32_t)(word - parks) : 0, memory_order_relaxed);
 	if (now < lane->sleep_end || now - lane->sleep_end > GOES_ON_NS)
 		atomic_store_explicit(&lane->head->waits_ns, now, memory_order_relaxed);
 	lane->sleep_end = now + left;
-	atomic_store_explicit(&lane->head->waits,
-			      object				  ? WAITS_OBJECT
-			      : word == &s->space.ingress->room ? WAITS_ROOM
-								  : WAITS_ANSWER,
+	atomic_store_explicit(&lane->head->waits, object ? WAITS_OBJECT : room ? WAITS_ROOM : WAITS_ANSWER,
 			      memory_order_release);
 	return lane->head;
 }

@@ -20,7 +20,7 @@
 #include "include/stoa.h"
 
 #define LAYOUT_MAGIC UINT64_C(0x0a1a0d0a616f7473) /* "stoa\n\r\032\n": damage by text mode shows */
-#define LAYOUT_MAJOR 5                            /* another major does not interoperate */
+#define LAYOUT_MAJOR 6                            /* another major does not interoperate */
 #define LAYOUT_MINOR 0                            /* an additive minor does */
 #define LAYOUT_PAGE 4096
 #define LAYOUT_LINE 128 /* two cache lines: the adjacent-line prefetcher makes pairs of them */
@@ -76,6 +76,7 @@ struct life {
 	/* But for LIFE_ASLEEP, grows behind what may end a client's way to an object: see life_changed. With it the
 	 * coordinator sleeps, and is to be rung. One word, so that who has published has one to look at. */
 	_Atomic uint64_t changes;
+	_Atomic uint32_t cpu; /* plus one, on which the coordinator began its last turn; 0: not known */
 };
 #define LIFE_ASLEEP UINT64_C(1)
 
@@ -345,7 +346,8 @@ struct ingress_head {
 	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* bit 0: it sleeps, ring its eventfd; above: which sleep */
 	_Atomic int64_t rung_ns;			/* CLOCK_MONOTONIC of just before it was last rung; a hint */
 	_Atomic uint64_t run; /* src/fold.h; here, since who publishes looks at this line, too, and it seldom changes */
-	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot */
+	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot … */
+	_Atomic uint32_t aside;				/* … and of those who do on the coordinator's own CPU */
 	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose loop watches objects */
 	alignas(LAYOUT_LINE) struct barrier barrier;
 };
