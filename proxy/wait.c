@@ -109,6 +109,15 @@ bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need)
 	return false;
 }
 
+/* So often that the clock read in between is a small part. */
+static bool look_out(const _Atomic uint64_t *word, uint64_t need)
+{
+	for (int i = 0; i < 16; i++, park_pause())
+		if (has_reached(word, need))
+			return true;
+	return false;
+}
+
 /* Until `least`, and until `most` if nobody else wants the CPU. */
 static bool spin_long(const _Atomic uint64_t *word, uint64_t need, int64_t least, int64_t most)
 {
@@ -116,11 +125,8 @@ static bool spin_long(const _Atomic uint64_t *word, uint64_t need, int64_t least
 	do {
 		before = now;
 		sched_yield(); /* who is to answer may be waiting for this very CPU */
-		for (int i = 0; i < 16; i++) {
-			if (has_reached(word, need))
-				return true;
-			park_pause();
-		}
+		if (look_out(word, need))
+			return true;
 		now = clock_now();
 	} while (may_spin() && (now < least || (now < most && now - before < ALONE_NS)));
 	return false;
@@ -151,6 +157,19 @@ static void learn_patience(struct lane *lane, uint32_t late)
 		lane->patience += PATIENCE / 2;
 }
 
+/*
+ * A coordinator that runs dry gives up its CPU between its looks, and is back within ALONE_NS if nobody has taken it: its
+ * answer comes that much later. To give up this one earlier is to have it back when all have had it who wait for theirs.
+ */
+static bool spin_late(const _Atomic uint64_t *word, uint64_t need)
+{
+	int64_t end = clock_deadline(ALONE_NS);
+	while (may_spin() && clock_now() < end)
+		if (look_out(word, need))
+			return true;
+	return false;
+}
+
 bool handle_spin_answer(struct lane *lane, const struct record *r, const struct reply *reply, uint64_t need)
 {
 	uint32_t first = lane->patience / PATIENCE, i = 0;
@@ -163,7 +182,7 @@ bool handle_spin_answer(struct lane *lane, const struct record *r, const struct 
 			return true;
 		}
 	}
-	return spin_long(&reply->valid, need, clock_deadline(SPIN_NS), 0);
+	return spin_late(&reply->valid, need) || spin_long(&reply->valid, need, clock_deadline(SPIN_NS), 0);
 }
 
 static int park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)
