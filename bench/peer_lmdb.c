@@ -1,6 +1,7 @@
 /*
  * peer_lmdb.c: LMDB on tmpfs, NOSYNC and WRITEMAP: its fastest setting. An update is a write transaction; a read renews
- * a read transaction that is kept.
+ * a read transaction that is kept. Who only writes has a database of its own: in one with readers, each commit looks at
+ * all of them, and goes over what was kept for one that lost its CPU, three times as long from then on.
  */
 #include <errno.h>
 #include <lmdb.h>
@@ -16,10 +17,14 @@
 #define MAP_BYTES (UINT64_C(1) << 30) /* of which little is used, unless a reader stops */
 #define FULL_NS INT64_C(10000000000)
 
-struct client {
+struct database {
 	MDB_env *env;
 	MDB_dbi dbi;
-	MDB_txn *reading;
+	MDB_txn *reading; /* NULL: nobody does */
+};
+
+struct client {
+	struct database written, shared;
 	uint64_t value;
 	struct tally tally;
 	struct page page;
@@ -33,11 +38,11 @@ static int check(const char *what, int r)
 }
 
 /* A client of an earlier set may have been killed: its place as a reader would keep all pages from then on. */
-static int open_env(MDB_env **ret)
+static int open_env(const char *name, MDB_env **ret)
 {
 	int dead = 0;
 	char path[112];
-	snprintf(path, sizeof(path), "%s/lmdb", servers_dir());
+	snprintf(path, sizeof(path), "%s/%s", servers_dir(), name);
 	mkdir(path, 0700);
 	int r = check("mdb_env_create", mdb_env_create(ret));
 	r = r ? r : check("mdb_env_set_mapsize", mdb_env_set_mapsize(*ret, MAP_BYTES));
@@ -60,14 +65,39 @@ static int put_first(MDB_env *env)
 	return r ? r : check("mdb_txn_commit", mdb_txn_commit(txn));
 }
 
+#define WRITTEN "lmdb-written"
+#define SHARED "lmdb-shared"
+
 /* An environment must not be used across a fork, so this one is closed again. */
-static int start(void)
+static int make(const char *name)
 {
 	MDB_env *env = NULL;
-	int r = open_env(&env);
+	int r = open_env(name, &env);
 	r = r ? r : put_first(env);
 	if (env)
 		mdb_env_close(env);
+	return r;
+}
+
+static int start(void)
+{
+	int r = make(WRITTEN);
+	return r ? r : make(SHARED);
+}
+
+static int open_database(const char *name, bool reads, struct database *d)
+{
+	int r = open_env(name, &d->env);
+	r = r ? r : check("mdb_txn_begin", mdb_txn_begin(d->env, NULL, MDB_RDONLY, &d->reading));
+	r = r ? r : check("mdb_dbi_open", mdb_dbi_open(d->reading, NULL, 0, &d->dbi));
+	if (r < 0)
+		return r;
+	if (reads) {
+		mdb_txn_reset(d->reading);
+		return 0;
+	}
+	r = check("mdb_txn_commit", mdb_txn_commit(d->reading)); /* which keeps the handle */
+	d->reading = NULL;
 	return r;
 }
 
@@ -76,40 +106,37 @@ static int open_client(unsigned me, void **ret)
 	static struct client c;
 	(void)me;
 	*ret = &c;
-	int r = open_env(&c.env);
-	r = r ? r : check("mdb_txn_begin", mdb_txn_begin(c.env, NULL, MDB_RDONLY, &c.reading));
-	r = r ? r : check("mdb_dbi_open", mdb_dbi_open(c.reading, NULL, 0, &c.dbi));
-	if (r == 0)
-		mdb_txn_reset(c.reading);
-	return r;
+	int r = open_database(WRITTEN, false, &c.written);
+	return r ? r : open_database(SHARED, true, &c.shared);
 }
 
 static void close_client(void *client)
 {
 	struct client *c = client;
-	mdb_txn_abort(c->reading);
-	mdb_env_close(c->env);
+	mdb_txn_abort(c->shared.reading);
+	mdb_env_close(c->shared.env);
+	mdb_env_close(c->written.env);
 }
 
 /* Returns as LMDB does. */
-static int change(struct client *c, MDB_txn *txn)
+static int change(struct client *c, MDB_dbi dbi, MDB_txn *txn)
 {
 	MDB_val old, new = { sizeof(c->tally), &c->tally };
-	int r = mdb_get(txn, c->dbi, &key_tally, &old);
+	int r = mdb_get(txn, dbi, &key_tally, &old);
 	if (r)
 		return r;
 	memcpy(&c->tally, old.mv_data, sizeof(c->tally));
 	c->value = tally_apply(&c->tally, 1, 2);
-	return mdb_put(txn, c->dbi, &key_tally, &new, 0);
+	return mdb_put(txn, dbi, &key_tally, &new, 0);
 }
 
-static int try_update(struct client *c)
+static int try_update(struct client *c, const struct database *d)
 {
 	MDB_txn *txn;
-	int r = mdb_txn_begin(c->env, NULL, 0, &txn);
+	int r = mdb_txn_begin(d->env, NULL, 0, &txn);
 	if (r)
 		return r;
-	r = change(c, txn);
+	r = change(c, d->dbi, txn);
 	if (r == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -120,26 +147,32 @@ static int try_update(struct client *c)
  * A reader that has lost its CPU in the middle keeps all pages that are written meanwhile: in a few time slices the
  * others fill any map. Then they must wait for it.
  */
+static int64_t update_in(struct client *c, const struct database *d)
+{
+	int r = try_update(c, d), dead = 0;
+	for (int64_t end = r == MDB_MAP_FULL ? clock_deadline(FULL_NS) : 0; r == MDB_MAP_FULL && clock_now() < end;) {
+		mdb_reader_check(d->env, &dead);
+		sched_yield();
+		r = try_update(c, d);
+	}
+	return check("transaction", r);
+}
+
 static int64_t update(void *client)
 {
 	struct client *c = client;
-	int r = try_update(c), dead = 0;
-	for (int64_t end = r == MDB_MAP_FULL ? clock_deadline(FULL_NS) : 0; r == MDB_MAP_FULL && clock_now() < end;) {
-		mdb_reader_check(c->env, &dead);
-		sched_yield();
-		r = try_update(c);
-	}
-	return check("transaction", r);
+	return update_in(c, &c->written);
 }
 
 static int read_at(struct client *c, MDB_val *key, size_t offset, void *ret, size_t size)
 {
 	MDB_val now;
-	int r = check("mdb_txn_renew", mdb_txn_renew(c->reading));
-	r = r ? r : check("mdb_get", mdb_get(c->reading, c->dbi, key, &now));
+	struct database *d = &c->shared;
+	int r = check("mdb_txn_renew", mdb_txn_renew(d->reading));
+	r = r ? r : check("mdb_get", mdb_get(d->reading, d->dbi, key, &now));
 	if (r == 0)
 		memcpy(ret, (const char *)now.mv_data + offset, size);
-	mdb_txn_reset(c->reading);
+	mdb_txn_reset(d->reading);
 	return r;
 }
 
@@ -151,7 +184,8 @@ static int64_t read_value(void *client)
 
 static int64_t update_and_read(void *client)
 {
-	int64_t r = update(client);
+	struct client *c = client;
+	int64_t r = update_in(c, &c->shared);
 	return r ? r : read_value(client);
 }
 
@@ -170,9 +204,10 @@ static int64_t read_page(void *client)
 /* What a reader has beside him, when it is said so. */
 static int write_on(void *client, const _Atomic bool *stop)
 {
+	struct client *c = client;
 	int64_t r = 0;
 	while (r == 0 && !atomic_load_explicit(stop, memory_order_relaxed))
-		r = update(client);
+		r = update_in(c, &c->shared);
 	return (int)r;
 }
 
