@@ -4,7 +4,6 @@
 #include "proxy/send.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -40,11 +39,10 @@ static int look_again(const struct lane *lane)
 
 #define ASIDE_NS 3000000 /* about what the scheduler gives one that runs before another may */
 
-/* Does the coordinator wait for this very CPU? It has work, and ran here when it was last seen. */
+/* Does the coordinator, which has work, wait for this very CPU? */
 static bool is_in_the_way(const struct stoa *s)
 {
-	uint32_t cpu = atomic_load_explicit(&s->space.state->life.cpu, memory_order_relaxed);
-	return cpu != 0 && cpu == (uint32_t)sched_getcpu() + 1 && ring_holds(&s->space, handle_committed(s));
+	return handle_shares_cpu(s) && ring_holds(&s->space, handle_committed(s));
 }
 
 static void sleep_for_room(struct stoa *s, uint64_t before, int64_t deadline)

@@ -96,6 +96,12 @@ static bool may_spin(void)
 	return n > 1;
 }
 
+bool handle_shares_cpu(const struct stoa *s)
+{
+	uint32_t cpu = atomic_load_explicit(&s->space.state->life.cpu, memory_order_relaxed);
+	return cpu != 0 && cpu == (uint32_t)sched_getcpu() + 1;
+}
+
 static bool has_reached(const _Atomic uint64_t *word, uint64_t need)
 {
 	return atomic_load_explicit(word, memory_order_acquire) >= need;
@@ -161,10 +167,10 @@ static void learn_patience(struct lane *lane, uint32_t late)
  * A coordinator that runs dry gives up its CPU between its looks, and is back within ALONE_NS if nobody has taken it: its
  * answer comes that much later. To give up this one earlier is to have it back when all have had it who wait for theirs.
  */
-static bool spin_late(const _Atomic uint64_t *word, uint64_t need)
+static bool spin_late(const struct stoa *s, const _Atomic uint64_t *word, uint64_t need)
 {
 	int64_t end = clock_deadline(ALONE_NS);
-	while (may_spin() && clock_now() < end)
+	while (!handle_shares_cpu(s) && clock_now() < end)
 		if (look_out(word, need))
 			return true;
 	return false;
@@ -182,7 +188,7 @@ bool handle_spin_answer(struct lane *lane, const struct record *r, const struct 
 			return true;
 		}
 	}
-	return spin_late(&reply->valid, need) || spin_long(&reply->valid, need, clock_deadline(SPIN_NS), 0);
+	return spin_late(lane->stoa, &reply->valid, need) || spin_long(&reply->valid, need, clock_deadline(SPIN_NS), 0);
 }
 
 static int park(struct stoa *s, _Atomic uint32_t *word, uint32_t object, uint64_t need, int64_t deadline)

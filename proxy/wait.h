@@ -20,6 +20,9 @@ static inline bool handle_ring(const struct stoa *s)
 	return seen & 1;
 }
 
+/* Does the coordinator run on this very CPU, as of its last turn? Then it does not while we do. */
+bool handle_shares_cpu(const struct stoa *s);
+
 /* Spin for so long as a look at the clock is not worth it, 64 pauses. False: *word has not reached `need`. */
 bool handle_spin_short(const _Atomic uint64_t *word, uint64_t need);
 
