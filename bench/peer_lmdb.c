@@ -88,7 +88,7 @@ static int start(void)
 static int open_database(const char *name, bool reads, struct database *d)
 {
 	int r = open_env(name, &d->env);
-	r = r ? r : check("mdb_txn_begin", mdb_txn_begin(d->env, NULL, MDB_RDONLY, &d->reading));
+	r = r ? r : check("mdb_txn_begin", mdb_txn_begin(d->env, NULL, reads ? MDB_RDONLY : 0, &d->reading));
 	r = r ? r : check("mdb_dbi_open", mdb_dbi_open(d->reading, NULL, 0, &d->dbi));
 	if (r < 0)
 		return r;

@@ -319,7 +319,7 @@ void targets_print(const struct run *run)
 		measured++;
 		met += is_met(&targets[i], s);
 	}
-	printf("%u of %u that this run measured are met; %zu were not measured\n", met, measured, TARGETS - measured);
+	printf("%u of %u that this run measured are met; not measured: %zu\n", met, measured, TARGETS - measured);
 }
 
 void targets_write_json(const struct run *run, FILE *to)

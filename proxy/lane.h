@@ -79,6 +79,7 @@ struct lane {
 	uint64_t timed;			      /* `seq` of the next command that is timed … */
 	bool timing;			      /* … unless it is this one */
 	uint32_t patience;		      /* before its first look for an answer (wait.c) */
+	int64_t aside_end;		      /* it stands aside for its next command until then; 0: not yet (send.c) */
 	int64_t sleep_end;		      /* of its last sleep, if nobody woke it */
 	uint64_t committed_last, restarts;    /* the same, and of which coordinator, when a record was last freed */
 	uint64_t marked;		      /* answers up to here are marked as valid, or never will be */

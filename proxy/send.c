@@ -38,6 +38,7 @@ static int look_again(const struct lane *lane)
 }
 
 #define ASIDE_NS 3000000 /* about what the scheduler gives one that runs before another may */
+#define ASIDE_MOST_NS (4 * ASIDE_NS) /* for a command: who cannot leave that CPU has his turn, too */
 
 /* Does the coordinator, which has work, wait for this very CPU? */
 static bool is_in_the_way(const struct stoa *s)
@@ -61,13 +62,18 @@ static void sleep_for_room(struct stoa *s, uint64_t before, int64_t deadline)
  * producers can send: each wake for room preempts who makes room. So it sleeps until the coordinator has run dry, or for
  * a while, in which others send or the scheduler moves it. (sched_yield is no way to say so: who is of another session
  * or control group, as the coordinator is, gains nothing by it.) If the ring holds a command behind our announcement, the
- * coordinator is to commit it, and looks at our bit when it then finds no more. False: it is not in the way, or in haste.
+ * coordinator is to commit it, and looks at our bit when it then finds no more. False: it is not in the way, in haste, or
+ * has done so for long enough.
  */
-static bool stand_aside(struct stoa *s, int64_t deadline)
+static bool stand_aside(struct lane *lane, int64_t deadline)
 {
+	struct stoa *s = lane->stoa;
 	_Atomic uint32_t *word = &s->space.ingress->aside;
-	int64_t until = clock_now() + ASIDE_NS;
-	if (until > deadline || !is_in_the_way(s))
+	int64_t now = clock_now(), until = now + ASIDE_NS;
+	if (until + ASIDE_NS > deadline || !is_in_the_way(s))
+		return false;
+	lane->aside_end = lane->aside_end ? lane->aside_end : now + ASIDE_MOST_NS;
+	if (now >= lane->aside_end)
 		return false;
 	uint32_t value = park_announce(word, PARK_FUTEX);
 	atomic_thread_fence(memory_order_seq_cst);
@@ -77,7 +83,7 @@ static bool stand_aside(struct stoa *s, int64_t deadline)
 }
 
 /* Wait for a commit after `before`, at which there was no room: it frees slots of the ring, and records. */
-static int wait_for_room(const struct lane *lane, const char *what, uint64_t before, int64_t deadline)
+static int wait_for_room(struct lane *lane, const char *what, uint64_t before, int64_t deadline)
 {
 	struct stoa *s = lane->stoa;
 	/* Where others sleep for it already, there are more than the queue has room for. */
@@ -88,11 +94,13 @@ static int wait_for_room(const struct lane *lane, const char *what, uint64_t bef
 			return look_again(lane);
 		park_pause();
 	}
+	if (handle_committed(s) != before)
+		return look_again(lane);
 	if (clock_now() >= deadline)
 		return error_set(-EAGAIN, "no room in %s of namespace %s", what, s->name);
-	if (!stand_aside(s, deadline)) {
+	if (!stand_aside(lane, deadline)) {
 		sleep_for_room(s, before, deadline);
-		stand_aside(s, deadline); /* it may have been woken there */
+		stand_aside(lane, deadline); /* it may have been woken there */
 	}
 	if (handle_committed(s) == before && handle_gone_for_good(s))
 		return handle_gone(s, false, 0);
@@ -111,8 +119,10 @@ static int wait_for_record(struct sending *w, uint64_t size)
 	for (;;) {
 		uint64_t before = handle_committed(w->lane->stoa);
 		int r = lane_make_room(w->lane, size);
-		if (r != -EAGAIN)
+		if (r != -EAGAIN) {
+			w->lane->aside_end = 0;
 			return r;
+		}
 		r = wait_for_room(w->lane, "this thread's lane", before, send_deadline(w));
 		if (r < 0)
 			return r;
@@ -263,6 +273,7 @@ static __attribute__((noinline, cold)) int publish_later(struct sending *w, ring
 			room = wait_for_room(lane, "the queue", lane->ring.room - s->space.geometry.queue,
 					     send_deadline(w));
 	} while (r == -EAGAIN && room == 0);
+	lane->aside_end = 0;
 	if (r == 0)
 		return 0;
 	lane_unrecord(w->lane, w->record);

@@ -170,7 +170,7 @@ static void learn_patience(struct lane *lane, uint32_t late)
 static bool spin_late(const struct stoa *s, const _Atomic uint64_t *word, uint64_t need)
 {
 	int64_t end = clock_deadline(ALONE_NS);
-	while (!handle_shares_cpu(s) && clock_now() < end)
+	while (may_spin() && !handle_shares_cpu(s) && clock_now() < end)
 		if (look_out(word, need))
 			return true;
 	return false;
