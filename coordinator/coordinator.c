@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "coordinator/leave.h"
 #include "coordinator/load.h"
 #include "coordinator/objects.h"
+#include "coordinator/spin.h"
 #include "coordinator/undertaker.h"
 #include "src/clock.h"
 #include "src/error.h"
@@ -37,7 +37,6 @@
 #define POLL_TURNS 256		   /* a busy one looks at its descriptors every so many turns … */
 #define POLL_NS 4000000		   /* … and after so long, where methods are slow */
 #define MEND_NS INT64_C(500000000) /* a command behind a forged tail is found in this, per 65536 slots of the queue */
-#define SPIN_LEAST_NS 20000	   /* waiting on for so long is cheaper than sleeping, if a command comes in it */
 #define MEASURE_NS 1000000000
 #define MUCH (4 << 20) /* bytes of mirrors: with less, the kernel is done with a dead coordinator in a millisecond */
 #define FIRST_USER_MS 5000 /* an embedded one nobody attached to in this time ends */
@@ -111,7 +110,7 @@ int coordinator_recover(struct coordinator *c)
 	c->head = atomic_load(&state->committed);
 	c->trace = space_traced(c->space, 0);
 	c->tallies = space_object_tally(c->space, 0);
-	c->spin_ns = SPIN_LEAST_NS;
+	spin_begin(c);
 	c->verify = c->ns->options.flags & STOA_VERIFY;
 	/* the one before us may have died while it stopped */
 	c->stopping = (int)atomic_load(&state->life.stopping) - 1;
@@ -250,45 +249,6 @@ static void pulse_memory(struct coordinator *c, bool first)
 		fclose(f);
 }
 
-static bool look_out(const struct coordinator *c, int times)
-{
-	uint64_t word;
-	for (int i = 0; i < times; i++) {
-		if (ring_take(c->space, c->head, &word))
-			return true;
-		park_pause();
-	}
-	return false;
-}
-
-static bool spin(const struct coordinator *c)
-{
-	if (c->spin_ns == 0)
-		return false;
-	if (look_out(c, 64))
-		return true;
-	int64_t end = clock_now() + c->spin_ns;
-	do {
-		sched_yield(); /* a client may be waiting for this very CPU */
-		if (look_out(c, 16))
-			return true;
-	} while (clock_now() < end);
-	return false;
-}
-
-/*
- * A sleep that was shorter than the longest wait had better been waited out: where a wake is slow, as between virtual
- * CPUs, who wakes us is held up by it for longer than we have work, and would wake us again for each few commands. So a
- * sleep counts until we were rung, and not until we were awake, which may take as long again. After long sleeps, all
- * waiting is in vain, and perhaps on the CPU of the client that wants to go on.
- */
-static void learn_to_spin(struct coordinator *c, int64_t asleep_ns)
-{
-	int64_t now = clock_now(), rung = atomic_load_explicit(&c->space->ingress->rung_ns, memory_order_relaxed);
-	int64_t slept = (rung > asleep_ns && rung < now ? rung : now) - asleep_ns;
-	c->spin_ns = park_learn(c->spin_ns, slept, SPIN_LEAST_NS);
-}
-
 static void mend_flags(const struct coordinator *c)
 {
 	uint32_t n = atomic_load_explicit(&c->space->state->flags_end, memory_order_relaxed);
@@ -335,14 +295,6 @@ static int doze(struct coordinator *c)
 	return r;
 }
 
-/* For producers: who runs there keeps us from it. Written only when it changes: each of them has that line. */
-static void tell_cpu(struct life *life)
-{
-	uint32_t cpu = (uint32_t)sched_getcpu() + 1;
-	if (atomic_load_explicit(&life->cpu, memory_order_relaxed) != cpu)
-		atomic_store_explicit(&life->cpu, cpu, memory_order_relaxed);
-}
-
 static enum coordinator_exit serve(struct coordinator *c)
 {
 	const _Atomic int64_t *beat = &c->space->state->pulse.beat_ns; /* the end of the last turn */
@@ -355,7 +307,7 @@ static enum coordinator_exit serve(struct coordinator *c)
 		check_users(c, started);
 		if (c->stopping >= 0)
 			turn_away(c);
-		tell_cpu(&c->space->state->life);
+		spin_tell_cpu(c);
 		if (commit_turn(c)) {
 			int64_t now = atomic_load_explicit(beat, memory_order_relaxed);
 			worked = true;
@@ -380,7 +332,7 @@ static enum coordinator_exit serve(struct coordinator *c)
 		pulse_memory(c, false);
 		int64_t asleep = clock_now();
 		r = doze(c);
-		learn_to_spin(c, asleep);
+		spin_learn(c, asleep);
 	}
 	return COORDINATOR_ORPHANED;
 }

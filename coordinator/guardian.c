@@ -112,6 +112,7 @@ static int be_coordinator(struct guardian *g, int link_fd, pid_t guardian)
 	g->ns->link_fd = link_fd;
 	process_reset_signals(g->ns->embedded);
 	process_no_core();
+	process_prefer(g->ns->own_session);
 	orphan_begin(g->ns);
 	if (take_state(g->ns, guardian) < 0)
 		_exit(COORDINATOR_FAILED);
@@ -359,6 +360,7 @@ int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data)
 {
 	struct guardian g = { .ns = ns, .ready = ready, .data = data };
 	int r = begin(&g);
+	ns->own_session = ns->embedded || getsid(0) == getpid();
 	/* What ran when guardian and coordinator both died may have had its part in it. */
 	watch_note(&g.watch, &ns->space, SIGKILL);
 	g.committed = atomic_load(&ns->space.state->committed);

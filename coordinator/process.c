@@ -80,6 +80,25 @@ void process_no_core(void)
 	setrlimit(RLIMIT_CORE, &limit);
 }
 
+static void prefer_session(void)
+{
+	int nice;
+	FILE *f = fopen("/proc/self/autogroup", "r+e");
+	if (f && fscanf(f, "%*s nice %d", &nice) == 1 && nice == 0) {
+		rewind(f);
+		fprintf(f, "%d", PROCESS_NICE);
+	}
+	if (f)
+		fclose(f);
+}
+
+void process_prefer(bool own_session)
+{
+	bool chosen = getpriority(PRIO_PROCESS, 0) != 0;
+	if (!chosen && setpriority(PRIO_PROCESS, 0, PROCESS_NICE) == 0 && own_session)
+		prefer_session();
+}
+
 void process_close(int *fd)
 {
 	if (*fd >= 0)

@@ -36,6 +36,14 @@ uint64_t process_started(int proc_fd, pid_t pid); /* proc_fd: of /proc/self */
 
 FILE *process_read(int dir_fd, const char *file); /* NULL, errno is set */
 
+/*
+ * Before others on its CPU, if this process may, and nobody has chosen another niceness than 0: who keeps it from running
+ * keeps all of its clients waiting. It is the niceness that PipeWire and PulseAudio ask for. own_session: the session's
+ * too, since between sessions that one counts (sched(7), "The autogroup feature").
+ */
+#define PROCESS_NICE (-11)
+void process_prefer(bool own_session);
+
 void process_close(int *fd); /* if it is open; it is -1 then */
 
 #define STATUS_CLOSED (-1) /* beside what waitpid(2) tells: the coordinator had closed its descriptors */

@@ -40,6 +40,7 @@ void handle_ring_bell(const struct stoa *s, uint32_t seen)
 		return;
 	CANCEL_LATER;
 	atomic_store_explicit(&s->space.ingress->rung_ns, clock_now(), memory_order_relaxed);
+	atomic_store_explicit(&s->space.ingress->rung_cpu, (uint32_t)sched_getcpu() + 1, memory_order_relaxed);
 	if (write(s->doorbell_fd, &one, sizeof(one)) < 0 && errno != EAGAIN) /* EAGAIN: it rings already */
 		return;
 	/* Only now: who is stopped before it has rung leaves that to others. Another sleep has another word. */

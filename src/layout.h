@@ -21,7 +21,7 @@
 
 #define LAYOUT_MAGIC UINT64_C(0x0a1a0d0a616f7473) /* "stoa\n\r\032\n": damage by text mode shows */
 #define LAYOUT_MAJOR 6                            /* another major does not interoperate */
-#define LAYOUT_MINOR 0                            /* an additive minor does */
+#define LAYOUT_MINOR 1                            /* an additive minor does */
 #define LAYOUT_PAGE 4096
 #define LAYOUT_LINE 128 /* two cache lines: the adjacent-line prefetcher makes pairs of them */
 #define LAYOUT_NAME (STOA_NAME_MAX + 1)
@@ -346,6 +346,7 @@ struct ingress_head {
 	alignas(LAYOUT_LINE) _Atomic uint32_t doorbell; /* bit 0: it sleeps, ring its eventfd; above: which sleep */
 	_Atomic int64_t rung_ns;			/* CLOCK_MONOTONIC of just before it was last rung; a hint */
 	_Atomic uint64_t run; /* src/fold.h; here, since who publishes looks at this line, too, and it seldom changes */
+	_Atomic uint32_t rung_cpu;			/* plus one: of who last rang; a hint, as is rung_ns */
 	alignas(LAYOUT_LINE) _Atomic uint32_t room;     /* park word of those who wait for a free slot … */
 	_Atomic uint32_t aside;				/* … and of those who do on the coordinator's own CPU */
 	alignas(LAYOUT_LINE) _Atomic uint64_t watchers[LAYOUT_PAGE / 64 * 2]; /* lanes whose loop watches objects */

@@ -1,0 +1,102 @@
+/*
+ * spin.c: see spin.h.
+ */
+#include "coordinator/spin.h"
+
+#include <sched.h>
+
+#include "src/clock.h"
+#include "src/park.h"
+#include "src/ring.h"
+
+#define LEAST_NS 20000 /* waiting on for so long is cheaper than sleeping, if a command comes in it */
+#define MOVE_NS 20000000
+
+void spin_begin(struct coordinator *c)
+{
+	c->spin_ns = LEAST_NS;
+}
+
+/* ---- waiting ---- */
+
+static bool look_out(const struct coordinator *c, int times)
+{
+	uint64_t word;
+	for (int i = 0; i < times; i++) {
+		if (ring_take(c->space, c->head, &word))
+			return true;
+		park_pause();
+	}
+	return false;
+}
+
+bool spin(const struct coordinator *c)
+{
+	if (c->spin_ns == 0)
+		return false;
+	if (look_out(c, 64))
+		return true;
+	int64_t end = clock_now() + c->spin_ns;
+	do {
+		sched_yield(); /* a client may be waiting for this very CPU */
+		if (look_out(c, 16))
+			return true;
+	} while (clock_now() < end);
+	return false;
+}
+
+/* ---- where ---- */
+
+/* Written only when it changes: each producer has that line. */
+void spin_tell_cpu(const struct coordinator *c)
+{
+	struct life *life = &c->space->state->life;
+	uint32_t cpu = (uint32_t)sched_getcpu() + 1;
+	if (atomic_load_explicit(&life->cpu, memory_order_relaxed) != cpu)
+		atomic_store_explicit(&life->cpu, cpu, memory_order_relaxed);
+}
+
+/*
+ * To another CPU than this, if there is one. Where a caller shares ours, each call takes two switches; and as both sleep
+ * so often, it takes the scheduler some ten milliseconds to part them, or for ever if others want the other CPUs, too. Not
+ * again for that long: callers on several CPUs would have us go round.
+ */
+static bool move_from(struct coordinator *c, uint32_t cpu, int64_t now)
+{
+	cpu_set_t all, others;
+	if (now - c->moved_ns < MOVE_NS || sched_getaffinity(0, sizeof(all), &all) < 0)
+		return false;
+	others = all;
+	CPU_CLR(cpu, &others);
+	if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof(others), &others) < 0)
+		return false;
+	sched_setaffinity(0, sizeof(all), &all);
+	c->moved_ns = now;
+	return true;
+}
+
+/* ---- learning ---- */
+
+/* When, if it was while we slept; else 0. */
+static int64_t when_rung(const struct coordinator *c, int64_t asleep_ns, int64_t now)
+{
+	int64_t rung = atomic_load_explicit(&c->space->ingress->rung_ns, memory_order_relaxed);
+	return rung > asleep_ns && rung < now ? rung : 0;
+}
+
+/*
+ * A sleep that was shorter than the longest wait had better been waited out: where a wake is slow, as between virtual
+ * CPUs, who wakes us is held up by it for longer than we have work, and would wake us again for each few commands. So a
+ * sleep counts until we were rung, and not until we were awake, which may take as long again. After long sleeps, all
+ * waiting is in vain; and so it is on the CPU of a client that wants to go on.
+ */
+void spin_learn(struct coordinator *c, int64_t asleep_ns)
+{
+	int64_t now = clock_now(), rung = when_rung(c, asleep_ns, now), slept = (rung ? rung : now) - asleep_ns;
+	uint32_t by = atomic_load_explicit(&c->space->ingress->rung_cpu, memory_order_relaxed);
+	bool here = rung && by != 0 && by == atomic_load_explicit(&c->space->state->life.cpu, memory_order_relaxed);
+	if (here && slept < PARK_SPIN_MOST_NS)
+		c->spin_ns = move_from(c, by - 1, now) ? LEAST_NS : 0;
+	else
+		c->spin_ns = park_learn(c->spin_ns, slept, LEAST_NS);
+}
