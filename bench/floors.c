@@ -12,6 +12,7 @@
 #include "bench/futex.h"
 #include "bench/pingpong.h"
 #include "bench/pool.h"
+#include "bench/ticks.h"
 #include "src/clock.h"
 #include "src/park.h"
 #include "src/prefetch.h"
@@ -19,6 +20,8 @@
 #define LOOK_NS 10000000
 #define SLOTS 1024
 #define RECORDS 64
+#define PAGE 4096
+#define PAGES 256 /* as many as a lane in full use has */
 
 /* A command as it lies in a lane: a head, two arguments, and its answer in a line of its own. */
 struct record {
@@ -45,6 +48,7 @@ static struct floors {
 struct client {
 	unsigned me;
 	uint64_t sink[8];
+	char *pages;
 };
 
 static int start(void)
@@ -57,6 +61,10 @@ static int open_client(unsigned me, void **ret)
 {
 	static struct client client;
 	client.me = me;
+	client.pages = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (client.pages == MAP_FAILED)
+		return trouble(-errno, "mmap: %s", strerror(errno));
+	memset(client.pages, 1, PAGES * PAGE);
 	*ret = &client;
 	return 0;
 }
@@ -93,6 +101,22 @@ static int64_t add_contended(void *client)
 {
 	(void)client;
 	atomic_fetch_add(&at->contended, 1);
+	return 0;
+}
+
+/*
+ * Pages that this process has written before, and nobody since its last slice, each written once. The kernel has no
+ * fault for them; a hypervisor that has taken them out of its own tables meanwhile has, and nothing in here prevents it.
+ */
+static int write_rested(void *client, int64_t ns, struct histogram *ret)
+{
+	struct client *c = client;
+	(void)ns;
+	for (unsigned i = 0; i < PAGES; i++) {
+		uint64_t from = ticks_now();
+		*(volatile char *)(c->pages + i * PAGE) = (char)from;
+		histogram_add(ret, (uint64_t)ticks_to_ns(ticks_now() - from));
+	}
 	return 0;
 }
 
@@ -215,6 +239,7 @@ static const struct op ops[] = {
 	{ .name = "seqlock read, 64 B", .run = read_seqlock, .most = 1 },
 	{ .name = "atomic add, private", .run = add_private },
 	{ .name = "atomic add, shared", .run = add_contended },
+	{ .name = "page that rested", .loop = write_rested },
 };
 
 extern const struct peer peer_floors;

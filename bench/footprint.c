@@ -325,5 +325,6 @@ void footprint_print(void)
 	if (f->syscalls >= 0)
 		printf(" and makes %.3f system calls, of which some to go to sleep and to wake others\n", f->syscalls * 1000);
 	else
-		printf("; its system calls are not known, as the kernel's tracepoint is not to be read\n");
+		printf("; its system calls are not known: the kernel's tracepoint is not to be read\n"
+		       "          (as root: mount -t tracefs nodev /sys/kernel/tracing)\n");
 }
