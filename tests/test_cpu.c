@@ -136,15 +136,22 @@ static void niceness_that_was_chosen_stays(void)
 	assert_int_equal(session_nice_of(harness_coordinator(s)), 0);
 }
 
-static void session_of_others_stays_as_it_is(void)
+/* One of its own, in which others might be. */
+static void serve_in_a_session(int i)
 {
-	need_the_right();
+	(void)i;
 	assert_true(setsid() > 0);
 	pid_t server = harness_serve(NULL, STOA_OPTIONS(0), &s);
 	assert_int_equal(nice_of(harness_coordinator(s)), PROCESS_NICE);
 	assert_int_equal(session_nice_of(getpid()), 0);
 	ok(stoa_stop(s, STOA_DRAIN, SOON));
 	harness_join(server);
+}
+
+static void session_of_others_stays_as_it_is(void)
+{
+	need_the_right();
+	harness_join(harness_spawn(serve_in_a_session, 0));
 }
 
 int main(void)
