@@ -326,7 +326,7 @@ static enum coordinator_exit serve(struct coordinator *c)
 			lanes_forget_all(c);
 			return COORDINATOR_ENDED;
 		}
-		if (worked && spin(c))
+		if (worked && spin_wait(c))
 			continue;
 		worked = false;
 		pulse_memory(c, false);

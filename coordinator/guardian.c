@@ -62,6 +62,10 @@ static int begin(struct guardian *g)
 	sigaction(SIGCHLD, &dfl, &g->old_chld); /* ignored, it would keep the children's ends from us */
 	sigaction(SIGCONT, &dfl, &g->old_cont); /* open_link has us sent it for nothing */
 	process_raise_files(&g->old_files);
+	if (g->ns->embedded || getsid(0) == getpid()) /* in a session that is not ours are our clients, perhaps */
+		g->session = process_prefer_session();
+	else
+		g->session = -EPERM;
 	g->pid_fd = g->signal_fd = -1;
 	return open_signals(g);
 }
@@ -71,6 +75,8 @@ static void finish(struct guardian *g)
 	process_close(&g->pid_fd);
 	process_close(&g->signal_fd);
 	process_restore_files(&g->old_files);
+	if (g->session == 0)
+		process_restore_session();
 	sigaction(SIGCHLD, &g->old_chld, NULL);
 	sigaction(SIGCONT, &g->old_cont, NULL);
 	pthread_sigmask(SIG_SETMASK, &g->old_mask, NULL);
@@ -96,6 +102,7 @@ static int inherit(struct guardian *g)
 		_exit(COORDINATOR_FAILED);
 	lock_drop(ns->lock_fd, LOCK_COORDINATOR);
 	process_close(&ns->link_fd);
+	process_prefer_no_more();
 	atomic_store(&ns->space.state->life.guardian, getpid());
 	atomic_fetch_add(&ns->space.state->life.restarts, 1);
 	*g = (struct guardian){ .ns = ns, .serving = true, .orphan = true };
@@ -112,7 +119,7 @@ static int be_coordinator(struct guardian *g, int link_fd, pid_t guardian)
 	g->ns->link_fd = link_fd;
 	process_reset_signals(g->ns->embedded);
 	process_no_core();
-	process_prefer(g->ns->own_session);
+	process_prefer();
 	orphan_begin(g->ns);
 	if (take_state(g->ns, guardian) < 0)
 		_exit(COORDINATOR_FAILED);
@@ -327,6 +334,8 @@ static int step(struct guardian *g)
 		int r = spawn(g);
 		return r < 0 && g->serving ? plan(g, "as it could not be forked") : r;
 	}
+	if (g->session == -EAGAIN)
+		g->session = process_prefer_session();
 	bool quiet = poll(fds, sizeof(fds) / sizeof(fds[0]), wait_time(g)) == 0;
 	if (!quiet) {
 		hear_signals(g);
@@ -360,7 +369,6 @@ int guardian_run(struct namespace *ns, void (*ready)(void *data), void *data)
 {
 	struct guardian g = { .ns = ns, .ready = ready, .data = data };
 	int r = begin(&g);
-	ns->own_session = ns->embedded || getsid(0) == getpid();
 	/* What ran when guardian and coordinator both died may have had its part in it. */
 	watch_note(&g.watch, &ns->space, SIGKILL);
 	g.committed = atomic_load(&ns->space.state->committed);

@@ -35,6 +35,7 @@ struct guardian {
 	sigset_t old_mask;
 	struct sigaction old_chld, old_cont;
 	struct rlimit old_files;
+	int session;   /* its niceness: 0: ours, -EAGAIN: it is to become that */
 	bool serving;  /* some coordinator has served */
 	bool stopping; /* each coordinator is told so */
 	bool orphan;   /* it was a coordinator */

@@ -42,7 +42,6 @@ struct namespace {
 	stoa_blob *descriptions;           /* of each of them, packed */
 	struct stoa_options options;       /* defaults filled in */
 	bool embedded; /* ends with its last user */
-	bool own_session; /* which the guardian leads, or nobody else is in */
 	bool made;     /* by this start: a start that fails removes it again */
 	bool made_dir, made_above; /* the same */
 	struct aside copy; /* of the state, as this process found it */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,23 +81,49 @@ void process_no_core(void)
 	setrlimit(RLIMIT_CORE, &limit);
 }
 
-static void prefer_session(void)
+static bool preferred;
+
+static bool is_plain(void)
 {
-	int nice;
-	FILE *f = fopen("/proc/self/autogroup", "r+e");
-	if (f && fscanf(f, "%*s nice %d", &nice) == 1 && nice == 0) {
-		rewind(f);
-		fprintf(f, "%d", PROCESS_NICE);
-	}
-	if (f)
-		fclose(f);
+	return sched_getscheduler(0) == SCHED_OTHER && getpriority(PRIO_PROCESS, 0) == 0;
 }
 
-void process_prefer(bool own_session)
+void process_prefer(void)
 {
-	bool chosen = getpriority(PRIO_PROCESS, 0) != 0;
-	if (!chosen && setpriority(PRIO_PROCESS, 0, PROCESS_NICE) == 0 && own_session)
-		prefer_session();
+	const struct sched_param none = { 0 };
+	if (!is_plain() || setpriority(PRIO_PROCESS, 0, PROCESS_NICE) < 0)
+		return;
+	sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none);
+	preferred = true;
+}
+
+void process_prefer_no_more(void)
+{
+	if (preferred)
+		setpriority(PRIO_PROCESS, 0, 0);
+	preferred = false;
+}
+
+static int renice_session(int from, int to)
+{
+	char text[64] = "";
+	int nice, r = -ENOENT, fd = open("/proc/self/autogroup", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (read(fd, text, sizeof(text) - 1) > 0 && sscanf(text, "%*s nice %d", &nice) == 1 && nice == from)
+		r = dprintf(fd, "%d", to) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+int process_prefer_session(void)
+{
+	return is_plain() ? renice_session(0, PROCESS_NICE) : -EPERM;
+}
+
+int process_restore_session(void)
+{
+	return renice_session(PROCESS_NICE, 0);
 }
 
 void process_close(int *fd)

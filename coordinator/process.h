@@ -37,12 +37,20 @@ uint64_t process_started(int proc_fd, pid_t pid); /* proc_fd: of /proc/self */
 FILE *process_read(int dir_fd, const char *file); /* NULL, errno is set */
 
 /*
- * Before others on its CPU, if this process may, and nobody has chosen another niceness than 0: who keeps it from running
- * keeps all of its clients waiting. It is the niceness that PipeWire and PulseAudio ask for. own_session: the session's
- * too, since between sessions that one counts (sched(7), "The autogroup feature").
+ * Before others on its CPU, if it may, and nobody has chosen how it is scheduled: who keeps a coordinator from running
+ * keeps all of its clients waiting. It is the niceness that PipeWire and PulseAudio ask for. What this process forks has
+ * niceness 0 again; so has this process after process_prefer_no_more.
  */
 #define PROCESS_NICE (-11)
-void process_prefer(bool own_session);
+void process_prefer(void);
+void process_prefer_no_more(void);
+
+/*
+ * The same for its session, since between sessions theirs counts (sched(7), "The autogroup feature"). 0: it is done.
+ * -EAGAIN: try again later; the kernel takes one such change in 100 ms, of all processes. Else it is not to be done.
+ */
+int process_prefer_session(void);
+int process_restore_session(void); /* as it was before that */
 
 void process_close(int *fd); /* if it is open; it is -1 then */
 

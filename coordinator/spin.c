@@ -4,17 +4,21 @@
 #include "coordinator/spin.h"
 
 #include <sched.h>
+#include <string.h>
 
 #include "src/clock.h"
 #include "src/park.h"
 #include "src/ring.h"
 
 #define LEAST_NS 20000 /* waiting on for so long is cheaper than sleeping, if a command comes in it */
-#define MOVE_NS 20000000
+#define MOVE_NS 20000000 /* between two moves, at the least; after slow ones more */
+#define MOVE_MOST_NS INT64_C(10000000000)
+#define MOVE_SLOW_NS 1000000
 
 void spin_begin(struct coordinator *c)
 {
 	c->spin_ns = LEAST_NS;
+	c->move_pause_ns = MOVE_NS;
 }
 
 /* ---- waiting ---- */
@@ -30,7 +34,7 @@ static bool look_out(const struct coordinator *c, int times)
 	return false;
 }
 
-bool spin(const struct coordinator *c)
+bool spin_wait(const struct coordinator *c)
 {
 	if (c->spin_ns == 0)
 		return false;
@@ -56,23 +60,45 @@ void spin_tell_cpu(const struct coordinator *c)
 		atomic_store_explicit(&life->cpu, cpu, memory_order_relaxed);
 }
 
-/*
- * To another CPU than this, if there is one. Where a caller shares ours, each call takes two switches; and as both sleep
- * so often, it takes the scheduler some ten milliseconds to part them, or for ever if others want the other CPUs, too. Not
- * again for that long: callers on several CPUs would have us go round.
- */
-static bool move_from(struct coordinator *c, uint32_t cpu, int64_t now)
+/* Wherever this process might run before: a mask of all CPUs, unless somebody has given it another. */
+static void run_anywhere(const cpu_set_t *before)
 {
-	cpu_set_t all, others;
-	if (now - c->moved_ns < MOVE_NS || sched_getaffinity(0, sizeof(all), &all) < 0)
+	cpu_set_t every, now;
+	memset(&every, 0xff, sizeof(every));
+	if (sched_setaffinity(0, sizeof(every), &every) < 0 || sched_getaffinity(0, sizeof(now), &now) < 0 ||
+	    !CPU_EQUAL(&now, before))
+		sched_setaffinity(0, sizeof(*before), before);
+}
+
+static bool go_elsewhere(uint32_t cpu)
+{
+	cpu_set_t before, others;
+	if (sched_getaffinity(0, sizeof(before), &before) < 0)
 		return false;
-	others = all;
+	others = before;
 	CPU_CLR(cpu, &others);
 	if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof(others), &others) < 0)
 		return false;
-	sched_setaffinity(0, sizeof(all), &all);
-	c->moved_ns = now;
+	run_anywhere(&before);
 	return true;
+}
+
+/*
+ * To another CPU, if there is one. Where a caller shares ours, each call takes two switches; and as both sleep so often, it
+ * takes the scheduler some ten milliseconds to part them, or for ever if others want the other CPUs, too. Not again for
+ * that long: callers on several CPUs would have us go round. The kernel takes any other CPU, and we are back only when it
+ * is our turn there; where that takes long, as behind real time, we try less and less often.
+ */
+static bool move_from(struct coordinator *c, uint32_t cpu, int64_t now)
+{
+	if (now - c->moved_ns < c->move_pause_ns)
+		return false;
+	bool moved = go_elsewhere(cpu);
+	c->moved_ns = clock_now();
+	bool slow = c->moved_ns - now > MOVE_SLOW_NS;
+	int64_t pause = slow ? c->move_pause_ns * 2 : c->move_pause_ns / 2;
+	c->move_pause_ns = pause < MOVE_NS ? MOVE_NS : pause < MOVE_MOST_NS ? pause : MOVE_MOST_NS;
+	return moved;
 }
 
 /* ---- learning ---- */
@@ -94,7 +120,7 @@ void spin_learn(struct coordinator *c, int64_t asleep_ns)
 {
 	int64_t now = clock_now(), rung = when_rung(c, asleep_ns, now), slept = (rung ? rung : now) - asleep_ns;
 	uint32_t by = atomic_load_explicit(&c->space->ingress->rung_cpu, memory_order_relaxed);
-	bool here = rung && by != 0 && by == atomic_load_explicit(&c->space->state->life.cpu, memory_order_relaxed);
+	bool here = rung && by != 0 && by == (uint32_t)sched_getcpu() + 1;
 	if (here && slept < PARK_SPIN_MOST_NS)
 		c->spin_ns = move_from(c, by - 1, now) ? LEAST_NS : 0;
 	else

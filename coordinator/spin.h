@@ -8,8 +8,8 @@
 
 void spin_begin(struct coordinator *c);
 
-/* Wait. True: there is a command. */
-bool spin(const struct coordinator *c);
+/* True: there is a command. */
+bool spin_wait(const struct coordinator *c);
 
 /* Learn from a sleep that began at asleep_ns and has just ended; leave the CPU of a caller that shares it. */
 void spin_learn(struct coordinator *c, int64_t asleep_ns);

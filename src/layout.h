@@ -21,7 +21,7 @@
 
 #define LAYOUT_MAGIC UINT64_C(0x0a1a0d0a616f7473) /* "stoa\n\r\032\n": damage by text mode shows */
 #define LAYOUT_MAJOR 6                            /* another major does not interoperate */
-#define LAYOUT_MINOR 1                            /* an additive minor does */
+#define LAYOUT_MINOR 0                            /* an additive minor does */
 #define LAYOUT_PAGE 4096
 #define LAYOUT_LINE 128 /* two cache lines: the adjacent-line prefetcher makes pairs of them */
 #define LAYOUT_NAME (STOA_NAME_MAX + 1)
