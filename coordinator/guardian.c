@@ -102,13 +102,13 @@ static int inherit(struct guardian *g)
 		_exit(COORDINATOR_FAILED);
 	lock_drop(ns->lock_fd, LOCK_COORDINATOR);
 	process_close(&ns->link_fd);
-	process_prefer_no_more();
 	atomic_store(&ns->space.state->life.guardian, getpid());
 	atomic_fetch_add(&ns->space.state->life.restarts, 1);
 	*g = (struct guardian){ .ns = ns, .serving = true, .orphan = true };
 	ns->options.alive = NULL;
 	namespace_log(ns, LOG_WARNING, "the guardian of namespace %s died; pid %d goes on as guardian", ns->name,
 		      (int)getpid());
+	process_prefer_no_more();
 	return begin(g);
 }
 
