@@ -125,11 +125,9 @@ static bool is_peer(const char *name)
 
 static bool names(const char *what, const char *text, bool (*is_one)(const char *), const char *wanted)
 {
-	char *copy = strdup(text), *rest = NULL;
-	bool good = copy && *copy;
-	if (!good)
-		wrong(what, text, wanted);
-	for (char *name = copy ? strtok_r(copy, ",", &rest) : NULL; name && good; name = strtok_r(NULL, ",", &rest))
+	char *copy = strdup(text), *rest = copy, *name;
+	bool good = copy != NULL;
+	while (good && (name = strsep(&rest, ",")))
 		good = is_one(name) || wrong(what, name, wanted);
 	free(copy);
 	return good;
@@ -137,10 +135,10 @@ static bool names(const char *what, const char *text, bool (*is_one)(const char 
 
 static bool clients(const char *text)
 {
-	char *copy = strdup(text), *rest = NULL;
+	char *copy = strdup(text), *rest = copy, *n;
 	bool good = copy != NULL;
 	options.n_clients = 0;
-	for (char *n = copy ? strtok_r(copy, ",", &rest) : NULL; n && good; n = strtok_r(NULL, ",", &rest)) {
+	while (good && (n = strsep(&rest, ","))) {
 		double value = 0;
 		good = count("--clients", n, BENCH_CLIENTS_MAX, &value);
 		if (good && options.n_clients == CLIENTS_LISTED_MOST)
@@ -149,7 +147,7 @@ static bool clients(const char *text)
 			options.clients[options.n_clients++] = (unsigned)value;
 	}
 	free(copy);
-	return good && (options.n_clients || wrong("--clients", text, "no number"));
+	return good;
 }
 
 /* ---- what only prints ---- */

@@ -206,6 +206,8 @@ program=$bench
 
 run 2 --cleints=3
 has 'cleints' err
+run 2 --ops=W,,R
+has "W, R" err
 run 2 --ops=W,X
 has "X" err
 run 2 --peers=rabbit
