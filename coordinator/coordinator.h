@@ -213,7 +213,8 @@ struct coordinator {
 	bool rush;       /* casts are folded faster than they are taken */
 	int64_t spin_ns;    /* how long it waits for more before it sleeps */
 	int64_t moved_ns;   /* when it last left a CPU to a caller … */
-	int64_t move_pause_ns; /* … which it does not again for so long */
+	int64_t move_pause_ns; /* … which it does not again for so long; … */
+	bool moves;	       /* … if there was another for it */
 	uint64_t room_told; /* head when those who wait for room were last woken */
 	int64_t now_ns;  /* CLOCK_REALTIME of the turn */
 	int64_t tick_ns; /* the coarse clock, when it was last read */

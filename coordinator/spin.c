@@ -89,16 +89,15 @@ static bool go_elsewhere(uint32_t cpu)
  * that long: callers on several CPUs would have us go round. The kernel takes any other CPU, and we are back only when it
  * is our turn there; where that takes long, as behind real time, we try less and less often.
  */
-static bool move_from(struct coordinator *c, uint32_t cpu, int64_t now)
+static void move_from(struct coordinator *c, uint32_t cpu, int64_t now)
 {
 	if (now - c->moved_ns < c->move_pause_ns)
-		return false;
-	bool moved = go_elsewhere(cpu);
+		return;
+	c->moves = go_elsewhere(cpu);
 	c->moved_ns = clock_now();
 	bool slow = c->moved_ns - now > MOVE_SLOW_NS;
 	int64_t pause = slow ? c->move_pause_ns * 2 : c->move_pause_ns / 2;
 	c->move_pause_ns = pause < MOVE_NS ? MOVE_NS : pause < MOVE_MOST_NS ? pause : MOVE_MOST_NS;
-	return moved;
 }
 
 /* ---- learning ---- */
@@ -114,15 +113,18 @@ static int64_t when_rung(const struct coordinator *c, int64_t asleep_ns, int64_t
  * A sleep that was shorter than the longest wait had better been waited out: where a wake is slow, as between virtual
  * CPUs, who wakes us is held up by it for longer than we have work, and would wake us again for each few commands. So a
  * sleep counts until we were rung, and not until we were awake, which may take as long again. After long sleeps, all
- * waiting is in vain; and so it is on the CPU of a client that wants to go on.
+ * waiting is in vain; and so it is on the CPU of a client that wants to go on, if that is the only one. On one of several,
+ * others may come meanwhile: who slept at once would be woken for each of their commands, and cost a client there a switch.
  */
 void spin_learn(struct coordinator *c, int64_t asleep_ns)
 {
 	int64_t now = clock_now(), rung = when_rung(c, asleep_ns, now), slept = (rung ? rung : now) - asleep_ns;
 	uint32_t by = atomic_load_explicit(&c->space->ingress->rung_cpu, memory_order_relaxed);
 	bool here = rung && by != 0 && by == (uint32_t)sched_getcpu() + 1;
-	if (here && slept < PARK_SPIN_MOST_NS)
-		c->spin_ns = move_from(c, by - 1, now) ? LEAST_NS : 0;
-	else
+	if (here && slept < PARK_SPIN_MOST_NS) {
+		move_from(c, by - 1, now);
+		c->spin_ns = c->moves ? LEAST_NS : 0;
+	} else {
 		c->spin_ns = park_learn(c->spin_ns, slept, LEAST_NS);
+	}
 }
