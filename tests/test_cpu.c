@@ -12,19 +12,23 @@
 #include "tests/harness.h"
 
 #define PAUSE_NS 20000000 /* between two moves, at the least */
+#define CALLS (500 / HARNESS_FEWER)
 
 static struct stoa *s;
 static struct stoa_proxy *p;
 static cpu_set_t all;
 
 /* What the coordinator does. */
-static struct told {
-	_Atomic int cpu;   /* of the caller */
+struct told {
+	_Atomic pid_t pid; /* of the caller */
+	_Atomic int cpu;   /* his */
 	_Atomic int moves; /* away from there */
 	_Atomic int calls; /* of sched_setaffinity */
-} *told;
+	_Atomic int spins; /* each with a yield, or more */
+};
+static struct told *told;
 
-/* In place of the C library's. */
+/* In place of the C library's, as the next. */
 int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
 {
 	if (told) {
@@ -32,6 +36,13 @@ int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
 		told->moves += !CPU_ISSET((unsigned)told->cpu, set);
 	}
 	return (int)syscall(SYS_sched_setaffinity, pid, size, set);
+}
+
+int sched_yield(void)
+{
+	if (told && getpid() != told->pid)
+		told->spins++;
+	return (int)syscall(SYS_sched_yield);
 }
 
 /* This thread alone. */
@@ -42,6 +53,7 @@ static void go_to(int cpu)
 	CPU_SET((unsigned)cpu, &one);
 	assert_int_equal(syscall(SYS_sched_setaffinity, 0, sizeof(one), &one), 0);
 	told->cpu = cpu;
+	told->pid = getpid();
 }
 
 static void start(void)
@@ -62,6 +74,15 @@ static void need_two(void)
 static void call(void)
 {
 	ok(counter_add_call(p, &(struct counter_args){ 1 }, NULL, SOON));
+}
+
+static void call_on_one_cpu(void)
+{
+	told = harness_shared(sizeof(*told));
+	go_to(sched_getcpu());
+	start();
+	for (int i = 0; i < CALLS; i++)
+		call();
 }
 
 static void call_from_its_cpu(void)
@@ -96,18 +117,22 @@ static void coordinator_does_not_move_again_at_once(void)
 
 static void coordinator_stays_where_there_is_one_cpu(void)
 {
-	told = harness_shared(sizeof(*told));
-	go_to(sched_getcpu());
-	start();
-	for (int i = 0; i < 500 / HARNESS_FEWER; i++)
-		call();
+	call_on_one_cpu();
 	assert_int_equal(told->calls, 0);
+}
+
+/* But for a sleep or two in which it was not rung. */
+static void coordinator_does_not_spin_on_an_only_cpu(void)
+{
+	call_on_one_cpu();
+	assert_in_range(told->spins, 0, CALLS / 2);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HARNESS(coordinator_does_not_move_again_at_once),
+		HARNESS(coordinator_does_not_spin_on_an_only_cpu),
 		HARNESS(coordinator_leaves_the_cpu_of_a_caller),
 		HARNESS(coordinator_stays_where_there_is_one_cpu),
 	};
