@@ -121,6 +121,8 @@ static bool read_number(const char *what, const char *text, unsigned long most, 
 static bool read_option(int c)
 {
 	quick = quick || c == 'q';
+	if (c == '?')
+		fputs("stoa-profile --help shows all options\n", stderr);
 	return c == 'c'	  ? read_number("--clients", optarg, BENCH_CLIENTS_MAX, &clients)
 	       : c == 'p' ? read_number("--pause", optarg, 10000, &pause_ms)
 			  : c != '?';
