@@ -25,6 +25,7 @@ static int complain(void)
 	return 1;
 }
 
+/* Whatever cannot be written, the rest is. */
 static int output(const struct run *run)
 {
 	int r = 0;
@@ -35,10 +36,10 @@ static int output(const struct run *run)
 		if (fflush(stdout) != 0 || ferror(stdout))
 			r = trouble(-EIO, "the table could not be written: %s", strerror(errno));
 	}
-	if (options.json && r == 0)
-		r = json_write(run, options.json_path);
-	if (options.plot_path && r == 0)
-		r = plot_write(run, options.plot_path);
+	if (options.json && json_write(run, options.json_path) < 0)
+		r = -EIO;
+	if (options.plot_path && plot_write(run, options.plot_path) < 0)
+		r = -EIO;
 	return r;
 }
 

@@ -10,6 +10,7 @@
 
 #include "bench/cpu.h"
 #include "bench/options.h"
+#include "bench/ticks.h"
 
 #define WIDTH 1260
 #define HEAD 64      /* above the panels: the title */
@@ -187,9 +188,11 @@ static void draw_head(FILE *to, const struct run *run, unsigned rows)
 	      ".grid{stroke:#ddd;stroke-width:1}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
 	      to);
 	fprintf(to, "<text class=\"head\" x=\"20\" y=\"26\">Latency of single calls, by percentile</text>\n");
-	fprintf(to, "<text class=\"small\" x=\"20\" y=\"43\">stoa-bench %s, %u CPUs, %s, %u rounds%s</text>\n",
+	fprintf(to, "<text class=\"small\" x=\"20\" y=\"43\">stoa-bench %s, %u CPUs, %s, %u rounds%s; "
+		"unpinned, if that was measured; of each peer the first of its ways in the table; a reading of the clock, "
+		"%.0f ns, is in each</text>\n",
 		PACKAGE_VERSION, cpu_count(), cpu_name(cpu, sizeof(cpu)), run->rounds,
-		options.rate ? ", at a fixed rate" : "");
+		options.rate ? ", at a fixed rate" : "", ticks.reading_ns);
 }
 
 static bool has_any(const struct run *run, enum kind kind, unsigned clients)
@@ -239,5 +242,5 @@ int plot_write(const struct run *run, const char *path)
 	bool good = !ferror(to);
 	if (fclose(to) != 0)
 		good = false;
-	return good ? 0 : trouble(-EIO, "%s: it could not be written", path);
+	return good ? 0 : trouble(-EIO, "%s: it could not be written: %s", path, strerror(errno));
 }

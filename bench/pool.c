@@ -69,6 +69,7 @@ void pool_catch_signals(void)
 	sigaction(SIGINT, &on, NULL);
 	sigaction(SIGTERM, &on, NULL);
 	sigaction(SIGHUP, &on, NULL);
+	signal(SIGPIPE, SIG_IGN); /* whoever reads our table has left: that is told when it is written, and all is tidied up */
 }
 
 bool pool_interrupted(void)

@@ -84,7 +84,8 @@ static void print_table(const struct scaling *s)
 	printf("What one object costs beside others, by one client, pinned: %u rounds, slices of %g ms.\n"
 	       "Behind each: over the first of its kind, by round: median (and quartiles). Of many objects and attributes\n"
 	       "the last is used; of namespaces, all in turn; bytes are those of the object, 8 of which change; keys are\n"
-	       "those of a dict: 64 of them, all over it, are added to, and how many there are is read.\n",
+	       "those of a dict: 64 of them, all over it, are added to, and how many there are is read; of clients\n"
+	       "one works. The coordinators of namespaces share a CPU, and each call waits for one that has slept.\n",
 	       s->rounds.rounds, (double)options.slice_ns / 1e6);
 	table_print_probe(&s->rounds);
 	putchar('\n');
