@@ -72,14 +72,16 @@ static void run_anywhere(const cpu_set_t *before)
 
 static bool go_elsewhere(uint32_t cpu)
 {
-	cpu_set_t before, others;
+	cpu_set_t before, others, now;
 	if (sched_getaffinity(0, sizeof(before), &before) < 0)
 		return false;
 	others = before;
 	CPU_CLR(cpu, &others);
 	if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof(others), &others) < 0)
 		return false;
-	run_anywhere(&before);
+	/* That may have taken long, and what somebody has set meanwhile stays. */
+	if (sched_getaffinity(0, sizeof(now), &now) == 0 && CPU_EQUAL(&now, &others))
+		run_anywhere(&before);
 	return true;
 }
 
